@@ -1,0 +1,82 @@
+"""Render the whole cast: fetches the sources, then runs one process a person. Stop it and start it again at will.
+
+    python build.py                              # the bundled sample
+    python build.py --random 1000 --views 10     # a thousand generated identities, nothing else
+"""
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cast import CAST, everyone
+from render_person import PAIR, PHOTO_PEOPLE
+from sources import DEFAULT_WORK, HERE, prepare
+
+SPARE_VIEWS = 2  # a few more than are kept, in case a face is not found in one
+
+
+def plan(arguments: argparse.Namespace) -> list[tuple[str, list[str], int]]:
+    """For every person: key, arguments of its process, and how many files it leaves."""
+    if arguments.random:
+        views = arguments.views or 10
+        return [(f"random{number}", ["--views", str(views)], views) for number in range(arguments.random)]
+    people = CAST[: arguments.identities] if arguments.identities else CAST
+    jobs = []
+    for person in [*(one for one in everyone() if one.role == "clip"), *people]:   # the longest first
+        options, files = [], 0
+        if person.role == "cast":
+            views = arguments.views or person.crops + SPARE_VIEWS
+            options, files = ["--views", str(views)], views
+        else:
+            options, files = ["--clips"], 2
+        if person.key in PHOTO_PEOPLE:
+            options, files = [*options, "--photo"], files + 1
+        if person.key in PAIR:
+            options, files = [*options, "--pair"], files + 1
+        jobs.append((person.key, options, files))
+    return jobs
+
+
+def count_files(folder: Path) -> int:
+    names = ("view_*.png", "clip_?.mp4", "photo.jpg", "pair.png")
+    return sum(len(list(folder.glob(name))) for name in names) if folder.exists() else 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
+    parser.add_argument("--identities", type=int, help="only the first so many of the cast")
+    parser.add_argument("--views", type=int, help="views a person instead of the cast's own numbers")
+    parser.add_argument("--random", type=int, help="render so many generated identities instead of the cast")
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    prepare(arguments.work)
+    jobs = plan(arguments)
+    renders = arguments.work / "renders"
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress, ThreadPoolExecutor(arguments.processes) as pool:
+        task = progress.add_task("rendering", total=sum(files for *_, files in jobs))
+
+        def render(job: tuple[str, list[str], int]) -> int:
+            command = [sys.executable, str(HERE / "render_person.py"), job[0], "--work", str(arguments.work), *job[1]]
+            return subprocess.run(command, check=False).returncode
+
+        running = [pool.submit(render, job) for job in jobs]
+        while not all(future.done() for future in running):
+            progress.update(task, completed=sum(min(files, count_files(renders / key)) for key, _, files in jobs))
+            time.sleep(1)
+        progress.update(task, completed=sum(min(files, count_files(renders / key)) for key, _, files in jobs))
+    failed = [key for (key, *_), future in zip(jobs, running, strict=True) if future.result()]
+    if failed:
+        raise SystemExit(f"not rendered completely: {', '.join(failed)}; start again to continue")
+
+
+if __name__ == "__main__":
+    main()

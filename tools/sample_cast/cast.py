@@ -1,0 +1,135 @@
+"""Who is in the sample: invented adults, described by a few parameters each, and a generator of random ones."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BLACK, SOFT_BLACK, DARK_BROWN = (0.012, 0.010, 0.009), (0.022, 0.017, 0.014), (0.040, 0.024, 0.015)
+BROWN, CHESTNUT, BLOND = (0.085, 0.048, 0.027), (0.16, 0.075, 0.036), (0.42, 0.29, 0.15)
+GINGER, GREY, WHITE = (0.21, 0.088, 0.038), (0.17, 0.165, 0.16), (0.48, 0.47, 0.45)
+EYES = {"dark": (0.050, 0.026, 0.014), "brown": (0.110, 0.055, 0.024), "hazel": (0.17, 0.115, 0.045),
+        "green": (0.14, 0.17, 0.085), "blue": (0.13, 0.21, 0.32), "grey": (0.20, 0.23, 0.25)}
+
+
+@dataclass
+class Person:
+    """Everything that defines one person's look; the name and the biography are invented."""
+
+    key: str
+    seed: int
+    gender: str                      # female or male
+    years: int                       # 25 or more
+    origins: dict[str, float]        # caucasian, asian, african; sums to 1
+    tone: float                      # skin tone, 0 very pale to 6 very dark
+    hair: str
+    hair_colour: tuple[float, float, float]
+    eyes: str
+    beard: str = "none"
+    grey: float = 0.0
+    recede: float = 0.0
+    weight: float = 0.0
+    brow_thickness: float = 1.0
+    freckles: float = 0.0
+    hair_scale: float = 1.0
+    part: float = 0.12
+    crops: int = 0
+    role: str = "cast"               # cast or clip
+    name: str = ""
+    nationality: str = ""
+    occupation: str = ""
+    biography: str = ""
+
+    @property
+    def age(self) -> float:
+        return float(np.clip((self.years - 25) / 65, 0, 1))
+
+
+CAST = [
+    Person("mira", 101, "female", 34, {"african": 1.0}, 5.2, "coils", BLACK, "dark", crops=48, name="Mira Okonkwo",
+           nationality="Nigeria", occupation="bridge engineer",
+           biography="Designs footbridges in Lagos and keeps a notebook of every river she has crossed."),
+    Person("anselm", 102, "male", 58, {"caucasian": 1.0}, 1.0, "short", GREY, "blue", grey=0.35, recede=0.45, crops=36,
+           beard="short", name="Anselm Veldkamp", nationality="Netherlands", occupation="organ builder",
+           biography="Restores small church organs and tunes them by ear before anyone else is awake."),
+    Person("sunhee", 103, "female", 29, {"asian": 1.0}, 1.5, "fringe", SOFT_BLACK, "dark", crops=60, name="Sunhee Baekmun",
+           nationality="South Korea", occupation="ceramic artist",
+           biography="Fires celadon bowls in a kiln she built herself and gives the cracked ones to neighbours."),
+    Person("tavita", 124, "male", 41, {"asian": 0.5, "african": 0.25, "caucasian": 0.25}, 3.8, "coils", BLACK, "dark",
+           beard="short", weight=0.4, crops=30, name="Tavita Leauanae", nationality="Samoa", occupation="ferry captain",
+           biography="Runs the morning ferry between two islands and knows most passengers by their hats."),
+    Person("ines", 105, "female", 47, {"caucasian": 0.75, "african": 0.25}, 2.6, "wavy", DARK_BROWN, "brown",
+           crops=44, name="Ines Quintaval", nationality="Portugal", occupation="marine biologist",
+           biography="Counts seahorses in the Ria Formosa and teaches children to hold their breath and look."),
+    Person("darshan", 106, "male", 33, {"caucasian": 0.6, "asian": 0.2, "african": 0.2}, 4.1, "side", BLACK, "dark",
+           beard="short", part=0.3, crops=52, name="Darshan Irukulla", nationality="India",
+           occupation="railway timetable planner",
+           biography="Makes night trains meet in the middle of nowhere and repairs radios at weekends."),
+    Person("freja", 107, "female", 38, {"caucasian": 1.0}, 0.5, "bob", BLOND, "grey", freckles=0.35, crops=40,
+           name="Freja Lundqvar", nationality="Denmark", occupation="wind turbine technician",
+           biography="Climbs a hundred metres before breakfast and paints the view in watercolour afterwards."),
+    Person("kwabena", 128, "male", 52, {"african": 1.0}, 5.7, "buzz", SOFT_BLACK, "dark", grey=0.2, weight=0.2,
+           beard="goatee", crops=33, name="Kwabena Asantefo", nationality="Ghana", occupation="secondary school teacher",
+           biography="Teaches physics with bicycle parts and has never thrown away a good spring."),
+    Person("haruto", 139, "male", 39, {"asian": 1.0}, 1.9, "side", BLACK, "dark", beard="stubble", part=-0.3, crops=46, name="Haruto Minasegi",
+           nationality="Japan", occupation="sound recordist",
+           biography="Records rain on different roofs and sells the quietest hour to film studios."),
+    Person("leila", 110, "female", 62, {"caucasian": 0.9, "asian": 0.1}, 2.4, "bun", GREY, "brown", grey=0.4, crops=28,
+           name="Leila Farrokhan", nationality="Iran", occupation="retired librarian",
+           biography="Ran a mobile library for thirty years and still knows which book you ought to read next."),
+    Person("rory", 111, "male", 36, {"caucasian": 1.0}, 0.2, "swept", GINGER, "green", beard="full", freckles=0.8, crops=38,
+           name="Rory Mactavannoch", nationality="Scotland", occupation="stonemason",
+           biography="Rebuilds drystone walls in the Highlands and leaves a small carved hare in each."),
+    Person("citlali", 132, "female", 43, {"asian": 0.55, "caucasian": 0.45}, 3.3, "long", SOFT_BLACK, "brown", crops=24,
+           name="Citlali Huerampa", nationality="Mexico", occupation="seismologist",
+           biography="Listens to small earthquakes at night and bakes bread when the ground is calm."),
+]
+
+CLIP_PEOPLE = [
+    Person("amara", 201, "female", 36, {"african": 0.85, "caucasian": 0.15}, 4.6, "afro", SOFT_BLACK, "dark", hair_scale=0.5, role="clip",
+           name="Amara Tessemaye", nationality="Ethiopia", occupation="coffee taster",
+           biography="Can tell a hillside by a single cup and is learning to play the krar."),
+    Person("teodor", 212, "male", 44, {"caucasian": 1.0}, 1.6, "swept", BROWN, "hazel", beard="short", recede=0.25, role="clip",
+           name="Teodor Vlasinca", nationality="Romania", occupation="map maker",
+           biography="Draws hiking maps of the Carpathians and walks every path twice before printing it."),
+]
+
+
+def everyone() -> list[Person]:
+    return CAST + CLIP_PEOPLE
+
+
+def find(key: str) -> Person:
+    """A person of the list, or ``random<number>`` for a generated one."""
+    for person in everyone():
+        if person.key == key:
+            return person
+    if key.startswith("random"):
+        return random_person(int(key.removeprefix("random")))
+    raise SystemExit(f"nobody is called {key}")
+
+
+def random_person(number: int) -> Person:
+    """A balanced stream of further people, for larger sets that are not looked at one by one."""
+    rng = np.random.default_rng(90_000 + number)
+    gender = ("female", "male")[number % 2]
+    main = ("caucasian", "asian", "african")[(number // 2) % 3]
+    other = str(rng.choice([origin for origin in ("caucasian", "asian", "african") if origin != main]))
+    share = float(rng.uniform(0, 0.35))
+    years = int(rng.choice([27, 31, 36, 42, 50, 60]))
+    tone = {"caucasian": rng.uniform(0, 3.6), "asian": rng.uniform(0.8, 3.8), "african": rng.uniform(4.2, 6)}[main]
+    dark = main != "caucasian" or tone > 2.2
+    colours = [BLACK, SOFT_BLACK, DARK_BROWN] if dark else [DARK_BROWN, BROWN, CHESTNUT, BLOND, GINGER]
+    if main == "african":
+        styles = ["coils", "buzz", "shaved"] if gender == "male" else ["coils", "afro", "bun", "curly"]
+    else:
+        styles = ["short", "side", "swept", "buzz"] if gender == "male" else ["bob", "long", "wavy", "fringe", "bun"]
+    beards = ["none", "none", "stubble", "short", "goatee", "full"]
+    return Person(f"random{number}", 90_000 + number, gender, years, {main: 1 - share, other: share}, float(tone),
+                  str(rng.choice(styles)), colours[rng.integers(len(colours))],
+                  "dark" if dark and rng.random() < 0.7 else str(rng.choice(list(EYES))),
+                  beard=str(rng.choice(beards)) if gender == "male" else "none", grey=0.35 if years > 48 else 0.0,
+                  recede=float(rng.uniform(0, 0.7)) if gender == "male" and years > 40 else 0.0,
+                  weight=float(rng.uniform(-0.4, 0.4)), brow_thickness=float(rng.uniform(0.85, 1.15)),
+                  hair_scale=float(rng.uniform(0.8, 1.1)), part=float(rng.uniform(-0.25, 0.25)),
+                  name=f"Random Person {number}")
