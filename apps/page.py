@@ -1,0 +1,70 @@
+"""What the two pages share: look, storage, launching."""
+
+from __future__ import annotations
+
+import base64
+
+import gradio as gr
+
+from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+# Pictures of people are kept in the page's temporary folder no longer than this.
+FORGET_AFTER_S = 900
+
+CSS = """
+.gradio-container {max-width: 860px !important; width: 100%; margin: auto}
+main, .fillable, .contain {width: 100% !important}
+.lead {opacity: .75; margin-top: -.4em}
+.problem, .success {border-left: 4px solid; padding: .6em 1em; border-radius: 6px}
+.problem {border-color: #dc2626; background: #dc262614}
+.success {border-color: #16a34a; background: #16a34a14}
+.twins {display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 14px}
+.twin {border: 1px solid var(--border-color-primary); border-radius: 14px; overflow: hidden;
+  background: var(--background-fill-secondary)}
+.twin > img {width: 100%; aspect-ratio: 1; object-fit: cover; display: block}
+.twin .more {display: flex; gap: 6px; padding: 8px 12px 0}
+.twin .more img {width: 44px; height: 44px; border-radius: 8px}
+.twin .about {padding: 8px 12px 12px}
+.twin .name {font-weight: 650; font-size: 1.05em; overflow-wrap: anywhere}
+.twin .kind {font-size: .8em; opacity: .7}
+.bar {height: 6px; border-radius: 3px; background: #8883; margin-top: 6px}
+.bar div {height: 100%; border-radius: 3px; background: #4f46e5}
+"""
+
+
+def open_store() -> ObjectStore:
+    """The bucket that the environment names.
+
+    Raises:
+        ServicesError: it names none.
+    """
+    bucket = Settings().twin_matcher_bucket
+    if not bucket:
+        raise ServicesError(
+            "TWIN_MATCHER_BUCKET is not set. Start the page with `make up`, or run "
+            '`eval "$(twin-matcher env)"` first.'
+        )
+    return ObjectStore.from_environment(bucket)
+
+
+def data_uri(image: bytes) -> str:
+    """An encoded picture inside a page."""
+    kind = "png" if image[:4] == b"\x89PNG" else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def launch(page: gr.Blocks, port: int) -> None:
+    """Serve a page until the process is stopped."""
+    page.queue(default_concurrency_limit=2, max_size=50).launch(
+        server_name=Settings().host,
+        server_port=port,
+        theme=gr.themes.Soft(primary_hue="indigo", font=["system-ui", "sans-serif"]),
+        css=CSS,
+        footer_links=[],
+        max_file_size="200mb",
+        quiet=True,
+        ssr_mode=False,
+        share=False,
+    )

@@ -1,0 +1,81 @@
+"""A photo or the webcam -> the twins, always from the latest release."""
+
+from __future__ import annotations
+
+import html
+
+import gradio as gr
+import numpy as np
+
+from apps.page import FORGET_AFTER_S, data_uri, launch, open_store
+from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.faces.images import encode_png
+from twin_matcher_dagster.production import Answer, Production, TwinCard
+from twin_matcher_dagster.settings import Settings
+
+_KINDS = {"celebrity": "celebrity", "user": "another visitor"}
+
+
+def answer(production: Production, photo: np.ndarray | None) -> str:
+    """What to show for a photo, as HTML."""
+    if photo is None:
+        return ""
+    try:
+        return cards(production.finder().find(photo))
+    except TwinMatcherError as error:
+        return f'<div class="problem" role="alert">{html.escape(str(error))}</div>'
+
+
+def cards(found: Answer) -> str:
+    """The twins of an answer, side by side; names are people's free text and are escaped."""
+    probe = data_uri(encode_png(found.face))
+    head = (
+        f'<p><img src="{probe}" alt="the face that was found" width="56" height="56" '
+        'style="display:inline-block;border-radius:50%;vertical-align:middle;margin-right:10px">'
+        f"Most alike, of everybody in release {found.release}:</p>"
+    )
+    body = "".join(_card(rank, twin) for rank, twin in enumerate(found.twins, 1))
+    return f'{head}<div class="twins" data-release="{found.release}">{body}</div>'
+
+
+def _card(rank: int, twin: TwinCard) -> str:
+    name = html.escape(twin.label)
+    pictures = [data_uri(image) for image in twin.portraits]
+    first = f'<img src="{pictures[0]}" alt="{name}">' if pictures else ""
+    more = "".join(f'<img src="{picture}" alt="">' for picture in pictures[1:])
+    percent = max(0.0, min(1.0, twin.similarity)) * 100
+    return (
+        f'<article class="twin">{first}<div class="more">{more}</div><div class="about">'
+        f'<div class="name">{rank}. {name}</div>'
+        f'<div class="kind">{_KINDS[twin.kind]} · similarity {twin.similarity:.2f}</div>'
+        f'<div class="bar"><div style="width:{percent:.0f}%"></div></div></div></article>'
+    )
+
+
+def build(production: Production) -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(
+        title="Twin Matcher: find your twin",
+        analytics_enabled=False,
+        delete_cache=(60, FORGET_AFTER_S),
+    ) as page:
+        gr.Markdown("# Find your twin")
+        gr.Markdown(
+            "Take a picture or choose a photo of one person. It is compared and then forgotten.",
+            elem_classes="lead",
+        )
+        photo = gr.Image(
+            sources=["webcam", "upload"],
+            type="numpy",
+            image_mode="RGB",
+            label="Photo",
+            height=360,
+            elem_id="photo",
+        )
+        twins = gr.HTML(elem_id="twins")
+        photo.change(lambda image: answer(production, image), photo, twins, show_progress_on=twins)
+    return page
+
+
+if __name__ == "__main__":
+    launch(build(Production(open_store())), Settings().predict_port)

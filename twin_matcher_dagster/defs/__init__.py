@@ -1,0 +1,1 @@
+"""Orchestration only, one folder per stage of the graph."""

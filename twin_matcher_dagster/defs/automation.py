@@ -1,0 +1,73 @@
+"""What happens without anyone clicking.
+
+An accepted upload, or new celebrity faces, go on to a new release: every asset after them runs
+when the data version of what it is made from has changed, and nothing that it is made from failed
+a blocking check or is being made right now.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from twin_matcher_dagster.defs.keys import (
+    BALANCED_FACES,
+    CELEBRITIES_JOB,
+    FACE_INDEX,
+    PRODUCTION_RELEASE,
+    RAW_FACES,
+    RELEASE_JOB,
+    TWIN_DATASET,
+    TWIN_MODEL,
+)
+
+EVERY_SECONDS = 5
+
+
+def when_inputs_change() -> dg.AutomationCondition:
+    """Run when the content of an input changed, not merely when it was made again.
+
+    ``eager()`` would train again on unchanged data, and would wait for ever for an upload whose
+    processing failed; that upload is left out instead (twin_dataset reads accepted ones only).
+    """
+    condition = dg.AutomationCondition
+    changed = condition.any_deps_match(condition.data_version_changed()) | condition.newly_missing()
+    absent = condition.any_deps_match(condition.missing()).allow(
+        dg.AssetSelection.assets(BALANCED_FACES, TWIN_DATASET, TWIN_MODEL, FACE_INDEX)
+    )
+    return (
+        changed.since_last_handled()
+        & condition.all_deps_blocking_checks_passed()
+        & ~absent
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+    ).with_label("when inputs change")
+
+
+@dg.definitions
+def automation() -> dg.Definitions:
+    """The sensor that evaluates the conditions, and the job that brings celebrities in."""
+    return dg.Definitions(
+        sensors=[
+            dg.AutomationConditionSensorDefinition(
+                "automation",
+                target=dg.AssetSelection.all(),
+                default_status=dg.DefaultSensorStatus.RUNNING,
+                minimum_interval_seconds=EVERY_SECONDS,
+                description="Carries accepted uploads and new celebrity faces on to a release.",
+            )
+        ],
+        jobs=[
+            dg.define_asset_job(
+                CELEBRITIES_JOB,
+                selection=dg.AssetSelection.assets(RAW_FACES, BALANCED_FACES),
+                description="Read the celebrity source again; the rest follows if it changed.",
+            ),
+            dg.define_asset_job(
+                RELEASE_JOB,
+                selection=dg.AssetSelection.assets(
+                    TWIN_DATASET, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE
+                ),
+                description="Merge, train, index and release again, whether or not data changed.",
+            ),
+        ],
+    )

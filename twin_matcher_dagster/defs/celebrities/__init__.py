@@ -1,0 +1,1 @@
+"""The celebrity data set: raw, then balanced."""

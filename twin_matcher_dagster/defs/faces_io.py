@@ -1,0 +1,32 @@
+"""Shards in the bucket to arrays in memory: where storage, identities and faces meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from twin_matcher_dagster.identities.schema import Face, read_shard
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+
+def faces_of(store: ObjectStore, dataset: Mapping[str, Any]) -> Iterator[Face]:
+    """All faces of a data set, shard by shard.
+
+    Args:
+        store: the bucket.
+        dataset: body of a data set's manifest.
+    """
+    for shard in dataset["shards"]:
+        yield from read_shard(store.get(shard["key"]))
+
+
+def pixels_of(faces: Sequence[Face]) -> np.ndarray:
+    """Decode faces: uint8 RGB [n, 160, 160, 3]."""
+    from twin_matcher_dagster.faces.alignment import FACE_SIZE
+    from twin_matcher_dagster.faces.images import read_image
+
+    if not faces:
+        return np.zeros((0, FACE_SIZE, FACE_SIZE, 3), np.uint8)
+    return np.stack([read_image(face.image) for face in faces])

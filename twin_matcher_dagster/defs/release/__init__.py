@@ -1,0 +1,1 @@
+"""The face index and the release that the pages read."""

@@ -1,0 +1,48 @@
+"""What must hold of an index before it is released, and of a release once it is out."""
+
+import math
+
+import dagster as dg
+
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.resources import ObjectStoreResource
+from twin_matcher_dagster.defs.results import head_of
+from twin_matcher_dagster.storage import layout
+
+
+@dg.asset_check(
+    asset=keys.FACE_INDEX,
+    blocking=True,
+    description="Held-out faces find their own identity more often than guessing would.",
+)
+def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
+    """An index that cannot find people it knows must not be released."""
+    held_out = head_of(object_store.open(), layout.INDEXES, keys.FACE_INDEX).body["held_out"]
+    chance, faces = held_out["chance"], held_out["faces"]
+    needed = chance + 3 * math.sqrt(chance * (1 - chance) / faces)
+    return dg.AssetCheckResult(
+        passed=held_out["rank1"] > needed,
+        metadata={"rank-1": held_out["rank1"], "needed": needed, "held-out faces": faces},
+    )
+
+
+@dg.asset_check(
+    asset=keys.PRODUCTION_RELEASE,
+    description="The release can be loaded from the bucket as the prediction page does, and finds "
+    "a portrait of its own gallery.",
+)
+def release_answers(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
+    """Ask the newest release for somebody it knows."""
+    from twin_matcher_dagster.faces.images import read_image
+    from twin_matcher_dagster.identities.schema import read_shard
+    from twin_matcher_dagster.production import TwinFinder
+
+    store = object_store.open()
+    release = head_of(store, layout.RELEASES, keys.PRODUCTION_RELEASE)
+    known = next(iter(read_shard(store.get(release.body["portraits"]))))
+    answer = TwinFinder(store, release).find(read_image(known.image))
+    found = [twin.identity_id for twin in answer.twins]
+    return dg.AssetCheckResult(
+        passed=known.identity_id in found,
+        metadata={"release": release.number, "asked for": known.label, "found": str(found)},
+    )

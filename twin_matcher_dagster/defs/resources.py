@@ -1,0 +1,46 @@
+"""From the environment to adapters: the object store, and the settings of this installation."""
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+
+class ObjectStoreResource(dg.ConfigurableResource):
+    """The bucket that everything is kept in.
+
+    The endpoint and the credentials come from the usual AWS variables, which boto3 reads itself:
+    set ``AWS_ENDPOINT_URL_S3`` for another S3 server, leave it out for AWS.
+    """
+
+    s3: dg.ResourceDependency[S3Resource]
+    bucket: str
+
+    def open(self) -> ObjectStore:
+        """Connect; nothing is sent before the first request."""
+        return ObjectStore(self.s3.get_client(), self.bucket)
+
+
+class SettingsResource(dg.ConfigurableResource):
+    """The environment's settings, read when a run starts."""
+
+    def read(self) -> Settings:
+        """The settings now."""
+        return Settings()
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """Resources by the names that assets ask for, and how runs are executed."""
+    return dg.Definitions(
+        # A run is a process of its own already: a further one for every step would only load
+        # torch once more each.
+        executor=dg.in_process_executor,
+        resources={
+            "object_store": ObjectStoreResource(
+                s3=S3Resource(max_attempts=5), bucket=dg.EnvVar("TWIN_MATCHER_BUCKET")
+            ),
+            "settings": SettingsResource(),
+        },
+    )

@@ -1,0 +1,69 @@
+"""From what a stage made to what Dagster shows: data version, counts, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+
+def commit(store: ObjectStore, folder: str, body: Mapping[str, Any]) -> Manifest:
+    """Add a manifest to a folder's log, unless the newest one stands for the same content."""
+    log = ManifestLog(store, layout.log(folder))
+    head = log.head()
+    if head is not None and head.fingerprint == body["fingerprint"]:
+        return head
+    return log.append(body)
+
+
+def head_of(store: ObjectStore, folder: str, asset: str) -> Manifest:
+    """The newest manifest of a folder.
+
+    Raises:
+        TwinMatcherError: there is none yet.
+    """
+    head = ManifestLog(store, layout.log(folder)).head()
+    if head is None:
+        raise TwinMatcherError(f"There is no {asset} in this bucket yet: materialize it first.")
+    return head
+
+
+def materialized(
+    manifest: Manifest, rows: int, metadata: Mapping[str, Any], **kwargs: Any
+) -> dg.MaterializeResult:
+    """The result of an asset: its data version is the fingerprint of its content."""
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(manifest.fingerprint),
+        metadata={
+            "dagster/row_count": rows,
+            "manifest": manifest.key,
+            "version": manifest.number,
+            **metadata,
+        },
+        **kwargs,
+    )
+
+
+def progress_of(context: dg.AssetExecutionContext) -> Callable[[float], None]:
+    """A callback that logs the share that is done, 0 to 1, in steps of 2%."""
+    shown = -1
+
+    def report(share: float) -> None:
+        nonlocal shown
+        step = int(share * 50)
+        if step > shown:
+            shown = step
+            context.log.info(f"progress {2 * step}%")
+
+    return report
+
+
+def refuse(error: TwinMatcherError) -> dg.Failure:
+    """An error that trying again does not mend."""
+    return dg.Failure(description=str(error), allow_retries=False)

@@ -1,0 +1,1 @@
+"""The merged data set and the model trained on it."""

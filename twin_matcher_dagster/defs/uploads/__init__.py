@@ -1,0 +1,1 @@
+"""What people upload: one partition an upload."""

@@ -1,0 +1,28 @@
+"""What an operator sees of each upload."""
+
+import dagster as dg
+
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.resources import ObjectStoreResource
+from twin_matcher_dagster.defs.results import head_of
+from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
+from twin_matcher_dagster.storage import layout
+
+
+# Not blocking: one refused upload must not hold up everybody else's. The merge leaves it out.
+@dg.asset_check(
+    asset=keys.USER_FACES,
+    partitions_def=uploads_partitions,
+    description="The upload was accepted. A rejected one is left out of the data set.",
+)
+def upload_accepted(
+    context: dg.AssetCheckExecutionContext, object_store: ObjectStoreResource
+) -> dg.AssetCheckResult:
+    """Show the verdict of one upload."""
+    folder = layout.user(context.partition_key)
+    verdict = head_of(object_store.open(), folder, keys.USER_FACES).body
+    return dg.AssetCheckResult(
+        passed=verdict["accepted"],
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"reasons": "; ".join(verdict["reasons"]) or "none"},
+    )

@@ -1,0 +1,51 @@
+"""Everything that can go wrong in a way a person can act on.
+
+Every message is one or two plain sentences that end with what to do; pages and the command line
+show it as it is, and Dagster shows it in the run.
+"""
+
+from __future__ import annotations
+
+
+class TwinMatcherError(Exception):
+    """Base of all errors that are shown to people as they are."""
+
+
+class SourceError(TwinMatcherError):
+    """A source of celebrity faces is missing, empty or does not have the expected columns."""
+
+
+class MediaError(TwinMatcherError):
+    """A clip or photo cannot be read, or is outside the limits."""
+
+
+class FaceError(TwinMatcherError):
+    """A clip or photo is readable but does not show exactly one usable face."""
+
+
+class UploadError(TwinMatcherError):
+    """An upload is incomplete, altered, or lacks consent."""
+
+
+class StorageError(TwinMatcherError):
+    """The object store does not answer, or refuses."""
+
+
+class ObjectMissingError(StorageError):
+    """There is no object under this key."""
+
+
+class ObjectExistsError(StorageError):
+    """There is an object under this key already, and objects are never overwritten."""
+
+
+class NoReleaseError(TwinMatcherError):
+    """No production release has been made yet."""
+
+
+class TrainingError(TwinMatcherError):
+    """The data set cannot be trained on."""
+
+
+class ServicesError(TwinMatcherError):
+    """The local services cannot be started, or did not do what was asked of them."""

@@ -1,0 +1,1 @@
+"""Pixels in, faces out: video, detection, alignment, quality."""

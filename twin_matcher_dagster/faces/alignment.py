@@ -1,0 +1,92 @@
+"""Bring a face to the one position that the whole system works in.
+
+Five landmarks are mapped onto the template of ArcFace (Deng et al. 2019,
+https://arxiv.org/abs/1801.07698) by the least-squares similarity transform (rotation, scale,
+shift). The crops of `lansinuote/simple_facenet` are in this position already, so that celebrities,
+users and probes are framed alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+FACE_SIZE = 160
+"""Side of a face crop in pixels."""
+
+# insightface's template for 112 x 112 crops: eyes, nose tip, corners of the mouth.
+_TEMPLATE = (
+    np.array(
+        [
+            [38.2946, 51.6963],
+            [73.5318, 51.5014],
+            [56.0252, 71.7366],
+            [41.5493, 92.3655],
+            [70.7299, 92.2041],
+        ]
+    )
+    * FACE_SIZE
+    / 112
+)
+
+
+def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least-squares rotation, scale and shift that take points onto points.
+
+    Args:
+        source: float [n, 2] points, n >= 2.
+        target: float [n, 2] where they should go.
+
+    Returns:
+        float64 [2, 3] matrix ``M`` with ``M @ (x, y, 1) ~ target``.
+    """
+    x, y = source[:, 0], source[:, 1]
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
+    a, b, dx, dy = np.linalg.lstsq(rows, np.concatenate([target[:, 0], target[:, 1]]), rcond=None)[
+        0
+    ]
+    return np.array([[a, -b, dx], [b, a, dy]])
+
+
+def align(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Cut one aligned face out of an image.
+
+    Args:
+        image: uint8 RGB [height, width, 3].
+        landmarks: float [5, 2] as in :class:`~twin_matcher_dagster.faces.detection.Detection`.
+
+    Returns:
+        uint8 RGB [160, 160, 3]; what lies outside the image repeats its border.
+    """
+    import cv2
+
+    matrix = similarity_transform(landmarks.astype(np.float64), _TEMPLATE)
+    shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if 0 < shrink < 0.5:
+        # warpAffine takes four neighbours only: average first, or fine texture turns into noise.
+        height, width = image.shape[:2]
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        scale = np.array([size[0] / width, size[1] / height])
+        matrix = similarity_transform(landmarks.astype(np.float64) * scale, _TEMPLATE)
+    return cv2.warpAffine(
+        image,
+        matrix,
+        (FACE_SIZE, FACE_SIZE),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def yaw_of(landmarks: np.ndarray) -> float:
+    """Rough head yaw in degrees, from where the nose tip is between the eyes.
+
+    0 faces the camera, negative looks to the left of the image, positive to its right. The nose
+    tip stands about half the distance between the eyes in front of them, so that a shift of the
+    nose by s eye distances is a yaw of about atan(2 s) (own estimate, for display only).
+    """
+    left, right, nose = landmarks[0], landmarks[1], landmarks[2]
+    eyes = right - left
+    distance = float(np.hypot(*eyes)) or 1.0
+    shift = float(np.dot(nose - (left + right) / 2, eyes / distance)) / distance
+    return float(np.degrees(np.arctan(2 * shift)))

@@ -1,0 +1,59 @@
+"""Photos and crops as bytes and as arrays."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from twin_matcher_dagster.errors import MediaError
+
+MAX_PIXELS = 60_000_000
+_FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+def read_image(source: bytes | Path) -> np.ndarray:
+    """Decode a photo the way it is meant to be seen (EXIF orientation applied).
+
+    Args:
+        source: the encoded file, or its path.
+
+    Returns:
+        uint8 RGB [height, width, 3].
+
+    Raises:
+        MediaError: not a JPEG, PNG or WebP image, damaged, or over 60 megapixels.
+    """
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            if image.format not in _FORMATS:
+                raise MediaError(f"{image.format} images are not supported. Use JPEG, PNG or WebP.")
+            if image.width * image.height > MAX_PIXELS:
+                raise MediaError(
+                    f"The image has {image.width} x {image.height} pixels, more than "
+                    f"{MAX_PIXELS // 1_000_000} megapixels. Use a smaller one."
+                )
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except MediaError:
+        raise
+    except UnidentifiedImageError as error:
+        raise MediaError("This is not an image. Use a JPEG, PNG or WebP file.") from error
+    # Pillow raises many types on damaged files: OSError, ValueError, SyntaxError, struct.error, ...
+    except Exception as error:
+        raise MediaError("The image is damaged and cannot be read. Use another one.") from error
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode uint8 RGB [height, width, 3] without loss."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def encode_jpeg(image: np.ndarray, quality: int = 95) -> bytes:
+    """Encode uint8 RGB [height, width, 3] as JPEG; 95 keeps a face crop near 12 KB."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()

@@ -1,0 +1,121 @@
+"""The one row format of faces: Parquet that `datasets` and the Hub's viewer read as images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Kind = Literal["celebrity", "user"]
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Face:
+    """One row of the data set.
+
+    Attributes:
+        image: JPEG or PNG bytes of a 160 x 160 RGB crop.
+        label: the person's name, for display only.
+        identity_id: who it is; the class to learn.
+        kind: a celebrity, or a user of the upload page.
+        upload_id: the upload that a user's face came with, empty for celebrities.
+        split: what the face is used for; whole photos and uploads go to one split.
+    """
+
+    image: bytes
+    label: str
+    identity_id: str
+    kind: Kind
+    upload_id: str
+    split: Split
+
+
+_FACE_COLUMNS = ("image", "label", "identity_id", "kind", "upload_id", "split")
+_RAW_COLUMNS = ("image", "label", "split")
+
+
+@lru_cache(maxsize=2)
+def _schema(columns: tuple[str, ...]) -> pa.Schema:
+    """Arrow schema with the Hugging Face features that make ``image`` an image."""
+    from datasets import Features, Image, Value
+
+    return Features(
+        {name: Image() if name == "image" else Value("string") for name in columns}
+    ).arrow_schema
+
+
+@dataclass(frozen=True)
+class RawFace:
+    """One row of a source: the encoded image, the label as it stands there, the source's split."""
+
+    image: bytes
+    label: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """An immutable Parquet file: its bytes and their SHA-256."""
+
+    data: bytes
+    sha256: str
+    rows: int
+
+
+def write_shard(faces: Sequence[Face]) -> Shard:
+    """Encode faces as one Parquet file; equal faces give equal bytes."""
+    return _encode(faces, _FACE_COLUMNS)
+
+
+def read_shard(data: bytes) -> Iterator[Face]:
+    """Decode a shard row by row."""
+    for row in _decode(data):
+        yield Face(**row)
+
+
+def write_raw_shard(rows: Sequence[RawFace]) -> Shard:
+    """Encode rows of a source as they are; equal rows give equal bytes."""
+    return _encode(rows, _RAW_COLUMNS)
+
+
+def read_raw_shard(data: bytes) -> Iterator[RawFace]:
+    """Decode what :func:`write_raw_shard` made."""
+    for row in _decode(data):
+        yield RawFace(**row)
+
+
+def _encode(rows: Sequence[Any], columns: tuple[str, ...]) -> Shard:
+    table = pa.table(
+        {
+            name: [
+                {"bytes": row.image, "path": None} if name == "image" else getattr(row, name)
+                for row in rows
+            ]
+            for name in columns
+        },
+        schema=_schema(columns),
+    )
+    buffer = io.BytesIO()
+    # Small row groups, so that a reader streams and the Hub's viewer pages.
+    pq.write_table(table, buffer, row_group_size=256)
+    data = buffer.getvalue()
+    return Shard(data, hashlib.sha256(data).hexdigest(), table.num_rows)
+
+
+def _decode(data: bytes) -> Iterator[dict[str, Any]]:
+    for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches(batch_size=256):
+        for row in batch.to_pylist():
+            yield {**row, "image": row["image"]["bytes"]}
+
+
+def fingerprint(*parts: object) -> str:
+    """Identity of a content: SHA-256 over the text of its parts."""
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()

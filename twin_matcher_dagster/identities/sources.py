@@ -1,0 +1,111 @@
+"""Where celebrity faces come from: the sample, a file, a folder, or the Hugging Face Hub.
+
+All of them are read through `datasets` with two columns, ``image`` and ``label``, the schema of
+`lansinuote/simple_facenet`, and streamed: nothing is copied into a cache of that library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from twin_matcher_dagster.errors import SourceError
+from twin_matcher_dagster.identities.schema import RawFace
+
+_REPOSITORY_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def read_source(source: str, sample: Path) -> Iterator[RawFace]:
+    """Read all faces of a source.
+
+    Args:
+        source: ``sample``, the path of a Parquet file, of a folder of Parquet files, or of a
+            folder with one sub-folder of images a person, or a Hub repository id.
+        sample: the Parquet file that ``sample`` stands for.
+
+    Raises:
+        SourceError: the source does not exist, is empty, or lacks a column.
+    """
+    splits = _open(source, sample)
+    found = False
+    for split, data in splits.items():
+        rows, names = _with_raw_images(source, data)
+        for row in rows:
+            found = True
+            label = row["label"]
+            yield RawFace(
+                image=_bytes_of(row["image"]),
+                label=names[label] if names and label is not None else str(label or ""),
+                split=str(split),
+            )
+    if not found:
+        raise SourceError(f"The source {source!r} has no rows.")
+
+
+def _open(source: str, sample: Path) -> Mapping[Any, Any]:
+    """The splits of a source, as streaming data sets."""
+    from datasets import load_dataset
+
+    path = sample if source == "sample" else Path(source).expanduser()
+    if path.is_file():
+        return load_dataset("parquet", data_files=str(path), streaming=True)
+    if path.is_dir():
+        return _open_folder(path)
+    if not _REPOSITORY_ID.fullmatch(source) or source.startswith("."):
+        raise SourceError(
+            f"There is no file or folder {source!r}. Set RAW_FACES to 'sample', a Parquet file, a "
+            "folder, or a Hub repository id such as lansinuote/simple_facenet."
+        )
+    try:
+        return load_dataset(source, streaming=True)
+    # datasets and huggingface_hub raise many types; all mean that the repository is out of reach.
+    except Exception as error:
+        raise SourceError(
+            f"The data set {source!r} could not be opened on the Hub, and there is no such file: "
+            f"{error}. Check the id, the network, and HF_TOKEN if it is private."
+        ) from error
+
+
+def _open_folder(folder: Path) -> Mapping[Any, Any]:
+    """Parquet files named after their split, or one sub-folder of images a person."""
+    from datasets import load_dataset
+
+    files = sorted(folder.glob("*.parquet"))
+    if files:
+        splits: dict[str, list[str]] = {}
+        for file in files:
+            # The Hub's own file names look like train-00000-of-00002.parquet.
+            splits.setdefault(re.split(r"[-.]", file.name)[0], []).append(str(file))
+        return load_dataset("parquet", data_files=splits, streaming=True)
+    if any(child.is_dir() for child in folder.iterdir()):
+        return load_dataset("imagefolder", data_dir=str(folder), streaming=True)
+    raise SourceError(
+        f"The folder {str(folder)!r} has neither Parquet files nor one sub-folder of images a "
+        "person."
+    )
+
+
+def _with_raw_images(source: str, rows: Any) -> tuple[Any, list[str] | None]:
+    """Leave images encoded; give the names behind class numbers, if labels are numbers."""
+    from datasets import ClassLabel, Image
+
+    if rows.features is None:
+        rows = rows._resolve_features()
+    missing = {"image", "label"} - set(rows.features)
+    if missing:
+        raise SourceError(
+            f"The source {source!r} has no column {' and '.join(sorted(missing))}. It needs an "
+            "'image' and a 'label' column, as lansinuote/simple_facenet has."
+        )
+    label = rows.features["label"]
+    names = label.names if isinstance(label, ClassLabel) else None
+    return rows.cast_column("image", Image(decode=False)), names
+
+
+def _bytes_of(image: dict[str, Any] | None) -> bytes:
+    """The encoded image of a row; empty where there is none, which balancing then drops."""
+    if not image:
+        return b""
+    return image["bytes"] or Path(image["path"]).read_bytes()

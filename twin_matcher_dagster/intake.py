@@ -1,0 +1,115 @@
+"""The door of the system: a person's clip becomes an upload in S3.
+
+Used by the upload page and by `make demo`, so that the two cannot differ. The crops go first, the
+manifest last: its presence is the commit, so that no half upload is ever seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+from ulid import ULID
+
+from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.faces.images import encode_png
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.uploads import UploadManifest, face_key, put_manifest
+
+CONSENT_VERSION = "2026-11-1"
+CONSENT_TEXT = (
+    "I am the person in this clip, I am 18 or older, and I agree that the face pictures shown "
+    "above and the name I typed are stored in this project's S3 bucket, that a model is trained on "
+    "them, and that they are shown to others as a possible look-alike. The clip itself is not "
+    "stored. To have everything removed I give the operator my upload id."
+)
+
+MAX_NAME = 80
+MAX_UPLOAD_AGE = timedelta(hours=1)
+"""An upload must be committed this soon after its id was made: the sensor looks back this far."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """That a person agreed, to which words, and when (UTC)."""
+
+    version: str
+    given_at: str
+
+    @classmethod
+    def now(cls) -> Consent:
+        """Consent to the current words, given now."""
+        return cls(CONSENT_VERSION, datetime.now(timezone.utc).isoformat(timespec="seconds"))
+
+
+def clean_name(name: str) -> str:
+    """A display name: NFKC, no control or invisible characters, one space, at most 80 long.
+
+    Raises:
+        UploadError: nothing is left.
+    """
+    text = unicodedata.normalize("NFKC", name[: 4 * MAX_NAME])
+    text = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    text = " ".join(text.split())[:MAX_NAME].strip()
+    if not text:
+        raise UploadError("Type a name. It is shown to others beside your pictures.")
+    return text
+
+
+def new_upload_id() -> str:
+    """An id for an upload that begins now: a ULID, ordered by time, that says nothing else."""
+    return str(ULID())
+
+
+def submit(
+    store: ObjectStore,
+    faces: Sequence[np.ndarray],
+    name: str,
+    consent: Consent | None,
+    upload_id: str | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> str:
+    """Store the faces of one clip and commit them.
+
+    Args:
+        store: where uploads go.
+        faces: uint8 RGB [160, 160, 3] crops of one person.
+        name: display name, free text.
+        consent: what the person agreed to; nothing is stored without it.
+        upload_id: of an earlier try that failed, which is continued; new by default.
+        progress: called with the share that is done.
+
+    Returns:
+        The upload id.
+
+    Raises:
+        UploadError: no consent, no name, no faces, or the earlier try is too old.
+        StorageError: S3 does not answer; call again with the same ``upload_id``.
+    """
+    if consent is None:
+        raise UploadError("Nothing was stored: tick the consent box first.")
+    label = clean_name(name)
+    if not faces:
+        raise UploadError("There are no faces to store. Record or upload a clip first.")
+    ulid = ULID.from_str(upload_id or new_upload_id())
+    if datetime.now(timezone.utc) - ulid.datetime > MAX_UPLOAD_AGE:
+        raise UploadError("This upload was begun over an hour ago. Start again with a new clip.")
+    checksums = []
+    for index, face in enumerate(faces):
+        data = encode_png(face)
+        store.put_same(face_key(str(ulid), index), data, "image/png")
+        checksums.append(hashlib.sha256(data).hexdigest())
+        progress((index + 1) / len(faces))
+    manifest = UploadManifest(
+        upload_id=str(ulid),
+        name=label,
+        faces=tuple(checksums),
+        consent_version=consent.version,
+        consent_given_at=consent.given_at,
+    )
+    put_manifest(store, manifest)
+    return str(ulid)

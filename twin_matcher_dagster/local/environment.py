@@ -1,0 +1,105 @@
+"""The environment that the services run in."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from twin_matcher_dagster.settings import EMBEDDED_BUCKET, PROJECT_ROOT, SMALL_BACKBONE, Settings
+
+CHILD_MARK = "TWIN_MATCHER_CHILD"
+"""Variable by which left-over processes of an installation are recognised."""
+
+
+def state_folder(settings: Settings) -> Path:
+    """The folder of the local services' state, for its owner alone; made if need be."""
+    home = settings.twin_matcher_home.expanduser().resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    return home
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """All variables of a child process: this process's own, completed.
+
+    With the embedded S3 server they point the usual AWS variables at it and hide the person's own
+    AWS configuration; with a bucket of their own they are left as they are.
+    """
+    home = state_folder(settings)
+    variables = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTHONUNBUFFERED": "1",
+        "TWIN_MATCHER_HOME": str(home),
+        CHILD_MARK: str(home),
+        "DAGSTER_HOME": str(_dagster_home(home)),
+        "RAW_FACES": _absolute(settings.raw_faces, "sample"),
+        "BACKBONE": _absolute(settings.backbone, SMALL_BACKBONE),
+        "HOST": settings.host,
+        "S3_PORT": str(settings.s3_port),
+        "DAGSTER_PORT": str(settings.dagster_port),
+        "UPLOAD_PORT": str(settings.upload_port),
+        "PREDICT_PORT": str(settings.predict_port),
+        # Threads of torch that wait sleep instead of spinning: other services share the cores.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        # What visitors show to a page stays in the owner's own folder until it is forgotten.
+        "GRADIO_TEMP_DIR": str(home / "pages"),
+        # Nobody is told what runs here.
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        # A proxy of the surroundings is not for this machine's own services.
+        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"])),
+    }
+    variables["no_proxy"] = variables["NO_PROXY"]
+    if settings.embedded:
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            variables.pop(name, None)
+        variables.update(
+            TWIN_MATCHER_BUCKET=EMBEDDED_BUCKET,
+            TWIN_MATCHER_EMBEDDED_S3="1",
+            AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{settings.s3_port}",
+            AWS_REGION="us-east-1",
+            AWS_DEFAULT_REGION="us-east-1",
+            AWS_CONFIG_FILE=os.devnull,
+            AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+            AWS_EC2_METADATA_DISABLED="true",
+            **_local_credentials(home),
+        )
+    return variables
+
+
+def _absolute(value: str, word: str) -> str:
+    """A path, if it is one, whatever the working directory of the process that reads it."""
+    path = Path(value).expanduser()
+    return str(path.resolve()) if value != word and path.exists() else value
+
+
+def _dagster_home(home: Path) -> Path:
+    """The folder of the Dagster instance, configured by the project's own dagster.yaml."""
+    folder = home / "dagster"
+    folder.mkdir(exist_ok=True)
+    link = folder / "dagster.yaml"
+    if not link.is_symlink():
+        link.symlink_to(PROJECT_ROOT / "dagster.yaml")
+    return folder
+
+
+def _local_credentials(home: Path) -> dict[str, str]:
+    """Random credentials of the embedded S3 server, made once, readable by their owner only."""
+    path = home / "s3-credentials.json"
+    if not path.exists():
+        made = {
+            "AWS_ACCESS_KEY_ID": "TM" + secrets.token_hex(9).upper(),
+            "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+        }
+        # Complete under another name first: a kill in between leaves no half file.
+        partial = path.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            json.dump(made, file)
+        partial.rename(path)
+    return json.loads(path.read_text())

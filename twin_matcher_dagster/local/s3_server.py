@@ -1,0 +1,141 @@
+"""The embedded S3 server: SeaweedFS, a real distributed object store, on one machine.
+
+Its defaults serve everything to everybody; the flags here close all but the S3 port, which asks for
+credentials.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import secrets
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+_COMPONENTS = ("master", "volume", "filer", "admin")
+# SeaweedFS finds the gRPC port of a component at this distance from its HTTP port.
+_GRPC_DISTANCE = 10_000
+_TOKENS = (
+    "WEED_JWT_SIGNING_KEY",
+    "WEED_JWT_SIGNING_READ_KEY",
+    "WEED_JWT_FILER_SIGNING_KEY",
+    "WEED_JWT_FILER_SIGNING_READ_KEY",
+)
+
+
+def command(folder: Path, port: int) -> list[str]:
+    """The server's command line.
+
+    Args:
+        folder: where the objects are kept.
+        port: of the S3 protocol; the other listeners take free ones.
+
+    Raises:
+        ServicesError: the server is not installed.
+    """
+    beside = Path(sys.executable).parent / "weed"
+    binary = str(beside) if beside.exists() else shutil.which("weed")
+    if not binary:
+        raise ServicesError(
+            "The embedded S3 server is not installed. Run `make install`, or set "
+            "TWIN_MATCHER_BUCKET to a bucket of your own."
+        )
+    flags = [
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        f"-s3.port={port}",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-s3.allowDeleteBucketNotEmpty=false",
+        "-master.telemetry=false",
+        "-master.volumeSizeLimitMB=256",
+        "-disableHttp",
+        "-webdav=false",
+        "-admin.ui=false",
+        f"-admin.password={secrets.token_urlsafe(18)}",
+    ]
+    *components, s3_grpc = _free_ports(len(_COMPONENTS) + 1)
+    flags.append(f"-s3.port.grpc={s3_grpc}")
+    for name, number in zip(_COMPONENTS, components, strict=True):
+        flags += [f"-{name}.port={number}", f"-{name}.port.grpc={number + _GRPC_DISTANCE}"]
+    return [binary, "mini", *flags]
+
+
+def serve(folder: Path, port: int) -> None:
+    """Become the server; the process is replaced and does not return."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # the server makes its files readable for all
+    variables = {**os.environ, "GOMEMLIMIT": "384MiB"}
+    variables.update({name: secrets.token_hex(16) for name in _TOKENS})
+    arguments = command(folder, port)
+    os.execve(arguments[0], arguments, variables)  # noqa: S606
+
+
+def _free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on, nor at the gRPC distance from them."""
+    candidates = random.SystemRandom().sample(range(20_000, 30_000), 1000)
+    free = (p for p in candidates if _is_free(p) and _is_free(p + _GRPC_DISTANCE))
+    return list(itertools.islice(free, count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def wait_until_ready(variables: Mapping[str, str], timeout_s: float = 60) -> ObjectStore:
+    """Wait for the server to store and give back an object, and make the bucket.
+
+    After a crash it lists before it can read for some seconds, so a read is what is tried.
+
+    Raises:
+        ServicesError: it does not answer in time.
+    """
+    import boto3
+
+    from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        region_name=variables["AWS_REGION"],
+        config=CLIENT_CONFIG,
+    )
+    store = ObjectStore(client, variables["TWIN_MATCHER_BUCKET"])
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            _make_bucket(store)
+            client.put_object(Bucket=store.bucket, Key="ready", Body=b"")
+            client.get_object(Bucket=store.bucket, Key="ready")
+            return store
+        except (ClientError, BotoCoreError) as error:
+            if time.monotonic() > deadline:
+                raise ServicesError(
+                    f"The embedded S3 server did not become ready: {error}. Look at the log."
+                ) from error
+            time.sleep(0.3)
+
+
+def _make_bucket(store: ObjectStore) -> None:
+    try:
+        store.client.create_bucket(Bucket=store.bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in (
+            "BucketAlreadyOwnedByYou",
+            "BucketAlreadyExists",
+        ):
+            raise

@@ -1,0 +1,197 @@
+"""Start and stop the services of the Procfile with honcho, and leave nothing behind."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+
+import psutil
+
+from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.local.environment import CHILD_MARK, state_folder
+from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
+
+S3 = "s3"
+DAGSTER = "dagster"
+UPLOAD = "upload"
+PREDICT = "predict"
+STOP_SECONDS = 20
+
+
+def names(settings: Settings) -> list[str]:
+    """All services of `make up`; with a bucket of one's own there is no embedded S3."""
+    return [S3, DAGSTER, UPLOAD, PREDICT] if settings.embedded else [DAGSTER, UPLOAD, PREDICT]
+
+
+def urls(settings: Settings) -> dict[str, str]:
+    """Where each service is."""
+    shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104
+    return {
+        DAGSTER: f"http://{shown}:{settings.dagster_port}",
+        UPLOAD: f"http://{shown}:{settings.upload_port}",
+        PREDICT: f"http://{shown}:{settings.predict_port}",
+        S3: f"http://127.0.0.1:{settings.s3_port}",
+    }
+
+
+@contextmanager
+def exclusive(settings: Settings) -> Generator[Path]:
+    """Hold the state folder alone, and clear away what a killed predecessor left running.
+
+    Raises:
+        ServicesError: another process of this installation runs.
+    """
+    home = state_folder(settings)
+    with (home / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ServicesError(
+                f"Twin Matcher runs already with the state in {home}. Stop it with Ctrl-C where "
+                "it runs, or set TWIN_MATCHER_HOME to another folder."
+            ) from error
+        stop_leftovers(home)
+        try:
+            yield home
+        finally:
+            stop_leftovers(home)
+
+
+def check_ports(settings: Settings, services: Sequence[str]) -> None:
+    """See that every port is free.
+
+    Raises:
+        ServicesError: one is taken; it names the variable to set.
+    """
+    wanted = {
+        S3: ("S3_PORT", settings.s3_port),
+        DAGSTER: ("DAGSTER_PORT", settings.dagster_port),
+        UPLOAD: ("UPLOAD_PORT", settings.upload_port),
+        PREDICT: ("PREDICT_PORT", settings.predict_port),
+    }
+    for service in services:
+        variable, port = wanted[service]
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host if service != S3 else "127.0.0.1", port))
+            except OSError as error:
+                raise ServicesError(
+                    f"Port {port}, wanted for {service}, is taken. Stop what uses it, or choose "
+                    f"another one: {variable}={port + 1000} make up"
+                ) from error
+
+
+@contextmanager
+def running(
+    services: Sequence[str], variables: Mapping[str, str], log: Path | None
+) -> Generator[subprocess.Popen[bytes]]:
+    """Run services for as long as the block lasts.
+
+    Args:
+        services: names in the Procfile.
+        variables: their environment.
+        log: file for their output; None shows it.
+
+    Yields:
+        The honcho process: it ends when any of them ends.
+    """
+    command = [sys.executable, "-m", "honcho", "start", "-f", "Procfile", *services]
+    with log.open("ab") if log else nullcontext() as output:
+        honcho = subprocess.Popen(
+            command,
+            cwd=PROJECT_ROOT,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output if log else None,
+            stderr=subprocess.STDOUT if log else None,
+            # Ctrl-C goes to this process alone, which then stops the others in order.
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
+        try:
+            yield honcho
+        finally:
+            honcho.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                honcho.wait(STOP_SECONDS)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to stop this process when its parent is killed, however hard."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def stop_leftovers(home: Path) -> int:
+    """Stop every process that was started for this state folder, except our own line.
+
+    Returns:
+        How many there were.
+    """
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    left = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid not in own and process.environ().get(CHILD_MARK) == str(home):
+                left.append(process)
+    for process in left:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, timeout=8)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    return len(left)
+
+
+def wait_for_page(url: str, honcho: subprocess.Popen[bytes], timeout_s: float = 120) -> None:
+    """Wait until a page answers.
+
+    Raises:
+        ServicesError: a service ended, or the page does not answer in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310
+            return
+        if honcho.poll() is not None:
+            raise ServicesError("A service ended while it was starting. Look at the log.")
+        if time.monotonic() > deadline:
+            raise ServicesError(f"{url} did not answer within {timeout_s:.0f} seconds.")
+        time.sleep(0.3)
+
+
+def fail_interrupted_runs() -> int:
+    """Mark Dagster runs that a stopped machine or service cut off as failed.
+
+    The run-retry daemon then starts them again; without this they would be "running" for ever.
+
+    Returns:
+        How many there were.
+    """
+    import dagster as dg
+
+    cut_off = [
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    ]
+    with dg.DagsterInstance.get() as instance:
+        runs = instance.get_runs(dg.RunsFilter(statuses=cut_off))
+        for run in runs:
+            instance.report_run_failed(run, "The services were stopped while this run went on.")
+        return len(runs)

@@ -1,0 +1,119 @@
+"""The latest release, ready to answer: used by the prediction page and by `make demo`."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twin_matcher_dagster.errors import NoReleaseError
+from twin_matcher_dagster.faces.photo import only_face
+from twin_matcher_dagster.identities.schema import Face, read_shard
+from twin_matcher_dagster.recognition.embedding import Embedder
+from twin_matcher_dagster.recognition.index import FaceIndex
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
+from twin_matcher_dagster.storage.models import get_model
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+
+@dataclass(frozen=True)
+class TwinCard:
+    """A twin as it is shown.
+
+    Attributes:
+        identity_id: who.
+        label: name for display, free text: escape it.
+        kind: celebrity or user.
+        similarity: cosine, -1 to 1.
+        portraits: encoded face crops, the most typical first.
+    """
+
+    identity_id: str
+    label: str
+    kind: str
+    similarity: float
+    portraits: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The twins of one probe: ``face`` is the uint8 RGB [160, 160, 3] crop that was searched."""
+
+    release: int
+    face: np.ndarray
+    twins: tuple[TwinCard, ...]
+
+
+class TwinFinder:
+    """One release in memory."""
+
+    def __init__(self, store: ObjectStore, release: Manifest) -> None:
+        self.number = release.number
+        body = release.body
+        self._names: dict[str, Mapping[str, Any]] = {
+            p["identity_id"]: p for p in body["identities"]
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            get_model(store, body["files"], Path(folder))
+            self._embedder = Embedder(Path(folder))
+        self._index = FaceIndex.from_bytes(store.get(body["index"]))
+        self._portraits: dict[str, list[Face]] = {}
+        for face in read_shard(store.get(body["portraits"])):
+            self._portraits.setdefault(face.identity_id, []).append(face)
+
+    def find(self, photo: np.ndarray, top: int = 3) -> Answer:
+        """The look-alikes of the one person in a photo.
+
+        Args:
+            photo: uint8 RGB [height, width, 3].
+            top: how many.
+
+        Raises:
+            FaceError: no face, or several.
+        """
+        face = only_face(photo)
+        embeddings, _ = self._embedder(face[None])
+        twins = tuple(
+            TwinCard(
+                identity_id=twin.identity_id,
+                label=self._names[twin.identity_id]["label"],
+                kind=self._names[twin.identity_id]["kind"],
+                similarity=twin.similarity,
+                portraits=tuple(p.image for p in self._portraits.get(twin.identity_id, [])),
+            )
+            for twin in self._index.search(embeddings[0], top)
+        )
+        return Answer(self.number, face, twins)
+
+
+class Production:
+    """The newest release of a bucket; looks for a newer one at every question."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._log = ManifestLog(store, layout.log(layout.RELEASES))
+        self._finder: TwinFinder | None = None
+        self._lock = threading.Lock()
+
+    def finder(self) -> TwinFinder:
+        """The newest release, loaded once.
+
+        Raises:
+            NoReleaseError: there is none yet.
+        """
+        number = self._log.head_number()
+        if not number:
+            raise NoReleaseError(
+                "There is no model yet. It is being made if the services just started; look at "
+                "the Dagster page, and try again in a few minutes."
+            )
+        with self._lock:
+            if self._finder is None or self._finder.number != number:
+                self._finder = TwinFinder(self._store, self._log.read(number))
+            return self._finder

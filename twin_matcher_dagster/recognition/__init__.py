@@ -1,0 +1,1 @@
+"""The model: fine-tuning, embedding, evaluation, index, similarity."""

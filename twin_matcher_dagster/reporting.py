@@ -1,0 +1,116 @@
+"""Pictures for the Dagster UI, as Markdown with the image inside (a data URI)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from twin_matcher_dagster.recognition.training import Epoch
+
+_BLUE = "#4f46e5"
+_MAX_BARS = 40
+
+
+def as_markdown(png: bytes, alt: str) -> str:
+    """A PNG or JPEG as Markdown that carries it."""
+    kind = "jpeg" if png[:2] == b"\xff\xd8" else "png"
+    return f"![{alt}](data:image/{kind};base64,{base64.b64encode(png).decode()})"
+
+
+def class_histogram(counts: Mapping[str, int], unit: str = "faces") -> str:
+    """Faces an identity as bars, the largest first, at most 40 of them."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ranked[:_MAX_BARS]
+    figure = _figure(7, max(1.6, 0.24 * len(shown) + 0.8))
+    axes = figure.subplots()
+    axes.barh([_short(name) for name, _ in shown], [count for _, count in shown], color=_BLUE)
+    axes.invert_yaxis()
+    rest = f" ({len(ranked) - len(shown)} more identities)" if len(ranked) > len(shown) else ""
+    axes.set_xlabel(f"{unit}{rest}")
+    return as_markdown(_png(figure), f"{unit} an identity")
+
+
+def face_grid(faces: Sequence[np.ndarray], columns: int = 12, side: int = 96) -> str:
+    """Faces side by side.
+
+    Args:
+        faces: uint8 RGB crops of any size.
+        columns: how many in a row.
+        side: size of each in the picture, in pixels.
+    """
+    from PIL import Image
+
+    rows = max(1, -(-len(faces) // columns))
+    sheet = Image.new("RGB", (columns * side, rows * side), "white")
+    for index, face in enumerate(faces):
+        tile = Image.fromarray(face).resize((side, side))
+        sheet.paste(tile, (index % columns * side, index // columns * side))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=85)
+    return as_markdown(buffer.getvalue(), f"{len(faces)} faces")
+
+
+def learning_curve(curve: Sequence[Epoch]) -> str:
+    """Losses and validation accuracy over epochs."""
+    figure = _figure(7, 3)
+    left, right = figure.subplots(1, 2)
+    epochs = [point.epoch for point in curve]
+    left.plot(epochs, [point.train_loss for point in curve], color=_BLUE, label="training")
+    left.plot(
+        epochs, [point.validation_loss for point in curve], color="#f59e0b", label="validation"
+    )
+    left.set(xlabel="epoch", ylabel="loss")
+    left.legend(frameon=False)
+    right.plot(epochs, [100 * point.validation_accuracy for point in curve], color="#f59e0b")
+    right.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(0, 100))
+    return as_markdown(_png(figure), "learning curve")
+
+
+def confusion_matrix(truth: Sequence[str], guessed: Sequence[str], names: Mapping[str, str]) -> str:
+    """How often each identity (row) was taken for each other one (column).
+
+    Args:
+        truth, guessed: identity ids of the same faces.
+        names: identity id -> name; gives the order.
+    """
+    ids = [identity_id for identity_id in names if identity_id in set(truth) | set(guessed)]
+    position = {identity_id: index for index, identity_id in enumerate(ids)}
+    matrix = np.zeros((len(ids), len(ids)))
+    for row, column in zip(truth, guessed, strict=True):
+        matrix[position[row], position[column]] += 1
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    size = max(3.0, 0.28 * len(ids) + 1.5)
+    figure = _figure(size, size)
+    axes = figure.subplots()
+    axes.imshow(share, cmap="Purples", vmin=0, vmax=1)
+    labels = [_short(names[identity_id]) for identity_id in ids]
+    axes.set_xticks(range(len(ids)), labels, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(ids)), labels, fontsize=7)
+    axes.set(xlabel="taken for", ylabel="is")
+    return as_markdown(_png(figure), "confusion matrix")
+
+
+def _short(name: str, length: int = 24) -> str:
+    """A name that fits beside a bar; a dollar sign would start a formula."""
+    text = name if len(name) <= length else name[: length - 1] + "…"
+    return text.replace("$", r"\$")
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A figure outside pyplot's global state: assets run in threads and sub-processes."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

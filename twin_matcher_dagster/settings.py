@@ -1,0 +1,60 @@
+"""Settings from the environment, in one place.
+
+Credentials are not here: boto3 and huggingface_hub read theirs from their own usual variables
+(``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL_S3``, ``HF_TOKEN``, ...).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = Path(__file__).resolve().parent / "sample"
+
+SAMPLE_SOURCE = "sample"
+SMALL_BACKBONE = "small"
+EMBEDDED_BUCKET = "twin-matcher"
+
+
+class Settings(BaseSettings):
+    """What a person may set; every field is an environment variable of the same name in capitals.
+
+    Read when it is needed, never at import, so that a test or a second terminal can differ.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    raw_faces: str = Field(
+        SAMPLE_SOURCE,
+        description="Celebrity faces: 'sample', a Parquet file, a folder of Parquet files or of "
+        "one sub-folder of images a person, or a Hub repository id.",
+    )
+    backbone: str = Field(
+        SMALL_BACKBONE,
+        description="'small' (a ResNet built here), a local model folder, or a Hub model id.",
+    )
+    epochs: int | None = Field(None, ge=1, description="Passes over the training split.")
+    s3_port: int = Field(8333, ge=1, le=65535, description="Port of the embedded S3 server.")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
+    upload_port: int = Field(7860, ge=1, le=65535, description="Port of the upload page.")
+    predict_port: int = Field(7861, ge=1, le=65535, description="Port of the prediction page.")
+    host: str = Field("127.0.0.1", description="Address that the pages and the UI listen on.")
+    twin_matcher_home: Path = Field(
+        PROJECT_ROOT / ".twin-matcher", description="State of the local services."
+    )
+    twin_matcher_bucket: str | None = Field(
+        None,
+        description="Bucket to use. Unset: the embedded S3 server. Set: the S3 that the usual "
+        "AWS variables point at.",
+    )
+    twin_matcher_embedded_s3: bool = Field(
+        False, description="Set by `twin-matcher` for its children when the bucket is embedded."
+    )
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedded S3 server is in use rather than a bucket of the user's own."""
+        return self.twin_matcher_embedded_s3 or not self.twin_matcher_bucket

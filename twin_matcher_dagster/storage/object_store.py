@@ -1,0 +1,151 @@
+"""A bucket in which nothing is ever overwritten.
+
+Works the same against AWS S3 and any server that speaks its protocol with conditional writes
+(``If-None-Match: *``, https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from twin_matcher_dagster.errors import ObjectExistsError, ObjectMissingError, StorageError
+
+_EXISTS = {"PreconditionFailed", "412"}
+# S3's answer to a conditional write during another one to the same key: try again.
+_CONFLICT = {"ConditionalRequestConflict", "409"}
+_CONFLICT_TRIES = 5
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+
+CLIENT_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 5},
+    connect_timeout=5,
+    read_timeout=60,
+    # Path style addresses also resolve where there is no wildcard DNS (a local server).
+    s3={"addressing_style": "path"},
+)
+
+
+class ObjectStore:
+    """One bucket, through a boto3 S3 client.
+
+    Args:
+        client: a boto3 S3 client; its endpoint and credentials say which S3 it is.
+        bucket: name of an existing bucket.
+    """
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    @classmethod
+    def from_environment(cls, bucket: str) -> ObjectStore:
+        """Connect with the usual AWS variables (``AWS_ENDPOINT_URL_S3`` for another server)."""
+        return cls(boto3.client("s3", config=CLIENT_CONFIG), bucket)
+
+    def put_new(
+        self, key: str, body: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Write an object that does not exist yet.
+
+        Raises:
+            ObjectExistsError: somebody, maybe an earlier try of the caller, wrote it before.
+            StorageError: the store does not answer or refuses.
+        """
+        with self._explained(key):
+            for tries_left in reversed(range(_CONFLICT_TRIES)):
+                try:
+                    self.client.put_object(
+                        Bucket=self.bucket,
+                        Key=key,
+                        Body=body,
+                        ContentType=content_type,
+                        IfNoneMatch="*",
+                    )
+                except ClientError as error:
+                    if _code(error) not in _CONFLICT or not tries_left:
+                        raise
+                else:
+                    return
+
+    def put_same(
+        self, key: str, body: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Write an object, or find the same bytes there already (a retry after a lost answer).
+
+        Raises:
+            ObjectExistsError: the key holds other bytes.
+        """
+        try:
+            self.put_new(key, body, content_type)
+        except ObjectExistsError:
+            if self.get(key) != body:
+                raise
+
+    def put_content(
+        self, key: str, body: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Write an object whose key is made from its content, unless it is there already."""
+        with suppress(ObjectExistsError):
+            self.put_new(key, body, content_type)
+
+    def get(self, key: str) -> bytes:
+        """Read a whole object.
+
+        Raises:
+            ObjectMissingError: there is none.
+        """
+        with self._explained(key):
+            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
+        """Keys under a prefix in the store's order, page by page, from after ``start_after``."""
+        with self._explained(prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, StartAfter=start_after
+            )
+            for page in pages:
+                for item in page.get("Contents", []):
+                    yield item["Key"]
+
+    @contextmanager
+    def _explained(self, key: str) -> Generator[None]:
+        """Turn botocore's errors into ours, which say what to do."""
+        where = f"s3://{self.bucket}/{key}"
+        try:
+            yield
+        except ClientError as error:
+            code = _code(error)
+            if code in _EXISTS:
+                raise ObjectExistsError(f"{where} exists already.") from error
+            if code in _MISSING:
+                raise ObjectMissingError(f"{where} does not exist.") from error
+            if code == "NoSuchBucket":
+                raise StorageError(
+                    f"There is no bucket {self.bucket!r}. Create it, or set TWIN_MATCHER_BUCKET "
+                    "to one that exists."
+                ) from error
+            raise StorageError(
+                f"S3 refused {where}: {error}. Check that the credentials in the environment may "
+                "read and write this bucket."
+            ) from error
+        except NoCredentialsError as error:
+            raise StorageError(
+                "There are no S3 credentials in the environment. Run this through `twin-matcher` "
+                '(or `eval "$(twin-matcher env)"`), or set the usual AWS variables.'
+            ) from error
+        except BotoCoreError as error:
+            raise StorageError(
+                f"S3 does not answer for {where}: {error}. Start the services with `make up`, or "
+                "check AWS_ENDPOINT_URL_S3 and the network."
+            ) from error
+
+
+def _code(error: ClientError) -> str:
+    """S3's error code of a refused request."""
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,130 @@
+"""Uploads at rest: crops under the upload's id, and a manifest whose presence is the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from ulid import ULID
+
+from twin_matcher_dagster.errors import ObjectMissingError, UploadError
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+MAX_FACES = 200
+
+
+@dataclass(frozen=True)
+class UploadManifest:
+    """What an upload says of itself. It came from outside: nothing in it is trusted.
+
+    Attributes:
+        upload_id: ULID, 26 characters.
+        name: display name, free text.
+        faces: SHA-256 of every crop, in order.
+        consent_version, consent_given_at: what was agreed to, and when.
+    """
+
+    upload_id: str
+    name: str
+    faces: tuple[str, ...]
+    consent_version: str
+    consent_given_at: str
+
+
+def manifest_key(upload_id: str) -> str:
+    """Key of an upload's manifest."""
+    return f"{layout.UPLOAD_MANIFESTS}/{upload_id}.json"
+
+
+def face_key(upload_id: str, index: int) -> str:
+    """Key of one crop of an upload."""
+    return f"{layout.UPLOAD_FACES}/{upload_id}/{index:03d}.png"
+
+
+def put_manifest(store: ObjectStore, manifest: UploadManifest) -> None:
+    """Commit an upload whose crops are all there."""
+    data = json.dumps(asdict(manifest), ensure_ascii=False, sort_keys=True).encode()
+    store.put_same(manifest_key(manifest.upload_id), data, "application/json")
+
+
+def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
+    """Read and check the shape of an upload's manifest.
+
+    Raises:
+        UploadError: it is missing, not what this version writes, or not this upload's.
+    """
+    try:
+        body = json.loads(store.get(manifest_key(upload_id)))
+        manifest = UploadManifest(
+            upload_id=body["upload_id"],
+            name=body["name"],
+            faces=tuple(body["faces"]),
+            consent_version=body["consent_version"],
+            consent_given_at=body["consent_given_at"],
+        )
+    except ObjectMissingError as error:
+        raise UploadError(f"There is no upload {upload_id}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UploadError(f"The manifest of upload {upload_id} is malformed: {error!r}.") from error
+    texts = (manifest.name, manifest.consent_version, manifest.consent_given_at, *manifest.faces)
+    if not all(isinstance(text, str) for text in texts):
+        raise UploadError(f"The manifest of upload {upload_id} is malformed: not all text.")
+    if manifest.upload_id != upload_id:
+        raise UploadError(f"The manifest of upload {upload_id} names another upload.")
+    if not manifest.consent_version or not manifest.consent_given_at:
+        raise UploadError(f"Upload {upload_id} came without consent.")
+    if not 0 < len(manifest.faces) <= MAX_FACES:
+        raise UploadError(
+            f"Upload {upload_id} names {len(manifest.faces)} crops, 1 to {MAX_FACES}."
+        )
+    return manifest
+
+
+def get_faces(store: ObjectStore, manifest: UploadManifest) -> Iterator[bytes]:
+    """The crops of an upload, each verified against the manifest.
+
+    Raises:
+        UploadError: one is missing or was altered.
+    """
+    for index, checksum in enumerate(manifest.faces):
+        try:
+            data = store.get(face_key(manifest.upload_id, index))
+        except ObjectMissingError as error:
+            raise UploadError(f"Crop {index} of upload {manifest.upload_id} is missing.") from error
+        if hashlib.sha256(data).hexdigest() != checksum:
+            raise UploadError(f"Crop {index} of upload {manifest.upload_id} was altered.")
+        yield data
+
+
+def new_uploads(store: ObjectStore, newest: str | None, look_back: timedelta) -> list[str]:
+    """Ids of committed uploads, from somewhat before the newest one that was seen.
+
+    Ids are in order of the time they were made, but an upload that was begun earlier may be
+    committed later: so the listing starts ``look_back`` before ``newest``, and the caller skips
+    what it knows. The cost of a call does not grow with the number of old uploads.
+
+    Args:
+        store: where uploads are.
+        newest: the largest upload id seen so far, if any.
+        look_back: how long after its id was made an upload may be committed.
+    """
+    start = ""
+    if newest:
+        begun = ULID.from_str(newest).datetime - look_back
+        # The smallest id of that millisecond: its time with 80 zero bits.
+        floor = ULID.from_bytes(bytes(ULID.from_datetime(begun))[:6] + bytes(10))
+        start = manifest_key(str(floor))
+    prefix = f"{layout.UPLOAD_MANIFESTS}/"
+    found = []
+    for key in store.list(prefix, start_after=start):
+        upload_id = key.removeprefix(prefix).removesuffix(".json")
+        try:
+            ULID.from_str(upload_id)
+        except ValueError:
+            continue  # somebody else's object: not ours to judge
+        found.append(upload_id)
+    return found
