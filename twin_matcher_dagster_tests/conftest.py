@@ -1,0 +1,117 @@
+"""A real S3 server for the session, a bucket a test, the sample, and a small finished release."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from twin_matcher_dagster.identities.names import tidy
+from twin_matcher_dagster.identities.schema import RawFace, write_raw_shard
+from twin_matcher_dagster.identities.sources import read_source
+from twin_matcher_dagster.local import s3_server
+from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests.graph import run_graph, upload_story
+
+SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """A SeaweedFS server of its own, and the environment that points at it."""
+    folder = tmp_path_factory.mktemp("s3")
+    port = s3_server._free_ports(1)[0]
+    variables = {
+        "AWS_ACCESS_KEY_ID": "TEST" + secrets.token_hex(8).upper(),
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "TWIN_MATCHER_BUCKET": "first",
+    }
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            s3_server.command(folder / "objects", port),
+            env={**os.environ, **variables},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            (folder / "objects").mkdir()
+            s3_server.wait_until_ready(variables)
+            yield variables
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def _aws(s3_variables: Mapping[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_variables.items():
+            patch.setenv(name, value)
+        yield
+
+
+def _new_bucket(patch: pytest.MonkeyPatch) -> ObjectStore:
+    store = ObjectStore.from_environment(f"test-{secrets.token_hex(6)}")
+    store.client.create_bucket(Bucket=store.bucket)
+    patch.setenv("TWIN_MATCHER_BUCKET", store.bucket)
+    return store
+
+
+@pytest.fixture
+def store(_aws: None, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """An empty bucket, which the environment names."""
+    return _new_bucket(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def story() -> Story:
+    """The demo's person: name, clip, photo."""
+    return Story.of_sample()
+
+
+@pytest.fixture(scope="session")
+def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people of the sample, as a source of raw faces."""
+    rows = list(read_raw_sample())
+    people = sorted({row.label for row in rows})[:4]
+    data = write_raw_shard([row for row in rows if row.label in people]).data
+    path = tmp_path_factory.mktemp("source") / "faces.parquet"
+    path.write_bytes(data)
+    return path
+
+
+def read_raw_sample() -> Iterator[RawFace]:
+    """The rows of the sample, as raw faces."""
+    for row in read_source("sample", SAMPLE / "faces.parquet"):
+        yield replace(row, label=tidy(row.label).title())
+
+
+@pytest.fixture(scope="session")
+def released(_aws: None, small_source: Path, story: Story) -> ObjectStore:
+    """A bucket with a release that knows four celebrities and the demo's person."""
+    with pytest.MonkeyPatch.context() as patch:
+        store = _new_bucket(patch)
+        patch.setenv("RAW_FACES", str(small_source))
+        patch.setenv("EPOCHS", "6")
+        upload_id = upload_story(store, story)
+        assert run_graph([upload_id]).success
+    return store
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real faces, clips and photos, where they are at hand."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder of real faces, ../shared/data, is not here")
+    return SHARED_DATA

@@ -1,0 +1,77 @@
+"""Run the real assets in process, on the bucket that the environment names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import av
+import dagster as dg
+import numpy as np
+
+from twin_matcher_dagster.definitions import defs as load_definitions
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.faces.clip import extract_faces
+from twin_matcher_dagster.intake import Consent, submit
+from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+# Between two of the frames that are taken every 100 ms.
+FRAME_TIME_S = 0.36
+
+
+def definitions() -> dg.Definitions:
+    """All definitions, as the code server loads them."""
+    return load_definitions()
+
+
+def materialize(
+    instance: dg.DagsterInstance, names: Sequence[str], partition_key: str | None = None
+) -> dg.ExecuteInProcessResult:
+    """Materialize some assets, with their checks, as a run does."""
+    selection = dg.AssetSelection.assets(*names)
+    job = definitions().resolve_implicit_global_asset_job_def()
+    keys_ = selection.resolve(definitions().resolve_asset_graph())
+    return job.execute_in_process(
+        instance=instance,
+        asset_selection=list(keys_),
+        raise_on_error=False,
+        partition_key=partition_key,
+    )
+
+
+def run_graph(
+    upload_ids: Sequence[str], instance: dg.DagsterInstance | None = None
+) -> dg.ExecuteInProcessResult:
+    """The whole graph in order: celebrities, uploads, then from data set to release.
+
+    Returns:
+        The result of the last run, or of the first one that failed.
+    """
+    instance = instance or dg.DagsterInstance.ephemeral()
+    result = materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES])
+    if not result.success:
+        return result
+    for upload_id in upload_ids:
+        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
+        result = materialize(instance, [keys.USER_FACES], partition_key=upload_id)
+        if not result.success:
+            return result
+    return materialize(
+        instance,
+        [keys.TWIN_DATASET, keys.TWIN_MODEL, keys.FACE_INDEX, keys.PRODUCTION_RELEASE],
+    )
+
+
+def upload_story(store: ObjectStore, story: Story) -> str:
+    """Hand a person's clip in, as the upload page does; the upload's id."""
+    faces = [face.image for face in extract_faces(story.clip)]
+    return submit(store, faces, story.name, Consent.now())
+
+
+def another_frame(story: Story) -> np.ndarray:
+    """A frame of a person's clip that the upload did not take: uint8 RGB [h, w, 3]."""
+    with av.open(str(story.clip)) as container:
+        for frame in container.decode(video=0):
+            if frame.time is not None and frame.time >= FRAME_TIME_S:
+                return frame.to_ndarray(format="rgb24")
+    raise AssertionError("the clip is too short")
