@@ -27,7 +27,7 @@ SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """A SeaweedFS server of its own, and the environment that points at it."""
     folder = tmp_path_factory.mktemp("s3")
-    port = s3_server._free_ports(1)[0]
+    port = s3_server.free_ports(1)[0]
     variables = {
         "AWS_ACCESS_KEY_ID": "TEST" + secrets.token_hex(8).upper(),
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),

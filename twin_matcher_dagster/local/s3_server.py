@@ -65,7 +65,7 @@ def command(folder: Path, port: int) -> list[str]:
         "-admin.ui=false",
         f"-admin.password={secrets.token_urlsafe(18)}",
     ]
-    *components, s3_grpc = _free_ports(len(_COMPONENTS) + 1)
+    *components, s3_grpc = free_ports(len(_COMPONENTS) + 1)
     flags.append(f"-s3.port.grpc={s3_grpc}")
     for name, number in zip(_COMPONENTS, components, strict=True):
         flags += [f"-{name}.port={number}", f"-{name}.port.grpc={number + _GRPC_DISTANCE}"]
@@ -82,7 +82,7 @@ def serve(folder: Path, port: int) -> None:
     os.execve(arguments[0], arguments, variables)  # noqa: S606
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Different ports that nobody listens on, nor at the gRPC distance from them."""
     candidates = random.SystemRandom().sample(range(20_000, 30_000), 1000)
     free = (p for p in candidates if _is_free(p) and _is_free(p + _GRPC_DISTANCE))

@@ -1,0 +1,137 @@
+"""The two pages as processes of their own, and a real Chromium with a fake webcam."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from twin_matcher_dagster.local import s3_server
+from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.settings import PROJECT_ROOT
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+# Quiet, and with the webcam answered by a file. No sandbox: tests may run as root.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+
+
+def chromium() -> str:
+    """Path of Chromium; without one these tests are skipped, or fail where they must run."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        path = shutil.which(name)
+        if path:
+            return path
+    reason = "Chromium is not installed; the tests of the pages need it"
+    if os.environ.get("REQUIRE_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def webcam(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A person's clip in the format that Chromium's fake webcam plays (motion JPEG)."""
+    path = tmp_path_factory.mktemp("webcam") / "clip.mjpeg"
+    with av.open(str(story.clip)) as source, av.open(str(path), "w", format="mjpeg") as target:
+        stream = target.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
+        for frame in source.decode(video=0):
+            target.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        target.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(webcam: Path) -> Generator[Browser]:
+    """Headless Chromium."""
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=[*FLAGS, f"--use-file-for-fake-video-capture={webcam}"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Generator[Page]:
+    """A fresh tab that fails the test on an error of the page or a call to another host."""
+    context = browser.new_context(permissions=["camera"])
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(f"error in the page: {error}"))
+    page.on("request", lambda request: troubles.extend(elsewhere(request.url)))
+    yield page
+    context.close()
+    assert troubles == []
+
+
+def elsewhere(url: str) -> list[str]:
+    """A complaint if an address is not on this machine."""
+    local = url.startswith(("http://127.0.0.1", "http://localhost", "data:", "blob:"))
+    return [] if local else [f"the page called {url}"]
+
+
+Serve = Callable[[str, ObjectStore], str]
+
+
+@pytest.fixture(scope="session")
+def serve(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Serve]:
+    """Start a page on a bucket: ``serve("upload", store)`` gives its address."""
+    folder = tmp_path_factory.mktemp("pages")
+    started: dict[tuple[str, str], tuple[subprocess.Popen[bytes], str]] = {}
+
+    def start(name: str, store: ObjectStore) -> str:
+        if (name, store.bucket) not in started:
+            port = s3_server.free_ports(1)[0]
+            url = f"http://127.0.0.1:{port}"
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"apps.{name}.app"],
+                cwd=PROJECT_ROOT,
+                env={
+                    **os.environ,
+                    "TWIN_MATCHER_BUCKET": store.bucket,
+                    f"{name.upper()}_PORT": str(port),
+                    "GRADIO_TEMP_DIR": str(folder / "cache"),
+                    "OMP_WAIT_POLICY": "PASSIVE",
+                },
+            )
+            wait_for(url, process)
+            started[name, store.bucket] = (process, url)
+        return started[name, store.bucket][1]
+
+    yield start
+    for process, _ in started.values():
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+    """Wait until a page answers."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the page's process ended"
+        with suppress(urllib.error.URLError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"{url} does not answer")

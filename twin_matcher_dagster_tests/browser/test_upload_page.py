@@ -1,0 +1,122 @@
+"""The upload page in Chromium, on a real bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from twin_matcher_dagster.faces.clip import MIN_FACES
+from twin_matcher_dagster.intake import CONSENT_VERSION
+from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
+from twin_matcher_dagster_tests.browser.conftest import Serve
+
+pytestmark = pytest.mark.browser
+
+NASTY_NAME = '../../ Ådám "Тест" مرحبا 🙂 <img src=x onerror=alert(1)>'
+
+
+def choose(page: Page, clip: Path) -> None:
+    """Upload a clip, and wait for what the page says to it."""
+    page.click('#clip button[aria-label="Upload file"]')
+    page.set_input_files("#clip input[type=file]", clip)
+    page.wait_for_selector("#found .success, #found .problem", timeout=90_000)
+
+
+def send(page: Page, name: str, consent: bool) -> str:
+    """Fill the form in and send it; what the page says."""
+    page.fill("#name input, #name textarea", name)
+    page.set_checked("#consent input", consent)
+    page.click("#send")
+    message = page.wait_for_selector("#outcome .success, #outcome .problem", timeout=60_000)
+    assert message
+    return message.inner_text()
+
+
+def uploads(store: ObjectStore) -> list[str]:
+    prefix = f"{layout.UPLOAD_MANIFESTS}/"
+    return [key.removeprefix(prefix).removesuffix(".json") for key in store.list(prefix)]
+
+
+def test_a_clip_is_stored_after_consent(
+    page: Page, serve: Serve, store: ObjectStore, story: Story
+) -> None:
+    page.goto(serve("upload", store))
+    choose(page, story.clip)
+    assert "faces found" in page.inner_text("#found .success")
+    page.wait_for_selector("#faces img")
+    assert page.locator("#faces img").count() >= MIN_FACES
+    assert "tick the consent box" in send(page, NASTY_NAME, consent=False)
+    assert list(store.list("")) == []
+    assert "Thank you" in send_again(page)
+    (upload_id,) = uploads(store)
+    assert upload_id in page.inner_text("#outcome")
+    manifest = get_manifest(store, upload_id)
+    assert len(list(get_faces(store, manifest))) >= MIN_FACES
+    assert manifest.consent_version == CONSENT_VERSION
+    assert manifest.name == NASTY_NAME
+    assert all(key.isascii() and ".." not in key for key in store.list(""))
+
+
+def send_again(page: Page) -> str:
+    """Consent after all."""
+    page.set_checked("#consent input", True)
+    page.click("#send")
+    page.wait_for_selector("#outcome .success", timeout=60_000)
+    return page.inner_text("#outcome")
+
+
+def test_a_second_click_stores_nothing_twice(
+    page: Page, serve: Serve, store: ObjectStore, story: Story
+) -> None:
+    page.goto(serve("upload", store))
+    choose(page, story.clip)
+    assert "Thank you" in send(page, "Twice", consent=True)
+    page.click("#send")
+    page.wait_for_selector("#outcome .problem")
+    assert "Record or upload a clip first" in page.inner_text("#outcome")
+    assert len(uploads(store)) == 1
+
+
+def test_a_name_is_needed(page: Page, serve: Serve, store: ObjectStore, story: Story) -> None:
+    page.goto(serve("upload", store))
+    choose(page, story.clip)
+    assert "Type a name" in send(page, " \u200b ", consent=True)
+    assert list(store.list("")) == []
+
+
+def test_what_is_not_a_video_is_explained(
+    page: Page, serve: Serve, store: ObjectStore, tmp_path: Path
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"this is not a video" * 100)
+    page.goto(serve("upload", store))
+    choose(page, clip)
+    assert "cannot be read as a video" in page.inner_text("#found .problem")
+    assert "Record or upload a clip first" in send(page, "Nobody", consent=True)
+    assert list(store.list("")) == []
+
+
+def test_a_webcam_recording_is_accepted(page: Page, serve: Serve, store: ObjectStore) -> None:
+    page.goto(serve("upload", store))
+    page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_timeout(1500)
+    record = '#clip button[aria-label="start recording"]'  # keeps its label while it records
+    page.click(record)
+    page.wait_for_timeout(5000)
+    page.click(record)
+    page.wait_for_selector("#found .success, #found .problem", timeout=90_000)
+    assert "faces found" in page.inner_text("#found")
+    assert "Thank you" in send(page, "Webcam", consent=True)
+    assert len(uploads(store)) == 1
+
+
+def test_a_phone_sees_everything(page: Page, serve: Serve, store: ObjectStore) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(serve("upload", store))
+    page.wait_for_selector("#send")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,153 @@
+"""What runs by itself, and what does not, on Dagster's own evaluation of the conditions."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+from dagster import AutomationCondition, DefaultSensorStatus
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster_tests.graph import definitions
+
+CHAIN = (keys.TWIN_DATASET, keys.TWIN_MODEL, keys.FACE_INDEX, keys.PRODUCTION_RELEASE)
+BLOCKING = {
+    keys.BALANCED_FACES: ("enough_identities", "no_image_in_two_splits"),
+    keys.TWIN_DATASET: ("users_split_by_upload",),
+    keys.TWIN_MODEL: ("model_learned",),
+    keys.FACE_INDEX: ("held_out_faces_are_found",),
+}
+
+
+class Installation:
+    """A Dagster instance in which assets are reported as made, and ticks are evaluated."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self._definitions = definitions()
+        self._cursor = None
+
+    def make(self, asset: str, version: str, partition: str | None = None, ok: bool = True) -> None:
+        """Report that an asset was made with this content and that its checks said ``ok``."""
+        event = dg.AssetMaterialization(
+            asset, partition=partition, tags={DATA_VERSION_TAG: version}
+        )
+        self.instance.report_runless_asset_event(event)
+        for check in BLOCKING.get(asset, ()):
+            self.instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=dg.AssetKey(asset), check_name=check, passed=ok, blocking=True
+                )
+            )
+
+    def tick(self) -> set[str]:
+        """The assets that one evaluation of all conditions asks for."""
+        result = dg.evaluate_automation_conditions(
+            self._definitions, self.instance, cursor=self._cursor
+        )
+        self._cursor = result.cursor
+        return {key.to_user_string() for key in keys_of(result) if result.get_num_requested(key)}
+
+
+def keys_of(result: dg.EvaluateAutomationConditionsResult) -> list[dg.AssetKey]:
+    return [dg.AssetKey(asset) for asset in keys.ASSETS] if result else []
+
+
+@pytest.fixture
+def installation() -> Installation:
+    """Everything made once, nothing to do."""
+    made = Installation(dg.DagsterInstance.ephemeral())
+    made.tick()
+    for asset in (keys.RAW_FACES, keys.BALANCED_FACES, *CHAIN):
+        made.make(asset, "1")
+    made.tick()
+    assert made.tick() == set()
+    return made
+
+
+def test_nothing_is_asked_for_before_there_are_celebrities() -> None:
+    installation = Installation(dg.DagsterInstance.ephemeral())
+    assert installation.tick() == set()
+    installation.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, ["a"])
+    installation.make(keys.USER_FACES, "1", "a")
+    assert installation.tick() == set()
+
+
+def test_a_first_run_goes_all_the_way() -> None:
+    installation = Installation(dg.DagsterInstance.ephemeral())
+    installation.tick()
+    installation.make(keys.RAW_FACES, "1")
+    assert installation.tick() == {keys.BALANCED_FACES}
+    installation.make(keys.BALANCED_FACES, "1")
+    for asset in CHAIN:
+        assert installation.tick() == {asset}
+        installation.make(asset, "1")
+    assert installation.tick() == set()
+
+
+def test_an_accepted_upload_goes_on_to_a_release(installation: Installation) -> None:
+    installation.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, ["a"])
+    assert installation.tick() == set()
+    installation.make(keys.USER_FACES, "1", "a")
+    for asset in CHAIN:
+        assert installation.tick() == {asset}
+        installation.make(asset, "2")
+    assert installation.tick() == set()
+
+
+def test_a_second_upload_does_too(installation: Installation) -> None:
+    for upload in ("a", "b"):
+        installation.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload])
+        installation.make(keys.USER_FACES, "1", upload)
+        assert installation.tick() == {keys.TWIN_DATASET}
+        installation.make(keys.TWIN_DATASET, f"with {upload}")
+        assert installation.tick() == {keys.TWIN_MODEL}
+        installation.make(keys.TWIN_MODEL, f"with {upload}")
+        assert installation.tick() == {keys.FACE_INDEX}
+        installation.make(keys.FACE_INDEX, f"with {upload}")
+        assert installation.tick() == {keys.PRODUCTION_RELEASE}
+        installation.make(keys.PRODUCTION_RELEASE, f"with {upload}")
+
+
+def test_an_upload_that_never_gets_ready_blocks_nobody(installation: Installation) -> None:
+    """With eager() one failed partition would hold up everybody else's."""
+    installation.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, ["broken", "good"])
+    installation.make(keys.USER_FACES, "1", "good")
+    assert installation.tick() == {keys.TWIN_DATASET}
+
+
+def test_a_rejected_upload_trains_nothing(installation: Installation) -> None:
+    installation.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, ["a"])
+    installation.make(keys.USER_FACES, "rejected", "a")
+    assert installation.tick() == {keys.TWIN_DATASET}
+    installation.make(keys.TWIN_DATASET, "1")  # the same content as before
+    assert installation.tick() == set()
+
+
+@pytest.mark.parametrize("asset", [keys.RAW_FACES, keys.BALANCED_FACES, *CHAIN])
+def test_the_same_content_made_again_starts_nothing(
+    installation: Installation, asset: str
+) -> None:
+    installation.make(asset, "1")
+    assert installation.tick() == set()
+
+
+@pytest.mark.parametrize("asset", list(BLOCKING))
+def test_a_failed_blocking_check_stops_the_flow(installation: Installation, asset: str) -> None:
+    installation.make(asset, "2", ok=False)
+    assert installation.tick() == set()
+    installation.make(asset, "3", ok=True)
+    assert len(installation.tick()) == 1
+
+
+def test_sensors_are_on_by_themselves() -> None:
+    for sensor in definitions().sensors or []:
+        assert sensor.default_status is DefaultSensorStatus.RUNNING
+
+
+def test_conditions_are_where_they_belong() -> None:
+    specs = {spec.key.to_user_string(): spec for spec in definitions().resolve_all_asset_specs()}
+    # The source is read when somebody asks for it, an upload when the sensor sees it.
+    by_hand = {asset for asset in specs if specs[asset].automation_condition is None}
+    assert by_hand == {keys.RAW_FACES, keys.USER_FACES}
+    assert isinstance(specs[keys.TWIN_MODEL].automation_condition, AutomationCondition)
