@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -115,18 +114,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        app(standalone_mode=False)
+        app()  # leaves with 130 when it is interrupted
     except TwinMatcherError as error:
         console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        console.print("Stopped.")
-        sys.exit(130)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -15,10 +15,15 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 from ulid import ULID
 
-from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.errors import ObjectExistsError, UploadError
 from twin_matcher_dagster.faces.images import encode_png
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.uploads import UploadManifest, face_key, put_manifest
+from twin_matcher_dagster.storage.uploads import (
+    UploadManifest,
+    face_key,
+    get_manifest,
+    put_manifest,
+)
 
 CONSENT_VERSION = "2026-11-1"
 CONSENT_TEXT = (
@@ -111,5 +116,10 @@ def submit(
         consent_version=consent.version,
         consent_given_at=consent.given_at,
     )
-    put_manifest(store, manifest)
+    try:
+        put_manifest(store, manifest)
+    except ObjectExistsError:
+        # An earlier try was committed and only its answer was lost: its name and consent stand.
+        if get_manifest(store, str(ulid)).faces != manifest.faces:
+            raise
     return str(ulid)

@@ -114,6 +114,7 @@ class Production:
                 "the Dagster page, and try again in a few minutes."
             )
         with self._lock:
-            if self._finder is None or self._finder.number != number:
+            # Another thread may have loaded a newer one since.
+            if self._finder is None or self._finder.number < number:
                 self._finder = TwinFinder(self._store, self._log.read(number))
             return self._finder

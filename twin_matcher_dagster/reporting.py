@@ -30,7 +30,9 @@ def class_histogram(counts: Mapping[str, int], unit: str = "faces") -> str:
     shown = ranked[:_MAX_BARS]
     figure = _figure(7, max(1.6, 0.24 * len(shown) + 0.8))
     axes = figure.subplots()
-    axes.barh([_short(name) for name, _ in shown], [count for _, count in shown], color=_BLUE)
+    # Bars by position: two long names may be the same once they are cut.
+    axes.barh(range(len(shown)), [count for _, count in shown], color=_BLUE)
+    axes.set_yticks(range(len(shown)), [_short(name) for name, _ in shown])
     axes.invert_yaxis()
     rest = f" ({len(ranked) - len(shown)} more identities)" if len(ranked) > len(shown) else ""
     axes.set_xlabel(f"{unit}{rest}")

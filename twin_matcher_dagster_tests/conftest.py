@@ -103,7 +103,7 @@ def released(_aws: None, small_source: Path, story: Story) -> ObjectStore:
     with pytest.MonkeyPatch.context() as patch:
         store = _new_bucket(patch)
         patch.setenv("RAW_FACES", str(small_source))
-        patch.setenv("EPOCHS", "6")
+        patch.setenv("EPOCHS", "10")
         upload_id = upload_story(store, story)
         assert run_graph([upload_id]).success
     return store

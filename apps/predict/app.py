@@ -73,7 +73,13 @@ def build(production: Production) -> gr.Blocks:
             elem_id="photo",
         )
         twins = gr.HTML(elem_id="twins")
-        photo.change(lambda image: answer(production, image), photo, twins, show_progress_on=twins)
+        photo.change(
+            lambda image: answer(production, image),
+            photo,
+            twins,
+            show_progress_on=twins,
+            api_name="twins",
+        )
     return page
 
 

@@ -11,7 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from twin_matcher_dagster.errors import MediaError
 
 MAX_PIXELS = 60_000_000
-_FORMATS = ("JPEG", "PNG", "WEBP")
+# MPO is what Pillow calls the JPEG of phones that append a second picture (depth, HDR).
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
 
 
 def read_image(source: bytes | Path) -> np.ndarray:
@@ -38,6 +39,10 @@ def read_image(source: bytes | Path) -> np.ndarray:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except MediaError:
         raise
+    except Image.DecompressionBombError as error:
+        raise MediaError(
+            f"The image has more than {MAX_PIXELS // 1_000_000} megapixels. Use a smaller one."
+        ) from error
     except UnidentifiedImageError as error:
         raise MediaError("This is not an image. Use a JPEG, PNG or WebP file.") from error
     # Pillow raises many types on damaged files: OSError, ValueError, SyntaxError, struct.error, ...

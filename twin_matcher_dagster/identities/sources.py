@@ -26,22 +26,35 @@ def read_source(source: str, sample: Path) -> Iterator[RawFace]:
         sample: the Parquet file that ``sample`` stands for.
 
     Raises:
-        SourceError: the source does not exist, is empty, or lacks a column.
+        SourceError: the source does not exist, is empty or damaged, or lacks a column.
     """
-    splits = _open(source, sample)
     found = False
-    for split, data in splits.items():
+    try:
+        for row in _rows(source, sample):
+            found = True
+            yield row
+    except SourceError:
+        raise
+    # pyarrow and datasets raise many types on files that are not what their name says.
+    except Exception as error:
+        raise SourceError(
+            f"The source {source!r} is empty, damaged or of another format: {error}. Check the "
+            "files, or set RAW_FACES to another source."
+        ) from error
+    if not found:
+        raise SourceError(f"The source {source!r} has no rows. Set RAW_FACES to another one.")
+
+
+def _rows(source: str, sample: Path) -> Iterator[RawFace]:
+    for split, data in _open(source, sample).items():
         rows, names = _with_raw_images(source, data)
         for row in rows:
-            found = True
             label = row["label"]
             yield RawFace(
                 image=_bytes_of(row["image"]),
                 label=names[label] if names and label is not None else str(label or ""),
                 split=str(split),
             )
-    if not found:
-        raise SourceError(f"The source {source!r} has no rows.")
 
 
 def _open(source: str, sample: Path) -> Mapping[Any, Any]:
@@ -51,7 +64,8 @@ def _open(source: str, sample: Path) -> Mapping[Any, Any]:
     path = sample if source == "sample" else Path(source).expanduser()
     if path.is_file():
         return load_dataset("parquet", data_files=str(path), streaming=True)
-    if path.is_dir():
+    # An empty text would be the current folder, with all that is in it.
+    if source and path.is_dir():
         return _open_folder(path)
     if not _REPOSITORY_ID.fullmatch(source) or source.startswith("."):
         raise SourceError(

@@ -44,6 +44,8 @@ from twin_matcher_dagster.storage.uploads import get_manifest
 UPLOAD_STAGE = "upload"
 PROBE_STAGE = "probe"
 STALLED_SECONDS = 90
+# Some ticks of the automation: what it has not asked for by then, it will not ask for.
+NUDGE_SECONDS = 25
 TICK_SECONDS = 1.0
 
 
@@ -185,8 +187,8 @@ class Demo:
         services.wait_for_page(f"{url}/server_info", honcho)
         self._console.print(f"[dim]Dagster is at {url} while this runs[/]")
 
-        def follow(done: Callable[[], bool]) -> None:
-            self._follow(watcher, honcho, display, done)
+        def follow(done: Callable[[], bool], patience_s: float = STALLED_SECONDS) -> None:
+            self._follow(watcher, honcho, display, done, patience_s)
 
         # First the sensor sees the upload, then the celebrities are read: so that everybody is in
         # the first training.
@@ -194,13 +196,17 @@ class Demo:
         job = self._stale_job(store, upload_id)
         if job:
             launch(self._settings, job)
+
+        def released() -> bool:
+            return not watcher.busy() and not self._stale_job(store, upload_id)
+
         try:
-            follow(lambda: not watcher.busy() and not self._stale_job(store, upload_id))
+            follow(released, NUDGE_SECONDS)
         except StalledError:
-            # The automation sees changes; a change that an interrupted run took with it is not
-            # seen again.
+            # The automation sees changes; one that an interrupted run took with it is not seen
+            # again.
             launch(self._settings, RELEASE_JOB)
-            follow(lambda: not watcher.busy() and not self._stale_job(store, upload_id))
+            follow(released)
 
     def _follow(
         self,
@@ -208,6 +214,7 @@ class Demo:
         honcho: Popen[bytes],
         display: Display,
         done: Callable[[], bool],
+        patience_s: float,
     ) -> None:
         """Show what happens until ``done``.
 
@@ -225,9 +232,9 @@ class Demo:
                 raise ServicesError(f"The services ended by themselves. The log is {self._log}.")
             if watcher.busy():
                 quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > STALLED_SECONDS:
+            elif time.monotonic() - quiet_since > patience_s:
                 raise StalledError(
-                    f"Nothing happened for {STALLED_SECONDS} seconds and there is no release with "
+                    f"Nothing happened for {patience_s:.0f} seconds and there is no release with "
                     f"this upload. Was it rejected? The log is {self._log}."
                 )
             time.sleep(TICK_SECONDS)

@@ -73,6 +73,11 @@ class Watcher:
             for stage in stages.values():
                 if stage.status in ("queued", "running"):
                     stage.status, stage.note = "waiting", "cut off, to be started again"
+        elif kind is dg.DagsterEventType.ASSET_CHECK_EVALUATION and event is not None:
+            check = event.asset_check_evaluation_data
+            stage = stages.get(check.asset_key.to_user_string())
+            if stage and not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
+                stage.status, stage.note = "failed", f"its check {check.check_name} did not pass."
         elif entry.step_key in stages:
             self._apply_step(entry, stages[entry.step_key])
 

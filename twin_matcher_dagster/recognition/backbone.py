@@ -47,10 +47,7 @@ def load_backbone(name: str, labels: Mapping[str, str]) -> ResNetForImageClassif
             name, use_safetensors=True, ignore_mismatched_sizes=True, **classes
         )
     except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"The backbone {name!r} cannot be loaded: {error}. Set BACKBONE to 'small', a local "
-            "folder, or the Hub id of a ResNet with safetensors weights, and check the network."
-        ) from error
+        raise _cannot_load(name, error) from error
 
 
 def image_processor(name: str) -> ConvNextImageProcessorPil:
@@ -58,6 +55,9 @@ def image_processor(name: str) -> ConvNextImageProcessorPil:
 
     The small network takes the whole 160-pixel crop at 112 pixels, scaled to -1..1. Others bring
     their own.
+
+    Raises:
+        TrainingError: the folder or Hub id has none that can be read.
     """
     from transformers import ConvNextImageProcessorPil
 
@@ -67,4 +67,14 @@ def image_processor(name: str) -> ConvNextImageProcessorPil:
         return ConvNextImageProcessorPil(
             size={"shortest_edge": SMALL_SIZE}, crop_pct=1.0, image_mean=half, image_std=half
         )
-    return ConvNextImageProcessorPil.from_pretrained(name)
+    try:
+        return ConvNextImageProcessorPil.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise _cannot_load(name, error) from error
+
+
+def _cannot_load(name: str, error: Exception) -> TrainingError:
+    return TrainingError(
+        f"The backbone {name!r} cannot be loaded: {error}. Set BACKBONE to 'small', a local "
+        "folder, or the Hub id of a ResNet with safetensors weights, and check the network."
+    )

@@ -45,8 +45,18 @@ class ObjectStore:
 
     @classmethod
     def from_environment(cls, bucket: str) -> ObjectStore:
-        """Connect with the usual AWS variables (``AWS_ENDPOINT_URL_S3`` for another server)."""
-        return cls(boto3.client("s3", config=CLIENT_CONFIG), bucket)
+        """Connect with the usual AWS variables (``AWS_ENDPOINT_URL_S3`` for another server).
+
+        Raises:
+            StorageError: the variables do not go together.
+        """
+        try:
+            return cls(boto3.client("s3", config=CLIENT_CONFIG), bucket)
+        except (BotoCoreError, ValueError) as error:
+            raise StorageError(
+                f"The S3 settings cannot be used: {error}. Check the AWS variables in the "
+                "environment."
+            ) from error
 
     def put_new(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"

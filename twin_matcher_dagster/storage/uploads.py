@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from ulid import ULID
 
@@ -68,10 +68,10 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
         )
     except ObjectMissingError as error:
         raise UploadError(f"There is no upload {upload_id}.") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UploadError(f"The manifest of upload {upload_id} is malformed: {error!r}.") from error
     texts = (manifest.name, manifest.consent_version, manifest.consent_given_at, *manifest.faces)
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) and _is_unicode(text) for text in texts):
         raise UploadError(f"The manifest of upload {upload_id} is malformed: not all text.")
     if manifest.upload_id != upload_id:
         raise UploadError(f"The manifest of upload {upload_id} names another upload.")
@@ -82,6 +82,11 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
             f"Upload {upload_id} names {len(manifest.faces)} crops, 1 to {MAX_FACES}."
         )
     return manifest
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether text has no half of a surrogate pair, which JSON can hold and Parquet cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def get_faces(store: ObjectStore, manifest: UploadManifest) -> Iterator[bytes]:
@@ -120,11 +125,15 @@ def new_uploads(store: ObjectStore, newest: str | None, look_back: timedelta) ->
         start = manifest_key(str(floor))
     prefix = f"{layout.UPLOAD_MANIFESTS}/"
     found = []
+    now = datetime.now(timezone.utc)
     for key in store.list(prefix, start_after=start):
         upload_id = key.removeprefix(prefix).removesuffix(".json")
         try:
-            ULID.from_str(upload_id)
+            ulid = ULID.from_str(upload_id)
+            made = ulid.datetime  # fails for ids of years past 9999
         except ValueError:
             continue  # somebody else's object: not ours to judge
-        found.append(upload_id)
+        # An id that was not made yet would become the newest one seen and hide all others.
+        if made <= now and manifest_key(str(ulid)) == key:
+            found.append(upload_id)
     return found

@@ -125,9 +125,7 @@ def test_a_rejected_upload_trains_nothing(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("asset", [keys.RAW_FACES, keys.BALANCED_FACES, *CHAIN])
-def test_the_same_content_made_again_starts_nothing(
-    installation: Installation, asset: str
-) -> None:
+def test_the_same_content_made_again_starts_nothing(installation: Installation, asset: str) -> None:
     installation.make(asset, "1")
     assert installation.tick() == set()
 

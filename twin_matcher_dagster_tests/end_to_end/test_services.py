@@ -1,0 +1,199 @@
+"""The real thing: `demo` and `up` as processes, with a real daemon, from a clip to a twin."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from twin_matcher_dagster.local import s3_server
+from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.local.environment import CHILD_MARK, environment
+from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE, Settings
+from twin_matcher_dagster_tests.graph import another_frame, upload_story
+
+NEWCOMER = Story("Teodor Vlasinca", SAMPLE / "clips/teodor_1.mp4", SAMPLE / "photos/teodor.jpg")
+
+
+class Installation:
+    """A state folder of its own, and the command run on it."""
+
+    def __init__(self, home: Path, source: Path) -> None:
+        self.home = home
+        s3_port, dagster_port, upload_port, predict_port = s3_server.free_ports(4)
+        self.variables = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TWIN_MATCHER"))},
+            "TWIN_MATCHER_HOME": str(home),
+            "RAW_FACES": str(source),
+            "EPOCHS": "10",
+            "S3_PORT": str(s3_port),
+            "DAGSTER_PORT": str(dagster_port),
+            "UPLOAD_PORT": str(upload_port),
+            "PREDICT_PORT": str(predict_port),
+            "COLUMNS": "200",
+        }
+        self.output = home.parent / "output.txt"
+
+    def start(self, command: str, **more: str) -> subprocess.Popen[bytes]:
+        """Start ``twin-matcher COMMAND`` as a shell does in the background."""
+        with self.output.open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "twin_matcher_dagster.cli", command],
+                cwd=PROJECT_ROOT,
+                env={**self.variables, **more},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_for(self, pattern: str, process: subprocess.Popen[bytes], seconds: float) -> str:
+        """Wait until the command has printed something; all that it printed."""
+        deadline = time.monotonic() + seconds
+        while True:
+            printed = self.output.read_text()
+            if re.search(pattern, printed):
+                return printed
+            assert process.poll() is None, f"ended early:\n{printed}"
+            assert time.monotonic() < deadline, f"no {pattern!r} in time:\n{printed}"
+            time.sleep(0.5)
+
+    def left_running(self) -> list[str]:
+        """Processes that were started for this installation and are still there."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(CHILD_MARK) == str(self.home.resolve()):
+                    found.append(" ".join(process.cmdline()))
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, small_source: Path
+) -> Generator[Installation]:
+    """A fresh one; whatever a failed test left running is stopped."""
+    made = Installation(tmp_path_factory.mktemp("installation") / "home", small_source)
+    yield made
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TWIN_MATCHER_HOME") == str(made.home):
+                process.kill()
+        except (psutil.Error, OSError):
+            continue
+
+
+def settings_of(variables: Mapping[str, str]) -> Settings:
+    """The settings behind an environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.delenv("TWIN_MATCHER_BUCKET", raising=False)
+        return Settings()
+
+
+def test_an_interrupted_demo_leaves_nothing_running(installation: Installation) -> None:
+    demo = installation.start("demo")
+    installation.wait_for(r"twin_model +running", demo, 240)
+    demo.send_signal(signal.SIGTERM)
+    assert demo.wait(60) == 130
+    assert installation.left_running() == []
+
+
+def test_a_killed_demo_leaves_nothing_running(installation: Installation) -> None:
+    demo = installation.start("demo")
+    installation.wait_for(r"Dagster is at", demo, 120)
+    demo.kill()
+    demo.wait(10)
+    deadline = time.monotonic() + 60
+    while installation.left_running() and time.monotonic() < deadline:
+        time.sleep(1)
+    assert installation.left_running() == []
+
+
+def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
+    installation: Installation, story: Story, tmp_path: Path
+) -> None:
+    up = installation.start("up")
+    # There is no release yet, so the demo goes first, from where the killed ones were stopped.
+    printed = installation.wait_for(r"Stop with Ctrl-C", up, 400)
+    assert "the demo runs first" in printed
+    assert re.search(r"1\. .+ similarity", printed)
+    assert (installation.home / "demo.png").stat().st_size > 10_000
+    for variable in ("DAGSTER_PORT", "UPLOAD_PORT", "PREDICT_PORT", "S3_PORT"):
+        assert f"http://127.0.0.1:{installation.variables[variable]}" in printed
+
+    url = f"http://127.0.0.1:{installation.variables['PREDICT_PORT']}"
+    page = Client(url, verbose=False, download_files=str(tmp_path))
+    first = ask(page, story, tmp_path)
+    assert names_of(first)[0] == story.name
+    assert NEWCOMER.name not in first
+    assert (installation.home / "s3-credentials.json").stat().st_mode & 0o777 == 0o600
+
+    store = s3_server.wait_until_ready(environment(settings_of(installation.variables)))
+    upload_story(store, NEWCOMER)
+    deadline = time.monotonic() + 300
+    while NEWCOMER.name not in (answer := ask(page, NEWCOMER, tmp_path)):
+        assert up.poll() is None
+        assert time.monotonic() < deadline, "the release with the newcomer did not come"
+        time.sleep(2)
+    assert names_of(answer)[0] == NEWCOMER.name
+    assert release_of(answer) > release_of(first)
+
+    second = installation.start("demo", COLUMNS="300")
+    assert second.wait(60) == 1
+    assert "runs already" in installation.output.read_text()
+    up.send_signal(signal.SIGINT)
+    assert up.wait(60) == 130
+    assert installation.left_running() == []
+
+
+def test_a_second_demo_finds_everything_there(installation: Installation) -> None:
+    demo = installation.start("demo")
+    assert demo.wait(120) == 0
+    printed = installation.output.read_text()
+    assert re.search(r"twin_model +done +there already", printed)
+    assert "Dagster is at" not in printed
+    assert installation.left_running() == []
+
+
+def test_a_taken_port_is_a_clear_error(tmp_path: Path, small_source: Path) -> None:
+    other = Installation(tmp_path / "home", small_source)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(other.variables["PREDICT_PORT"])))
+        taken.listen()
+        up = other.start("up")
+        assert up.wait(60) == 1
+    printed = other.output.read_text()
+    assert f"Port {other.variables['PREDICT_PORT']}, wanted for predict, is taken" in printed
+    assert "PREDICT_PORT=" in printed
+
+
+def ask(page: Client, story: Story, folder: Path) -> str:
+    """What the prediction page shows for another frame of a person's clip."""
+    photo = folder / f"{story.clip.stem}.png"
+    Image.fromarray(another_frame(story)).save(photo)
+    return str(page.predict(handle_file(photo), api_name="/twins"))
+
+
+def names_of(answer: str) -> list[str]:
+    """The twins' names, in order."""
+    return re.findall(r'class="name">\d\. ([^<]+)<', answer)
+
+
+def release_of(answer: str) -> int:
+    """The release that answered."""
+    found = re.search(r'data-release="(\d+)"', answer)
+    assert found
+    return int(found[1])
