@@ -61,6 +61,8 @@ def face_grid(faces: Sequence[np.ndarray], columns: int = 12, side: int = 96) ->
 
 def learning_curve(curve: Sequence[Epoch]) -> str:
     """Losses and validation accuracy over epochs."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = _figure(7, 3)
     left, right = figure.subplots(1, 2)
     epochs = [point.epoch for point in curve]
@@ -68,6 +70,8 @@ def learning_curve(curve: Sequence[Epoch]) -> str:
     left.plot(
         epochs, [point.validation_loss for point in curve], color="#f59e0b", label="validation"
     )
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="epoch", ylabel="loss")
     left.legend(frameon=False)
     right.plot(epochs, [100 * point.validation_accuracy for point in curve], color="#f59e0b")

@@ -116,7 +116,7 @@ def build(store: ObjectStore) -> gr.Blocks:
         found = gr.HTML(elem_id="found")
         gallery = gr.Gallery(
             label="Faces found",
-            columns=7,
+            columns=6,
             height=260,
             object_fit="cover",
             elem_id="faces",

@@ -33,6 +33,7 @@ def load_backbone(name: str, labels: Mapping[str, str]) -> ResNetForImageClassif
     Raises:
         TrainingError: the folder or Hub id cannot be loaded as a ResNet.
     """
+    from safetensors import SafetensorError
     from transformers import ResNetConfig, ResNetForImageClassification
 
     classes: dict[str, Any] = {
@@ -46,7 +47,7 @@ def load_backbone(name: str, labels: Mapping[str, str]) -> ResNetForImageClassif
         return ResNetForImageClassification.from_pretrained(
             name, use_safetensors=True, ignore_mismatched_sizes=True, **classes
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _cannot_load(name, error) from error
 
 

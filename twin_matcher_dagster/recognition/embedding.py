@@ -21,6 +21,7 @@ class Embedder:
 
     def __init__(self, folder: Path) -> None:
         import torch
+        from safetensors import SafetensorError
         from transformers import ConvNextImageProcessorPil, ResNetForImageClassification
         from transformers.utils.logging import disable_progress_bar
 
@@ -28,7 +29,7 @@ class Embedder:
         try:
             self._model = ResNetForImageClassification.from_pretrained(folder, use_safetensors=True)
             processor = ConvNextImageProcessorPil.from_pretrained(folder)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise TrainingError(
                 f"The model in {folder} cannot be read: {error}. Materialize twin_model again."
             ) from error
