@@ -18,6 +18,19 @@ CLIPS = tuple(sorted((SAMPLE / "clips").iterdir()))
 _MILLISECOND = Fraction(1, 1000)
 
 
+class Pipe:
+    """Something to write to that cannot seek, as a browser's recorder: headers stay unfinished."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+
+    def write(self, data: bytes) -> int:
+        return self._file.write(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 def sample_frames(name: str, count: int) -> list[np.ndarray]:
     """Frames of a sample clip, one every 100 ms: uint8 RGB [480, 640, 3]."""
     frames: list[Frame] = read_frames(SAMPLE / "clips" / name)
@@ -25,15 +38,16 @@ def sample_frames(name: str, count: int) -> list[np.ndarray]:
 
 
 def write_clip(
-    target: Any,
+    target: Path | Pipe,
     images: Iterable[np.ndarray],
     times_ms: Iterable[int] | None = None,
     container: str = "mp4",
     codec: str = "libx264",
 ) -> None:
-    """Encode images, one every 100 ms or at given times, to a path or an object to write to."""
+    """Encode images, one every 100 ms or at given times, to a path or a :class:`Pipe`."""
     options = {"deadline": "realtime", "cpu-used": "8"} if "vp9" in codec else {}
-    with av.open(target, "w", format=container) as output:
+    place = str(target) if isinstance(target, Path) else target
+    with av.open(place, "w", format=container) as output:
         stream: Any = None
         for index, (image, time) in enumerate(zip(images, times_ms or _endless(), strict=False)):
             if stream is None:
@@ -62,16 +76,3 @@ def with_rotation(clip: bytes, matrix: tuple[int, int, int, int]) -> bytes:
     a, b, c, d = (65536 * n for n in matrix)
     numbers = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     return clip[:start] + numbers + clip[start + len(numbers) :]
-
-
-class Pipe:
-    """Something to write to that cannot seek, as a browser's recorder: headers stay unfinished."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-
-    def write(self, data: bytes) -> int:
-        return self._file.write(data)
-
-    def close(self) -> None:
-        self._file.close()

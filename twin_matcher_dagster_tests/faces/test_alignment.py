@@ -47,7 +47,7 @@ def test_a_face_that_is_no_template_is_met_in_the_middle() -> None:
     assert 0.75 < matrix[0, 0] < 1
 
 
-@pytest.mark.parametrize("name", ["mira", "rory", "amara", "teodor"])
+@pytest.mark.parametrize("name", ["rory", "amara", "teodor"])
 @pytest.mark.parametrize("quarter_turns", [0, 1])
 def test_a_face_found_again_is_where_the_template_says(name: str, quarter_turns: int) -> None:
     photo = read_image(SAMPLE / "photos" / f"{name}.jpg")

@@ -15,8 +15,7 @@ from twin_matcher_dagster_tests.media import CLIPS, sample_frames, write_clip
 
 def saved(tmp_path: Path, images: list[np.ndarray]) -> Path:
     path = tmp_path / "clip.mp4"
-    with path.open("wb") as file:
-        write_clip(file, images)
+    write_clip(path, images)
     return path
 
 

@@ -53,7 +53,9 @@ CORNERS = {
 def test_the_exif_orientation_is_honoured(orientation: int) -> None:
     stored = np.zeros((32, 64, 3), np.uint8)
     row, column = CORNERS[orientation]
-    stored[slice(0, 16) if row == 0 else slice(16, 32), slice(0, 16) if column == 0 else slice(48, 64)] = 255  # fmt: skip  # noqa: E501
+    rows = slice(0, 16) if row == 0 else slice(16, 32)
+    columns = slice(0, 16) if column == 0 else slice(48, 64)
+    stored[rows, columns] = 255
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     seen = read_image(encoded(Image.fromarray(stored), "JPEG", exif=exif, quality=95))
@@ -63,13 +65,14 @@ def test_the_exif_orientation_is_honoured(orientation: int) -> None:
     assert seen[:, 20:].max() < 60
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "LA", "1"])
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, mode) for kind in ("PNG", "WEBP") for mode in ("RGB", "L", "P", "RGBA", "LA", "1")]
+    + [("JPEG", mode) for mode in ("RGB", "L", "CMYK")],
+)
 def test_every_mode_becomes_rgb(kind: str, mode: str) -> None:
-    if (kind, mode) in {("JPEG", m) for m in ("P", "RGBA", "LA")} | {("PNG", "CMYK")}:
-        pytest.skip(f"there are no {mode} {kind} files")
-    red = Image.new("RGB", (30, 20), "white").convert(mode)
-    image = read_image(encoded(red, kind))
+    white = Image.new("RGB", (30, 20), "white").convert(mode)
+    image = read_image(encoded(white, kind))
     assert (image.shape, image.dtype) == ((20, 30, 3), np.uint8)
     assert image.min() > 250
 

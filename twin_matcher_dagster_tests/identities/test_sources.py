@@ -131,7 +131,7 @@ def empty_table() -> bytes:
 )
 def test_a_file_without_faces_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "faces.parquet").write_bytes(data)
-    with pytest.raises(SourceError, match="faces.parquet"):
+    with pytest.raises(SourceError, match=r"faces.parquet"):
         read(tmp_path / "faces.parquet")
 
 

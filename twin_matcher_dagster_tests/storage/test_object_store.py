@@ -134,7 +134,7 @@ def test_a_wrong_secret_says_what_to_check(store: ObjectStore) -> None:
     client = boto3.client(
         "s3", aws_access_key_id=known, aws_secret_access_key="wrong", config=IMPATIENT
     )
-    with pytest.raises(StorageError, match="S3 refused .* Check that the credentials"):
+    with pytest.raises(StorageError, match=r"S3 refused .* Check that the credentials"):
         ObjectStore(client, store.bucket).put_new("one", b"")
     assert list(store.list("")) == []
 
@@ -148,7 +148,7 @@ def test_no_credentials_say_what_to_run(
         monkeypatch.setenv(name, "/nowhere")
     # boto3's default session remembers credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with pytest.raises(StorageError, match="no S3 credentials.*twin-matcher env"):
+    with pytest.raises(StorageError, match=r"no S3 credentials.*twin-matcher env"):
         list(ObjectStore.from_environment(store.bucket).list(""))
 
 

@@ -79,7 +79,7 @@ def test_crops_read_back_in_order(store: ObjectStore) -> None:
 def test_a_missing_crop_is_named(store: ObjectStore) -> None:
     manifest = committed(store)
     store.client.delete_object(Bucket=store.bucket, Key=face_key(manifest.upload_id, 1))
-    with pytest.raises(UploadError, match="Crop 1 .* is missing"):
+    with pytest.raises(UploadError, match=r"Crop 1 .* is missing"):
         list(get_faces(store, manifest))
 
 
@@ -87,7 +87,7 @@ def test_an_altered_crop_is_named(store: ObjectStore) -> None:
     manifest = committed(store)
     key = face_key(manifest.upload_id, 2)
     store.client.put_object(Bucket=store.bucket, Key=key, Body=b"somebody else")
-    with pytest.raises(UploadError, match="Crop 2 .* was altered"):
+    with pytest.raises(UploadError, match=r"Crop 2 .* was altered"):
         list(get_faces(store, manifest))
 
 

@@ -1,0 +1,68 @@
+"""Three people of the sample, and a model that was trained on them for a few epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.identities.names import celebrity_id, tidy
+from twin_matcher_dagster.recognition.training import (
+    Epoch,
+    LabelledFaces,
+    TrainingPlan,
+    fine_tune,
+)
+from twin_matcher_dagster_tests.conftest import read_raw_sample
+
+NAMES = ("Mira Okonkwo", "Darshan Irukulla", "Sunhee Baekmun")
+LABELS = {celebrity_id(name): name for name in NAMES}
+TRAIN, VALIDATION = 24, 8
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: where the model is, its curve, and what was reported on the way."""
+
+    folder: Path
+    curve: list[Epoch]
+    reported: list[Epoch]
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As HF_HUB_OFFLINE=1, which is read at import."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture(scope="package")
+def people() -> Iterator[tuple[LabelledFaces, LabelledFaces]]:
+    """Faces for training and for validation, the classes in turn."""
+    images: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
+    for row in read_raw_sample():
+        if len(images.get(tidy(row.label), [()] * 99)) < TRAIN + VALIDATION:
+            images[row.label].append(read_image(row.image))
+    yield labelled(images, 0, TRAIN), labelled(images, TRAIN, VALIDATION)
+
+
+def labelled(images: dict[str, list[np.ndarray]], start: int, count: int) -> LabelledFaces:
+    """A slice of everybody's faces."""
+    pixels = [images[name][start + n] for n in range(count) for name in NAMES]
+    return LabelledFaces(np.stack(pixels), np.tile(np.arange(len(NAMES)), count))
+
+
+@pytest.fixture(scope="package")
+def trained(
+    people: tuple[LabelledFaces, LabelledFaces], tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    """A model of three people."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    reported: list[Epoch] = []
+    curve = fine_tune(
+        *people, LABELS, TrainingPlan(epochs=8, batch_size=8), folder, reported.append
+    )
+    return Trained(folder, curve, reported)

@@ -1,0 +1,97 @@
+"""Preparing faces for the network, as the image processor that is saved with the model does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import ConvNextImageProcessorPil
+
+from twin_matcher_dagster.recognition.backbone import SMALL, image_processor
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
+from twin_matcher_dagster.recognition.training import LabelledFaces
+
+IMAGENET: dict[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+PROCESSORS = {
+    "small": image_processor(SMALL),
+    "resnet-50": ConvNextImageProcessorPil(
+        size={"shortest_edge": 224}, crop_pct=0.875, resample=3, **IMAGENET
+    ),
+    "384 pixels": ConvNextImageProcessorPil(
+        size={"shortest_edge": 384}, crop_pct=0.875, resample=3, **IMAGENET
+    ),
+    "no resize": ConvNextImageProcessorPil(size={"shortest_edge": 140}, crop_pct=0.875),
+}
+
+
+@pytest.fixture
+def faces(people: tuple[LabelledFaces, LabelledFaces]) -> np.ndarray:
+    """Six faces of three people."""
+    return people[0].images[:6]
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_it_equals_the_image_processor(name: str, faces: np.ndarray) -> None:
+    processor = PROCESSORS[name]
+    preprocessing = Preprocessing.of(processor)
+    mine = preprocessing(faces)
+    theirs = torch.from_numpy(np.stack(processor(list(faces))["pixel_values"]))
+    assert mine.shape == theirs.shape
+    # In steps of the 256 that a pixel has: Pillow rounds to them in between.
+    steps = (mine - theirs).abs() * torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255
+    assert steps.max() < 5
+    assert steps.mean() < 0.5
+
+
+def test_a_batch_is_float_and_channels_last(faces: np.ndarray) -> None:
+    batch = Preprocessing.of(PROCESSORS["small"])(faces)
+    assert (batch.shape, batch.dtype) == ((6, 3, 112, 112), torch.float32)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    assert -1 <= batch.min() < -0.5 < 0.3 < batch.max() <= 1
+
+
+def test_colours_keep_their_order() -> None:
+    red = np.zeros((1, 160, 160, 3), np.uint8)
+    red[..., 0] = 255
+    batch = Preprocessing.of(PROCESSORS["small"])(red)
+    assert torch.allclose(batch.amax((0, 2, 3)), torch.tensor([1.0, -1.0, -1.0]))
+
+
+def test_augment_keeps_the_shape_and_what_it_was_given(faces: np.ndarray) -> None:
+    batch = Preprocessing.of(PROCESSORS["small"])(faces)
+    before = batch.clone()
+    varied = augment(batch, generator(0))
+    assert varied.shape == batch.shape
+    assert varied.dtype == batch.dtype
+    assert torch.isfinite(varied).all()
+    assert torch.equal(batch, before)
+    assert not torch.allclose(varied, batch, atol=0.05)
+
+
+def test_augment_is_fixed_by_the_seed(faces: np.ndarray) -> None:
+    batch = Preprocessing.of(PROCESSORS["small"])(faces)
+    assert torch.equal(augment(batch, generator(1)), augment(batch, generator(1)))
+    assert not torch.equal(augment(batch, generator(1)), augment(batch, generator(2)))
+
+
+def test_every_face_of_a_batch_is_varied_otherwise(faces: np.ndarray) -> None:
+    same = Preprocessing.of(PROCESSORS["small"])(np.repeat(faces[:1], 8, 0))
+    varied = augment(same, generator(0))
+    for first in range(8):
+        for second in range(first):
+            assert (varied[first] - varied[second]).abs().mean() > 0.01
+
+
+def test_about_half_of_the_faces_are_mirrored() -> None:
+    """A bright left half ends up at the right, whatever the light that is added."""
+    half = torch.zeros(200, 3, 32, 32)
+    half[..., :16] = 3
+    varied = augment(half, generator(0)).mean((1, 2))
+    mirrored = (varied[:, 20:].mean(1) > varied[:, :12].mean(1)).float().mean()
+    assert 0.35 < mirrored < 0.65
