@@ -100,7 +100,12 @@ def submit(
     label = clean_name(name)
     if not faces:
         raise UploadError("There are no faces to store. Record or upload a clip first.")
-    ulid = ULID.from_str(upload_id or new_upload_id())
+    try:
+        ulid = ULID.from_str(upload_id or new_upload_id())
+    except ValueError as error:
+        raise UploadError(
+            f"{upload_id!r} is not an upload id. Leave it out to begin anew."
+        ) from error
     if datetime.now(timezone.utc) - ulid.datetime > MAX_UPLOAD_AGE:
         raise UploadError("This upload was begun over an hour ago. Start again with a new clip.")
     checksums = []

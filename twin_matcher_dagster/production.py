@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from twin_matcher_dagster.errors import NoReleaseError
+from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
 from twin_matcher_dagster.faces.photo import only_face
 from twin_matcher_dagster.identities.schema import Face, read_shard
 from twin_matcher_dagster.recognition.embedding import Embedder
@@ -20,6 +21,8 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
 from twin_matcher_dagster.storage.models import get_model
 from twin_matcher_dagster.storage.object_store import ObjectStore
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,5 +119,15 @@ class Production:
         with self._lock:
             # Another thread may have loaded a newer one since.
             if self._finder is None or self._finder.number < number:
-                self._finder = TwinFinder(self._store, self._log.read(number))
+                self._finder = self._load(number)
+            return self._finder
+
+    def _load(self, number: int) -> TwinFinder:
+        """A release from the bucket; the one in memory goes on where that fails."""
+        try:
+            return TwinFinder(self._store, self._log.read(number))
+        except TwinMatcherError:
+            if self._finder is None:
+                raise
+            _LOG.exception("release %d cannot be loaded; %d goes on", number, self._finder.number)
             return self._finder

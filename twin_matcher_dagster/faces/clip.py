@@ -92,4 +92,6 @@ def extract_faces(
             f"Only {len(faces)} good faces were found in the clip, {MIN_FACES} are needed. Record "
             "4 to 5 seconds in good light and turn the head slowly to both sides."
         )
-    return faces[:MAX_FACES]
+    # Spread over the whole clip, so that both sides of the head stay in.
+    chosen = np.linspace(0, len(faces) - 1, min(len(faces), MAX_FACES)).round().astype(int)
+    return [faces[index] for index in chosen]

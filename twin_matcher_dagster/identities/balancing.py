@@ -20,7 +20,7 @@ class BalancePlan:
         train_faces: faces an identity in the training split, at most.
         held_out_faces: faces an identity in each of the validation and test splits, at most.
         held_out_share: share of an identity's faces in each of these, at most.
-        min_faces: identities with fewer usable faces are left out.
+        min_faces: identities with fewer faces to train on are left out.
         seed: the choice among an identity's faces is random and repeatable.
     """
 
@@ -67,7 +67,7 @@ def balance(
         progress(done / len(groups))
         label = best_spelling(row.label for row in group)
         faces = _choose(group, crop, plan, report)
-        if len(faces) < plan.min_faces:
+        if sum(split == "train" for _, split in faces) < plan.min_faces:
             report.dropped["identity with too few faces"] += len(faces)
             continue
         report.kept[label] += len(faces)

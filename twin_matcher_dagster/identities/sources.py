@@ -51,7 +51,7 @@ def _rows(source: str, sample: Path) -> Iterator[RawFace]:
         for row in rows:
             label = row["label"]
             yield RawFace(
-                image=_bytes_of(row["image"]),
+                image=_bytes_of(source, row["image"]),
                 label=names[label] if names and label is not None else str(label or ""),
                 split=str(split),
             )
@@ -86,7 +86,8 @@ def _open_folder(folder: Path) -> Mapping[Any, Any]:
     """Parquet files named after their split, or one sub-folder of images a person."""
     from datasets import load_dataset
 
-    files = sorted(folder.glob("*.parquet"))
+    # A copy of a Hub repository has them under data/.
+    files = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
     if files:
         splits: dict[str, list[str]] = {}
         for file in files:
@@ -118,8 +119,21 @@ def _with_raw_images(source: str, rows: Any) -> tuple[Any, list[str] | None]:
     return rows.cast_column("image", Image(decode=False)), names
 
 
-def _bytes_of(image: dict[str, Any] | None) -> bytes:
-    """The encoded image of a row; empty where there is none, which balancing then drops."""
+def _bytes_of(source: str, image: dict[str, Any] | None) -> bytes:
+    """The encoded image of a row; empty where there is none, which balancing then drops.
+
+    Rows of an image folder name their file. Rows of a Parquet file may name any: those of another
+    folder than the source's are not read.
+    """
     if not image:
         return b""
-    return image["bytes"] or Path(image["path"]).read_bytes()
+    if image["bytes"]:
+        return image["bytes"]
+    path = Path(image["path"]).resolve()
+    folder = Path(source).expanduser()
+    if not (folder.is_dir() and path.is_relative_to(folder.resolve())):
+        raise SourceError(
+            f"A row of {source!r} names the file {image['path']!r} instead of carrying an image. "
+            "Put the images into the Parquet file, or use a folder of images."
+        )
+    return path.read_bytes()

@@ -34,7 +34,7 @@ def load_backbone(name: str, labels: Mapping[str, str]) -> ResNetForImageClassif
         TrainingError: the folder or Hub id cannot be loaded as a ResNet.
     """
     from safetensors import SafetensorError
-    from transformers import ResNetConfig, ResNetForImageClassification
+    from transformers import AutoConfig, ResNetConfig, ResNetForImageClassification
 
     classes: dict[str, Any] = {
         "num_labels": len(labels),
@@ -44,6 +44,10 @@ def load_backbone(name: str, labels: Mapping[str, str]) -> ResNetForImageClassif
     if name == SMALL:
         return ResNetForImageClassification(ResNetConfig(**_SMALL_ARCHITECTURE, **classes))
     try:
+        kind = AutoConfig.from_pretrained(name).model_type
+        if kind != ResNetConfig.model_type:
+            # transformers would load it as a ResNet with random weights, and only warn.
+            raise ValueError(f"it is a {kind}, not a resnet")
         return ResNetForImageClassification.from_pretrained(
             name, use_safetensors=True, ignore_mismatched_sizes=True, **classes
         )

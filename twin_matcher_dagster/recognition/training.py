@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
 
+MIN_STEPS = 8
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """How to train.
@@ -24,7 +27,7 @@ class TrainingPlan:
     Attributes:
         backbone: what to start from, see :func:`~.backbone.load_backbone`.
         epochs: passes over the training split.
-        batch_size: faces a step.
+        batch_size: faces a step, at most; fewer where an epoch would have under 8 steps.
         learning_rate: peak of the cosine schedule, for AdamW.
         label_smoothing: share of the target spread over all classes (Szegedy et al. 2016).
         seed: fixes initial weights, order and augmentation.
@@ -95,16 +98,18 @@ def fine_tune(
 
     disable_progress_bar()
     set_seed(plan.seed)
+    # BatchNorm's running statistics follow over some ten steps: a small set gets smaller batches.
+    batch_size = min(plan.batch_size, max(8, len(train) // MIN_STEPS))
     processor = image_processor(plan.backbone)
     model = load_backbone(plan.backbone, labels)
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=plan.epochs,
-        per_device_train_batch_size=plan.batch_size,
+        per_device_train_batch_size=batch_size,
         per_device_eval_batch_size=128,
         learning_rate=plan.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=max(1, plan.epochs * len(train) // plan.batch_size // 10),
+        warmup_steps=max(1, plan.epochs * len(train) // batch_size // 10),
         weight_decay=0.05,
         label_smoothing_factor=plan.label_smoothing,
         eval_strategy="epoch" if len(validation) else "no",

@@ -8,12 +8,15 @@ both succeed, in some order, and nothing is ever overwritten.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from twin_matcher_dagster.errors import ObjectExistsError
 from twin_matcher_dagster.storage.object_store import ObjectStore
+
+_NAME = re.compile(r"\d{8}\.json")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class ManifestLog:
         """Number of the newest entry, 0 for an empty log."""
         last = 0
         for key in self._store.list(self._prefix):
-            last = int(key.removeprefix(self._prefix).removesuffix(".json"))
+            name = key.removeprefix(self._prefix)
+            if _NAME.fullmatch(name):  # somebody else's object is not an entry
+                last = max(last, int(name[:8]))
         return last
 
     def head(self) -> Manifest | None:

@@ -161,14 +161,25 @@ def test_an_upload_without_faces_is_rejected(store: ObjectStore) -> None:
     assert "0 of 25 crops show one face" in rejected(store, upload_id)
 
 
-def test_an_upload_without_consent_is_rejected(store: ObjectStore, story: Story) -> None:
-    upload_id = upload_story(store, story)
-    manifest = replace(get_manifest(store, upload_id), consent_given_at="")
+def change_manifest(store: ObjectStore, upload_id: str, **fields: str) -> None:
+    """Write an upload's manifest anew, as somebody might who does not use our page."""
+    manifest = replace(get_manifest(store, upload_id), **fields)
     store.client.put_object(
         Bucket=store.bucket,
         Key=manifest_key(upload_id),
         Body=json.dumps({**vars(manifest), "faces": list(manifest.faces)}).encode(),
     )
+
+
+def test_an_upload_without_a_name_is_rejected(store: ObjectStore, story: Story) -> None:
+    upload_id = upload_story(store, story)
+    change_manifest(store, upload_id, name="\u200b \n")
+    assert "Type a name" in rejected(store, upload_id)
+
+
+def test_an_upload_without_consent_is_rejected(store: ObjectStore, story: Story) -> None:
+    upload_id = upload_story(store, story)
+    change_manifest(store, upload_id, consent_given_at="")
     assert "without consent" in rejected(store, upload_id)
 
 

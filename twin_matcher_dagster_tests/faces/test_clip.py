@@ -36,6 +36,13 @@ def test_a_sample_clip_shows_a_face_from_both_sides(clip: Path) -> None:
     assert (progress[0], progress[-1]) == (0.0, 1.0)
 
 
+def test_a_long_clip_is_thinned_out_over_its_whole_length(tmp_path: Path) -> None:
+    frames = sample_frames("amara_1.mp4", 45)
+    faces = extract_faces(saved(tmp_path, [*frames, *frames[::-1]]))
+    assert len(faces) == MAX_FACES
+    assert faces[-1].time > 8.5
+
+
 def test_two_people_side_by_side_are_refused(tmp_path: Path) -> None:
     both = zip(sample_frames("amara_1.mp4", 12), sample_frames("teodor_1.mp4", 12), strict=True)
     clip = saved(tmp_path, [np.hstack(pair) for pair in both])

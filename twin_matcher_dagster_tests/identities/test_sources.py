@@ -150,3 +150,13 @@ def test_folders_without_faces_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes" / "readme.txt").write_text("nothing here")
     with pytest.raises(SourceError):
         read(tmp_path)
+
+
+def test_a_parquet_row_cannot_name_a_file_of_this_machine(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"not for the data set")
+    rows = [{"image": {"bytes": None, "path": str(secret)}, "label": "Eve"}]
+    path = tmp_path / "faces.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    with pytest.raises(SourceError, match="instead of carrying an image"):
+        list(read_source(str(path), path))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import ViTConfig, ViTForImageClassification
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.backbone import SMALL, image_processor, load_backbone
@@ -50,4 +51,13 @@ def test_a_folder_with_pickled_weights_is_refused(trained: Trained, tmp_path: Pa
     (tmp_path / "config.json").write_bytes((trained.folder / "config.json").read_bytes())
     torch.save(load_backbone(SMALL, LABELS).state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(TrainingError, match="safetensors"):
+        load_backbone(str(tmp_path), LABELS)
+
+
+def test_another_architecture_is_refused(tmp_path: Path) -> None:
+    """transformers would fill a ResNet with random weights, and only warn."""
+    ViTForImageClassification(
+        ViTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    ).save_pretrained(tmp_path)
+    with pytest.raises(TrainingError, match="it is a vit, not a resnet"):
         load_backbone(str(tmp_path), LABELS)

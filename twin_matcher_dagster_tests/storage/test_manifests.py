@@ -56,6 +56,14 @@ def test_the_newest_entry_is_the_head(store: ObjectStore) -> None:
     assert log.read(2).fingerprint == "content 2"
 
 
+def test_an_object_of_somebody_else_is_not_an_entry(store: ObjectStore) -> None:
+    log = ManifestLog(store, "a/log")
+    log.append({"fingerprint": "ours"})
+    store.put_new("a/log/notes.txt", b"not ours")
+    assert log.head_number() == 1
+    assert log.append({"fingerprint": "next"}).number == 2
+
+
 def test_logs_do_not_see_one_another(store: ObjectStore) -> None:
     ManifestLog(store, "users/1/log").append({"fingerprint": "one"})
     ManifestLog(store, "users/12/log").append({"fingerprint": "twelve"})

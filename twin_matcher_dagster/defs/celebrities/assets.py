@@ -44,7 +44,9 @@ class BalanceConfig(dg.Config):
 
     train_faces: int = Field(85, ge=2, description="Training faces an identity, at most.")
     held_out_faces: int = Field(10, ge=0, description="Validation and test faces, at most, each.")
-    min_faces: int = Field(8, ge=1, description="Identities with fewer faces are left out.")
+    min_faces: int = Field(
+        8, ge=1, description="Identities with fewer training faces are left out."
+    )
     seed: int = Field(0, description="Fixes the random choice.")
 
 

@@ -14,7 +14,8 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of
+from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of, refuse
+from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.identities.schema import Face, fingerprint, write_shard
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.recognition.index import FaceIndex, evaluate
@@ -52,6 +53,13 @@ def face_index(
     faces = list(faces_of(store, dataset.body))
     gallery = [face for face in faces if face.split == "train"]
     held_out = [face for face in faces if face.split == "test"]
+    if not held_out:
+        raise refuse(
+            TrainingError(
+                "No face is held out, so nothing can be measured. Materialize balanced_faces with "
+                "more faces an identity, or with a larger held_out_faces."
+            )
+        )
     embeddings, _ = embedder(pixels_of(gallery))
     progress(0.7)
     identities = list(names)

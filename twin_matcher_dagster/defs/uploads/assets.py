@@ -12,8 +12,9 @@ from twin_matcher_dagster.defs.results import commit, materialized, progress_of
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.errors import MediaError, UploadError
 from twin_matcher_dagster.identities.merging import ShardEntry
-from twin_matcher_dagster.identities.names import tidy, user_id
+from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.schema import Face, fingerprint, write_shard
+from twin_matcher_dagster.intake import clean_name
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
@@ -77,6 +78,7 @@ def _judge(store: ObjectStore, upload_id: str, context: dg.AssetExecutionContext
 
     try:
         manifest = get_manifest(store, upload_id)
+        name = clean_name(manifest.name)
         encoded = list(get_faces(store, manifest))
     except UploadError as error:
         return Judged("", [], [], [str(error)])
@@ -96,7 +98,7 @@ def _judge(store: ObjectStore, upload_id: str, context: dg.AssetExecutionContext
         reasons.append(
             f"{len(crops)} of {len(encoded)} crops show one face, {MIN_FACES} are needed"
         )
-    return Judged(tidy(manifest.name), crops, pixels, reasons)
+    return Judged(name, crops, pixels, reasons)
 
 
 def _put(store: ObjectStore, upload_id: str, judged: Judged) -> ShardEntry:
