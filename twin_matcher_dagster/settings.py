@@ -57,4 +57,5 @@ class Settings(BaseSettings):
     @property
     def embedded(self) -> bool:
         """Whether the embedded S3 server is in use rather than a bucket of the user's own."""
-        return self.twin_matcher_embedded_s3 or not self.twin_matcher_bucket
+        ours = self.twin_matcher_embedded_s3 and self.twin_matcher_bucket == EMBEDDED_BUCKET
+        return ours or not self.twin_matcher_bucket

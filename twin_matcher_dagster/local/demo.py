@@ -29,7 +29,7 @@ from twin_matcher_dagster.errors import ServicesError, UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.intake import Consent, submit
+from twin_matcher_dagster.intake import Consent, new_upload_id, submit
 from twin_matcher_dagster.local import s3_server, services
 from twin_matcher_dagster.local.display import Display
 from twin_matcher_dagster.local.picture import save_answer
@@ -142,8 +142,11 @@ class Demo:
             display.show(UPLOAD_STAGE, Stage("running", share))
 
         found = extract_faces(self._story.clip, progress)
-        upload_id = submit(store, [face.image for face in found], self._story.name, Consent.now())
+        upload_id = new_upload_id()
+        # Noted first: a run that is stopped right after the commit must not make a second person.
         note.write_text(json.dumps({"upload_id": upload_id}))
+        pictures = [face.image for face in found]
+        submit(store, pictures, self._story.name, Consent.now(), upload_id)
         display.show(UPLOAD_STAGE, Stage("done", 1.0, f"{len(found)} faces"))
         self._upload = Made(len(found), time.monotonic() - started)
         return upload_id

@@ -88,7 +88,8 @@ def raw_faces(
     if batch:
         flush()
     body = {
-        "fingerprint": fingerprint(*(shard["sha256"] for shard in shards)),
+        # The source too: the head then says where the faces are from, even if they are the same.
+        "fingerprint": fingerprint(source, *(shard["sha256"] for shard in shards)),
         "source": source,
         "rows": counts.total(),
         "shards": shards,
@@ -132,7 +133,7 @@ def balanced_faces(
     faces = list(balance(rows, _aligned_crop, plan, report, progress_of(context)))
     entries = [_put(store, part) for part in _parts(faces)]
     body = {
-        "fingerprint": fingerprint(*(entry.sha256 for entry in entries)),
+        "fingerprint": fingerprint(raw.fingerprint, *(entry.sha256 for entry in entries)),
         "raw": raw.key,
         "rows": len(faces),
         "shards": [entry.as_dict() for entry in entries],
