@@ -61,9 +61,13 @@ def webcam(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def browser(webcam: Path) -> Generator[Browser]:
-    """Headless Chromium."""
+@pytest.fixture(scope="package")
+def browser(webcam: Path, released: ObjectStore) -> Generator[Browser]:
+    """Headless Chromium.
+
+    While it runs this thread has an event loop, which Dagster's runs do not bear: the release is
+    made before, and Chromium is stopped before the next folder's tests.
+    """
     path = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
