@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import base64
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.settings import Settings
@@ -55,8 +60,22 @@ def data_uri(image: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
+def _forget(folder: Path) -> None:
+    """Delete what visitors handed over once it is old enough, whichever process left it there.
+
+    Gradio's own ``delete_cache`` knows the files of the living process only.
+    """
+    while True:
+        for path in folder.rglob("*"):
+            with suppress(OSError):
+                if path.is_file() and time.time() - path.stat().st_mtime > FORGET_AFTER_S:
+                    path.unlink()
+        time.sleep(60)
+
+
 def launch(page: gr.Blocks, port: int) -> None:
     """Serve a page until the process is stopped."""
+    threading.Thread(target=_forget, args=(Path(get_upload_folder()),), daemon=True).start()
     page.queue(default_concurrency_limit=2, max_size=50).launch(
         server_name=Settings().host,
         server_port=port,
@@ -67,4 +86,6 @@ def launch(page: gr.Blocks, port: int) -> None:
         quiet=True,
         ssr_mode=False,
         share=False,
+        # Gradio would keep photos and answers in the browser, for whoever uses it next.
+        run_history=False,
     )

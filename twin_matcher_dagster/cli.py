@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -118,9 +119,15 @@ def main() -> None:
     except TwinMatcherError as error:
         console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            console.print(f"[bold red]Error:[/] {name}: {escape(problem['msg'])}.", soft_wrap=True)
+        sys.exit(1)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    console.print("Stopping ...")
     raise KeyboardInterrupt
 
 

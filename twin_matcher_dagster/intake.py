@@ -25,12 +25,12 @@ from twin_matcher_dagster.storage.uploads import (
     put_manifest,
 )
 
-CONSENT_VERSION = "2026-11-1"
+CONSENT_VERSION = "2026-11-2"
 CONSENT_TEXT = (
     "I am the person in this clip, I am 18 or older, and I agree that the face pictures shown "
     "above and the name I typed are stored in this project's S3 bucket, that a model is trained on "
     "them, and that they are shown to others as a possible look-alike. The clip itself is not "
-    "stored. To have everything removed I give the operator my upload id."
+    "stored. To have my pictures taken out I give the operator my upload id."
 )
 
 MAX_NAME = 80

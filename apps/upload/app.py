@@ -77,7 +77,8 @@ def send(
         return session, problem(str(error))
     return None, success(
         "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
-        f"prediction page knows you. Your upload id, to have everything removed: {upload_id}"
+        "prediction page knows you. Keep your upload id, to have your pictures taken out: "
+        f"{upload_id}"
     )
 
 

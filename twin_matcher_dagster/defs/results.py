@@ -12,6 +12,9 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
+# The object store may be away for a moment; bad input is a Failure that is not retried.
+RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
 
 def commit(store: ObjectStore, folder: str, body: Mapping[str, Any]) -> Manifest:
     """Add a manifest to a folder's log, unless the newest one stands for the same content."""

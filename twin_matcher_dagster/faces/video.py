@@ -21,6 +21,11 @@ MAX_FRAMES = 100
 MAX_DURATION_S = 60.0
 MAX_BYTES = 200 * 1024 * 1024
 MAX_SIDE = 4096
+# Playlists and lists of files name other files: what is handed in is read, and nothing else.
+_ONLY_VIDEO_FILES = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,asf,flv",
+    "protocol_whitelist": "file",
+}
 # Enough for a 160-pixel face crop, and a bound on memory: 100 frames of 640 x 480 are 92 MB.
 WORKING_SIDE = 720
 
@@ -56,7 +61,7 @@ def read_frames(path: Path) -> list[Frame]:
     if path.stat().st_size > MAX_BYTES:
         raise MediaError(f"The clip is larger than {MAX_BYTES // 2**20} MB. Record 4 to 5 seconds.")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=_ONLY_VIDEO_FILES) as container:
             if not container.streams.video:
                 raise MediaError("The file has no video track. Upload or record a video.")
             frames = _spread(_decode(container))

@@ -45,14 +45,28 @@ def read_source(source: str, sample: Path) -> Iterator[RawFace]:
         raise SourceError(f"The source {source!r} has no rows. Set RAW_FACES to another one.")
 
 
+def check_source(source: str) -> None:
+    """See that a source can be one, before anything is started for it.
+
+    Raises:
+        SourceError: there is no such file or folder, and it is no Hub repository id.
+    """
+    if source and (source == "sample" or Path(source).expanduser().exists()):
+        return
+    if not _REPOSITORY_ID.fullmatch(source) or source.startswith("."):
+        raise SourceError(
+            f"There is no file or folder {source!r}. Set RAW_FACES to 'sample', a Parquet file, a "
+            "folder, or a Hub repository id such as lansinuote/simple_facenet."
+        )
+
+
 def _rows(source: str, sample: Path) -> Iterator[RawFace]:
     for split, data in _open(source, sample).items():
         rows, names = _with_raw_images(source, data)
         for row in rows:
-            label = row["label"]
             yield RawFace(
                 image=_bytes_of(source, row["image"]),
-                label=names[label] if names and label is not None else str(label or ""),
+                label=_label_of(row["label"], names),
                 split=str(split),
             )
 
@@ -67,11 +81,7 @@ def _open(source: str, sample: Path) -> Mapping[Any, Any]:
     # An empty text would be the current folder, with all that is in it.
     if source and path.is_dir():
         return _open_folder(path)
-    if not _REPOSITORY_ID.fullmatch(source) or source.startswith("."):
-        raise SourceError(
-            f"There is no file or folder {source!r}. Set RAW_FACES to 'sample', a Parquet file, a "
-            "folder, or a Hub repository id such as lansinuote/simple_facenet."
-        )
+    check_source(source)
     try:
         return load_dataset(source, streaming=True)
     # datasets and huggingface_hub raise many types; all mean that the repository is out of reach.
@@ -117,6 +127,13 @@ def _with_raw_images(source: str, rows: Any) -> tuple[Any, list[str] | None]:
     label = rows.features["label"]
     names = label.names if isinstance(label, ClassLabel) else None
     return rows.cast_column("image", Image(decode=False)), names
+
+
+def _label_of(label: str | int | None, names: list[str] | None) -> str:
+    """The label of a row as text; empty where there is none (-1 is the Hub's "no label")."""
+    if label is None or (names and isinstance(label, int) and not 0 <= label < len(names)):
+        return ""
+    return names[label] if names and isinstance(label, int) else str(label)
 
 
 def _bytes_of(source: str, image: dict[str, Any] | None) -> bytes:

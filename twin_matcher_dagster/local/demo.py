@@ -29,12 +29,15 @@ from twin_matcher_dagster.errors import ServicesError, UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.identities.names import user_id
+from twin_matcher_dagster.identities.sources import check_source
 from twin_matcher_dagster.intake import Consent, new_upload_id, submit
 from twin_matcher_dagster.local import s3_server, services
 from twin_matcher_dagster.local.display import Display
 from twin_matcher_dagster.local.picture import save_answer
 from twin_matcher_dagster.local.watch import Made, Stage, Watcher, made
 from twin_matcher_dagster.production import Answer, Production
+from twin_matcher_dagster.recognition.backbone import check_backbone
+from twin_matcher_dagster.recognition.training import TrainingPlan
 from twin_matcher_dagster.settings import SAMPLE, Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
@@ -95,6 +98,8 @@ class Demo:
         Raises:
             TwinMatcherError: what went wrong, and where the log is.
         """
+        check_source(self._variables["RAW_FACES"])
+        check_backbone(self._variables["BACKBONE"])
         started = time.monotonic()
         self._log.unlink(missing_ok=True)
         self._console.print(f"[dim]Services log to {_short(self._log)}[/]")
@@ -171,7 +176,7 @@ class Demo:
         if user_id(upload_id) not in people:
             return CELEBRITIES_JOB
         plan = model.body["plan"]
-        epochs = self._settings.epochs or plan["epochs"]
+        epochs = self._settings.epochs or TrainingPlan.epochs
         if (plan["backbone"], plan["epochs"]) != (self._variables["BACKBONE"], epochs):
             return RELEASE_JOB
         return None

@@ -8,17 +8,30 @@ import secrets
 import sys
 from pathlib import Path
 
+from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.settings import EMBEDDED_BUCKET, PROJECT_ROOT, SMALL_BACKBONE, Settings
 
+PAGES_FOLDER = "pages"
 CHILD_MARK = "TWIN_MATCHER_CHILD"
 """Variable by which left-over processes of an installation are recognised."""
 
 
 def state_folder(settings: Settings) -> Path:
-    """The folder of the local services' state, for its owner alone; made if need be."""
+    """The folder of the local services' state, for its owner alone; made if need be.
+
+    Raises:
+        ServicesError: the folder is not ours.
+    """
     home = settings.twin_matcher_home.expanduser().resolve()
+    marker = home / "twin-matcher-state"
+    if home.exists() and not marker.exists() and (home.is_file() or any(home.iterdir())):
+        raise ServicesError(
+            f"{home} holds something else. Set TWIN_MATCHER_HOME to a new or empty folder: "
+            "`make clean` deletes all of it."
+        )
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
+    marker.touch()
     return home
 
 
@@ -35,7 +48,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TWIN_MATCHER_HOME": str(home),
         CHILD_MARK: str(home),
-        "DAGSTER_HOME": str(_dagster_home(home)),
+        "DAGSTER_HOME": str(_dagster_home(home, settings)),
         "RAW_FACES": _absolute(settings.raw_faces, "sample"),
         "BACKBONE": _absolute(settings.backbone, SMALL_BACKBONE),
         "HOST": settings.host,
@@ -46,7 +59,7 @@ def environment(settings: Settings) -> dict[str, str]:
         # Threads of torch that wait sleep instead of spinning: other services share the cores.
         "OMP_WAIT_POLICY": "PASSIVE",
         # What visitors show to a page stays in the owner's own folder until it is forgotten.
-        "GRADIO_TEMP_DIR": str(home / "pages"),
+        "GRADIO_TEMP_DIR": str(home / PAGES_FOLDER),
         # Nobody is told what runs here.
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -78,13 +91,17 @@ def _absolute(value: str, word: str) -> str:
     return str(path.resolve()) if value != word and path.exists() else value
 
 
-def _dagster_home(home: Path) -> Path:
-    """The folder of the Dagster instance, configured by the project's own dagster.yaml."""
-    folder = home / "dagster"
+def _dagster_home(home: Path, settings: Settings) -> Path:
+    """The folder of the Dagster instance, configured by the project's own dagster.yaml.
+
+    One a bucket: what Dagster remembers of uploads and versions is of one bucket.
+    """
+    folder = home / ("dagster" if settings.embedded else f"dagster-{settings.twin_matcher_bucket}")
     folder.mkdir(exist_ok=True)
-    link = folder / "dagster.yaml"
-    if not link.is_symlink():
-        link.symlink_to(PROJECT_ROOT / "dagster.yaml")
+    link, target = folder / "dagster.yaml", PROJECT_ROOT / "dagster.yaml"
+    if not link.exists() or link.resolve() != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
     return folder
 
 

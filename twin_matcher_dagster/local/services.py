@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from twin_matcher_dagster.errors import ServicesError
-from twin_matcher_dagster.local.environment import CHILD_MARK, state_folder
+from twin_matcher_dagster.local.environment import CHILD_MARK, PAGES_FOLDER, state_folder
 from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
 
 S3 = "s3"
@@ -62,10 +63,17 @@ def exclusive(settings: Settings) -> Generator[Path]:
                 "it runs, or set TWIN_MATCHER_HOME to another folder."
             ) from error
         stop_leftovers(home)
+        forget_visitors(home)
         try:
             yield home
         finally:
             stop_leftovers(home)
+            forget_visitors(home)
+
+
+def forget_visitors(home: Path) -> None:
+    """Delete the photos and clips that pages, stopped by now, had in their temporary folder."""
+    shutil.rmtree(home / PAGES_FOLDER, ignore_errors=True)
 
 
 def check_ports(settings: Settings, services: Sequence[str]) -> None:

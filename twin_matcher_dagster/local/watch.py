@@ -94,6 +94,8 @@ class Watcher:
             stage.status, stage.share, stage.note = "done", 1.0, ""
         elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
             error = event.step_failure_data.error
+            while error and error.cause:  # Dagster wraps what an asset raised
+                error = error.cause
             stage.status, stage.note = (
                 "failed",
                 _reason((error.message if error else event.message) or ""),

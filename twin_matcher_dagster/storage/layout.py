@@ -11,7 +11,7 @@
     users/<upload>/log/...                   verdict of user_faces         (manifest log)
     users/<upload>/shards/...
     datasets/log/...                         twin_dataset                  (manifest log)
-    models/files/<model>/...                 a transformers model folder
+    models/files/<sha256>.safetensors        the files of a transformers model folder
     models/log/...                           twin_model                    (manifest log)
     indexes/files/<sha256>.safetensors       face_index
     indexes/log/...                                                        (manifest log)

@@ -160,3 +160,15 @@ def test_a_parquet_row_cannot_name_a_file_of_this_machine(tmp_path: Path) -> Non
     pq.write_table(pa.Table.from_pylist(rows), path)
     with pytest.raises(SourceError, match="instead of carrying an image"):
         list(read_source(str(path), path))
+
+
+def test_number_zero_is_a_label_and_minus_one_is_none(tmp_path: Path) -> None:
+    image = {"bytes": b"x", "path": None}
+    numbers = tmp_path / "numbers.parquet"
+    pq.write_table(pa.Table.from_pylist([{"image": image, "label": n} for n in (0, 1)]), numbers)
+    assert [row.label for row in read_source(str(numbers), numbers)] == ["0", "1"]
+    named = tmp_path / "named.parquet"
+    features = Features({"image": ImageFeature(), "label": ClassLabel(names=["Ana", "Bob"])})
+    rows = {"image": [image] * 3, "label": [0, 1, -1]}
+    Dataset.from_dict(rows, features=features).to_parquet(named)
+    assert [row.label for row in read_source(str(named), named)] == ["Ana", "Bob", ""]

@@ -13,7 +13,7 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import commit, head_of, materialized, refuse
+from twin_matcher_dagster.defs.results import RETRY, commit, head_of, materialized, refuse
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.identities.merging import ShardEntry, merge
 from twin_matcher_dagster.identities.schema import SPLITS, Face, Split, fingerprint
@@ -56,6 +56,7 @@ class TrainingConfig(dg.Config):
     kinds={"huggingface", "parquet", "s3"},
     owners=[keys.OWNER],
     code_version="1",
+    retry_policy=RETRY,
     automation_condition=when_inputs_change(),
     description="Celebrities and all accepted uploads as one data set: a manifest that names "
     "immutable shards. A new person adds a shard; nothing is copied.",

@@ -8,7 +8,7 @@ import numpy as np
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.defs.results import commit, materialized, progress_of
+from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.errors import MediaError, UploadError
 from twin_matcher_dagster.identities.merging import ShardEntry
@@ -36,6 +36,7 @@ class Judged:
     kinds={"opencv", "onnx", "s3"},
     owners=[keys.OWNER],
     code_version="1",
+    retry_policy=RETRY,
     description="The faces of one upload: checksums verified, found again with RetinaFace, "
     "accepted or rejected with the reason.",
 )
