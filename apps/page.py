@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import threading
 import time
 from contextlib import suppress
@@ -52,6 +53,16 @@ def open_store() -> ObjectStore:
             '`eval "$(twin-matcher env)"` first.'
         )
     return ObjectStore.from_environment(bucket)
+
+
+def problem(text: str) -> str:
+    """A message about something to mend."""
+    return f'<div class="problem" role="alert">{html.escape(text)}</div>'
+
+
+def success(text: str) -> str:
+    """A message about something that worked."""
+    return f'<div class="success" role="status">{html.escape(text)}</div>'
 
 
 def data_uri(image: bytes) -> str:

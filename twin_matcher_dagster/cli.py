@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.local.environment import environment, state_folder
+from twin_matcher_dagster.local.environment import CHILD_MARK, environment, state_folder
 from twin_matcher_dagster.settings import Settings
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def env() -> None:
     before = dict(os.environ)
     for name, value in sorted(environment(Settings()).items()):
         # The mark of child processes is not for a person's own shell: `up` would stop it.
-        if before.get(name) != value and name != "TWIN_MATCHER_CHILD":
+        if before.get(name) != value and name != CHILD_MARK:
             print(f"export {name}={shlex.quote(value)}")
 
 

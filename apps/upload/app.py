@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData
 
-from apps.page import FORGET_AFTER_S, launch, open_store
+from apps.page import FORGET_AFTER_S, launch, open_store, problem, success
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.clip import MIN_FACES, ClipFace, extract_faces
 from twin_matcher_dagster.intake import CONSENT_TEXT, Consent, new_upload_id, submit
@@ -80,16 +79,6 @@ def send(
         "prediction page knows you. Keep your upload id, to have your pictures taken out: "
         f"{upload_id}"
     )
-
-
-def problem(text: str) -> str:
-    """A message about something to mend."""
-    return f'<div class="problem" role="alert">{html.escape(text)}</div>'
-
-
-def success(text: str) -> str:
-    """A message about something that worked."""
-    return f'<div class="success" role="status">{html.escape(text)}</div>'
 
 
 def build(store: ObjectStore) -> gr.Blocks:

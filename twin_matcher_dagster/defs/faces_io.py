@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from twin_matcher_dagster.identities.schema import Face, read_shard
+from twin_matcher_dagster.identities.merging import ShardEntry
+from twin_matcher_dagster.identities.schema import Face, read_shard, write_shard
+from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 
@@ -20,6 +22,14 @@ def faces_of(store: ObjectStore, dataset: Mapping[str, Any]) -> Iterator[Face]:
     """
     for shard in dataset["shards"]:
         yield from read_shard(store.get(shard["key"]))
+
+
+def put_faces(store: ObjectStore, folder: str, faces: Sequence[Face]) -> ShardEntry:
+    """Write faces as one shard of a folder, and describe it for a manifest."""
+    shard = write_shard(faces)
+    key = layout.shard(folder, shard.sha256)
+    store.put_content(key, shard.data)
+    return ShardEntry.of(key, shard.sha256, faces)
 
 
 def pixels_of(faces: Sequence[Face]) -> np.ndarray:

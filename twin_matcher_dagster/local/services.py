@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -103,27 +103,27 @@ def check_ports(settings: Settings, services: Sequence[str]) -> None:
 
 @contextmanager
 def running(
-    services: Sequence[str], variables: Mapping[str, str], log: Path | None
+    services: Sequence[str], variables: Mapping[str, str], log: Path
 ) -> Generator[subprocess.Popen[bytes]]:
     """Run services for as long as the block lasts.
 
     Args:
         services: names in the Procfile.
         variables: their environment.
-        log: file for their output; None shows it.
+        log: file for their output.
 
     Yields:
         The honcho process: it ends when any of them ends.
     """
     command = [sys.executable, "-m", "honcho", "start", "-f", "Procfile", *services]
-    with log.open("ab") if log else nullcontext() as output:
+    with log.open("ab") as output:
         honcho = subprocess.Popen(
             command,
             cwd=PROJECT_ROOT,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
-            stdout=output if log else None,
-            stderr=subprocess.STDOUT if log else None,
+            stdout=output,
+            stderr=subprocess.STDOUT,
             # Ctrl-C goes to this process alone, which then stops the others in order.
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509

@@ -9,10 +9,10 @@ from pydantic import Field
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
+from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of
 from twin_matcher_dagster.identities.balancing import BalancePlan, BalanceReport, balance
-from twin_matcher_dagster.identities.merging import ShardEntry
 from twin_matcher_dagster.identities.names import celebrity_id, tidy
 from twin_matcher_dagster.identities.schema import (
     Face,
@@ -20,12 +20,10 @@ from twin_matcher_dagster.identities.schema import (
     fingerprint,
     read_raw_shard,
     write_raw_shard,
-    write_shard,
 )
 from twin_matcher_dagster.identities.sources import read_source
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.object_store import ObjectStore
 
 # About 50 MB of 160 x 160 JPEG a shard.
 SHARD_ROWS = 5000
@@ -131,7 +129,7 @@ def balanced_faces(
     )
     rows = (row for shard in raw.body["shards"] for row in read_raw_shard(store.get(shard["key"])))
     faces = list(balance(rows, _aligned_crop, plan, report, progress_of(context)))
-    entries = [_put(store, part) for part in _parts(faces)]
+    entries = [put_faces(store, layout.BALANCED, part) for part in _parts(faces)]
     body = {
         "fingerprint": fingerprint(raw.fingerprint, *(entry.sha256 for entry in entries)),
         "raw": raw.key,
@@ -170,13 +168,6 @@ def _aligned_crop(image: bytes) -> bytes | None:
 def _parts(faces: list[Face]) -> Iterator[list[Face]]:
     for start in range(0, len(faces), SHARD_ROWS):
         yield faces[start : start + SHARD_ROWS]
-
-
-def _put(store: ObjectStore, faces: list[Face]) -> ShardEntry:
-    shard = write_shard(faces)
-    key = layout.shard(layout.BALANCED, shard.sha256)
-    store.put_content(key, shard.data)
-    return ShardEntry.of(key, shard.sha256, faces)
 
 
 def _grid(faces: list[Face]) -> str:

@@ -1,12 +1,10 @@
 """What must hold of an index before it is released, and of a release once it is out."""
 
-import math
-
 import dagster as dg
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.defs.results import head_of
+from twin_matcher_dagster.defs.results import beyond_guessing, head_of
 from twin_matcher_dagster.storage import layout
 
 
@@ -19,7 +17,7 @@ def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheck
     """An index that cannot find people it knows must not be released."""
     held_out = head_of(object_store.open(), layout.INDEXES, keys.FACE_INDEX).body["held_out"]
     chance, faces = held_out["chance"], held_out["faces"]
-    needed = chance + 3 * math.sqrt(chance * (1 - chance) / faces)
+    needed = beyond_guessing(chance, faces)
     return dg.AssetCheckResult(
         passed=held_out["rank1"] > needed,
         metadata={"rank-1": held_out["rank1"], "needed": needed, "held-out faces": faces},

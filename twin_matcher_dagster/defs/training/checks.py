@@ -7,7 +7,7 @@ import dagster as dg
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.faces_io import faces_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.defs.results import head_of
+from twin_matcher_dagster.defs.results import beyond_guessing, head_of
 from twin_matcher_dagster.storage import layout
 
 
@@ -42,11 +42,8 @@ def model_learned(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     body = head_of(store, layout.MODELS, keys.TWIN_MODEL).body
     people = head_of(store, layout.DATASETS, keys.TWIN_DATASET).body["identities"]
     counts = [person["faces"].get("validation", 0) for person in people]
-    # Always naming the largest class is right this often; three standard errors above it is luck
-    # in one of 700 cases.
     faces = sum(counts)
-    chance = max(counts) / faces if faces else 0.0
-    needed = chance + 3 * math.sqrt(chance * (1 - chance) / faces) if faces else 0.0
+    needed = beyond_guessing(max(counts) / faces, faces) if faces else 0.0
     first, last = body["curve"][0], body["curve"][-1]
     learned = not faces or last["validation_accuracy"] > needed
     fell = math.isfinite(last["train_loss"]) and last["train_loss"] <= first["train_loss"]

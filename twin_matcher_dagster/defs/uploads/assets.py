@@ -7,13 +7,14 @@ import numpy as np
 
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.errors import MediaError, UploadError
 from twin_matcher_dagster.identities.merging import ShardEntry
 from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.identities.schema import Face, fingerprint, write_shard
+from twin_matcher_dagster.identities.schema import Face, fingerprint
 from twin_matcher_dagster.intake import clean_name
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -106,7 +107,4 @@ def _put(store: ObjectStore, upload_id: str, judged: Judged) -> ShardEntry:
     """Write an accepted upload's shard. All of one clip goes to one split: never by frame."""
     who = user_id(upload_id)
     faces = [Face(crop, judged.name, who, "user", upload_id, "train") for crop in judged.crops]
-    shard = write_shard(faces)
-    key = layout.shard(layout.user(upload_id), shard.sha256)
-    store.put_content(key, shard.data)
-    return ShardEntry.of(key, shard.sha256, faces)
+    return put_faces(store, layout.user(upload_id), faces)
