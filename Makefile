@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-all bench lint format lock clean
+.PHONY: help install demo up test test-all bench bench-faces lint format lock clean sample sample-report
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -44,7 +44,21 @@ test-all: $(VENV)/installed-dev ## Run the tests, the long ones too.
 	$(BIN)/python -m pytest $(PYTEST)
 
 bench: $(VENV)/installed ## Measure, each claim beside its alternative.
-	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+	@failed=0; for script in benchmarks/bench_*.py; do \
+		HAAR_PYTHON=$(wildcard $(HAAR_PYTHON)) $(BIN)/python $$script || failed=1; \
+	done; exit $$failed
+
+# The Haar cascade, which the clips' faces are measured against, needs OpenCV 4.
+HAAR := benchmarks/haar
+HAAR_PYTHON := $(HAAR)/.venv/bin/python
+
+$(HAAR)/.venv/installed: $(HAAR)/requirements.txt
+	$(PYTHON) -m venv $(HAAR)/.venv
+	$(HAAR_PYTHON) -m pip --disable-pip-version-check install --no-deps -r $<
+	@touch $@
+
+bench-faces: $(VENV)/installed $(HAAR)/.venv/installed ## Measure faces out of clips, beside a Haar cascade (QUICK=1: less 4K).
+	@HAAR_PYTHON=$(HAAR_PYTHON) $(BIN)/python benchmarks/bench_faces.py $(if $(QUICK),--quick)
 
 lint: $(VENV)/installed-dev ## Check style (ruff) and types (ty).
 	$(BIN)/ruff check .
@@ -63,6 +77,23 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.10 --no-hea
 lock: $(VENV)/installed-dev ## Renew the locks from pyproject.toml.
 	$(BIN)/$(LOCK) --extra embedded -o requirements/lock.txt
 	$(BIN)/$(LOCK) --extra embedded --group dev -c requirements/lock.txt -o requirements/dev.txt
+
+# The sample is rendered by a program of its own, with an environment of its own.
+CAST := tools/sample_cast
+CAST_BIN := $(CAST)/.venv/bin
+
+$(CAST)/.venv/installed: $(CAST)/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed to render the sample: make PYTHON=python3.11 sample")'
+	$(PYTHON) -m venv $(CAST)/.venv
+	$(CAST_BIN)/python -m pip --disable-pip-version-check install --no-deps -r $<
+	@touch $@
+
+sample: $(CAST)/.venv/installed ## Render the bundled sample anew (half an hour on 2 cores; stop and start it at will).
+	$(CAST_BIN)/python $(CAST)/build.py
+	$(CAST_BIN)/python $(CAST)/assemble.py
+
+sample-report: $(CAST)/.venv/installed ## Measure the bundled sample: faces found, people told apart.
+	@$(CAST_BIN)/python $(CAST)/report.py $(if $(REAL),--real $(REAL))
 
 clean: ## Forget the local state: objects, releases, Dagster's history. Keeps .venv.
 	@if [ -x $(BIN)/twin-matcher ]; then $(BIN)/twin-matcher clean; else rm -rf .twin-matcher; fi

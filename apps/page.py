@@ -26,6 +26,12 @@ main, .fillable, .contain {width: 100% !important}
 .problem, .success {border-left: 4px solid; padding: .6em 1em; border-radius: 6px}
 .problem {border-color: #dc2626; background: #dc262614}
 .success {border-color: #16a34a; background: #16a34a14}
+.success p {margin: .2em 0}
+.keep code {font-size: 1.1em; user-select: all; overflow-wrap: anywhere}
+.yaw {width: 100%; margin-top: .8em}
+.advice {font-size: 1.15em; font-weight: 600; padding: .6em 1em; border-radius: 10px;
+  background: var(--background-fill-secondary)}
+.advice small {font-weight: 400; opacity: .7}
 .twins {display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 14px}
 .twin {border: 1px solid var(--border-color-primary); border-radius: 14px; overflow: hidden;
   background: var(--background-fill-secondary)}
@@ -35,6 +41,8 @@ main, .fillable, .contain {width: 100% !important}
 .twin .about {padding: 8px 12px 12px}
 .twin .name {font-weight: 650; font-size: 1.05em; overflow-wrap: anywhere}
 .twin .kind {font-size: .8em; opacity: .7}
+.twin .facts {font-size: .85em; font-weight: 550; margin-top: 8px}
+.twin .biography {font-size: .85em; opacity: .8; margin: 2px 0 0; overflow-wrap: anywhere}
 .bar {height: 6px; border-radius: 3px; background: #8883; margin-top: 6px}
 .bar div {height: 100%; border-radius: 3px; background: #4f46e5}
 """
@@ -60,9 +68,10 @@ def problem(text: str) -> str:
     return f'<div class="problem" role="alert">{html.escape(text)}</div>'
 
 
-def success(text: str) -> str:
-    """A message about something that worked."""
-    return f'<div class="success" role="status">{html.escape(text)}</div>'
+def success(*lines: str, more: str = "") -> str:
+    """A message about something that worked: lines of text, then HTML of the page's own."""
+    text = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    return f'<div class="success" role="status">{text}{more}</div>'
 
 
 def data_uri(image: bytes) -> str:

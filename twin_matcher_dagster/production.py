@@ -14,6 +14,7 @@ import numpy as np
 
 from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
 from twin_matcher_dagster.faces.photo import only_face
+from twin_matcher_dagster.identities.people import About, about_of
 from twin_matcher_dagster.identities.schema import Face, read_shard
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.recognition.index import FaceIndex
@@ -35,6 +36,7 @@ class TwinCard:
         kind: celebrity or user.
         similarity: cosine, -1 to 1.
         portraits: encoded face crops, the most typical first.
+        about: a short biography of a celebrity, where the source has one; free text too.
     """
 
     identity_id: str
@@ -42,6 +44,7 @@ class TwinCard:
     kind: str
     similarity: float
     portraits: tuple[bytes, ...]
+    about: About | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class TwinFinder:
                 kind=self._names[twin.identity_id]["kind"],
                 similarity=twin.similarity,
                 portraits=tuple(p.image for p in self._portraits.get(twin.identity_id, [])),
+                about=about_of(self._names[twin.identity_id]),
             )
             for twin in self._index.search(embeddings[0], top)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -82,12 +83,14 @@ def story() -> Story:
 
 @pytest.fixture(scope="session")
 def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four people of the sample, as a source of raw faces."""
-    rows = list(read_raw_sample())
-    people = sorted({row.label for row in rows})[:4]
-    data = write_raw_shard([row for row in rows if row.label in people]).data
+    """Some faces of four people of the sample, as a source of raw faces, with biographies."""
+    by_label: dict[str, list[RawFace]] = {}
+    for row in read_raw_sample():
+        by_label.setdefault(row.label, []).append(row)
+    rows = [row for label in sorted(by_label)[:4] for row in by_label[label][:40]]
     path = tmp_path_factory.mktemp("source") / "faces.parquet"
-    path.write_bytes(data)
+    path.write_bytes(write_raw_shard(rows).data)
+    shutil.copy(SAMPLE / "people.json", path.parent)
     return path
 
 

@@ -48,8 +48,17 @@ def _card(rank: int, twin: TwinCard) -> str:
         f'<article class="twin">{first}<div class="more">{more}</div><div class="about">'
         f'<div class="name">{rank}. {name}</div>'
         f'<div class="kind">{_KINDS[twin.kind]} · similarity {twin.similarity:.2f}</div>'
-        f'<div class="bar"><div style="width:{percent:.0f}%"></div></div></div></article>'
+        f'<div class="bar"><div style="width:{percent:.0f}%"></div></div>'
+        f"{_about(twin)}</div></article>"
     )
+
+
+def _about(twin: TwinCard) -> str:
+    """The biography of a twin, if its source tells one."""
+    if twin.about is None:
+        return ""
+    facts, text = html.escape(twin.about.facts()), html.escape(twin.about.biography)
+    return f'<div class="facts">{facts}</div><p class="biography">{text}</p>'
 
 
 def build(production: Production) -> gr.Blocks:

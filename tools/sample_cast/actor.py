@@ -12,7 +12,7 @@ from cast import EYES, Person
 from geometry import (apply_expression, catmull_clark, load_base, make_identity, subdivide_corners, vertex_normals)
 from regions import scalp_texture
 from renderer import Camera, Head, Light, Renderer, Strands, Surface
-from skin import SIZE, exposure_for, paint_skin
+from skin import SIZE, exposure_for, paint_skin, tone_albedo
 
 CLOTH_COLOURS = np.array([(0.02, 0.03, 0.07), (0.10, 0.10, 0.11), (0.30, 0.29, 0.27), (0.16, 0.03, 0.03), (0.03, 0.09, 0.06),
                           (0.22, 0.13, 0.04), (0.05, 0.10, 0.20), (0.20, 0.07, 0.10), (0.015, 0.015, 0.018), (0.34, 0.26, 0.18),
@@ -63,7 +63,8 @@ class Actor:
         self.fine_base = self.subdivision @ base.vertices[self.body_index]
         positions = self.renderer.base_positions(self.fine_base[corners], uv, SIZE)
         self.scalp = scalp_texture(self.sources, SIZE)
-        texture = self.renderer.texture(paint_skin(self.person, self.sources, positions, self.scalp, self.rng))
+        self.skin = paint_skin(self.person, self.sources, positions, self.scalp, self.rng)
+        texture = self.renderer.texture(self.skin)
         self.rest = self.subdivision @ self.vertices[self.body_index]
         self.rest_normals = vertex_normals(self.rest, self.fine_quads)
         self.body = Surface(self.renderer, self.fine_quads, self.fine_uv, texture, kind=0, roughness=float(self.rng.uniform(0.46, 0.58)))
@@ -124,13 +125,14 @@ class Actor:
         male = person.gender == "male"
         roots, points, outward = strands.grow_brows(rng, sampler, person.brow_thickness * (1.0 if male else 0.85), 1.1 if male else 0.9)
         fade = 0.45 if sum(colour) > 0.4 and person.years > 45 else 1.0       # brows stay darker than grey hair
-        brow_colour = tuple(0.008 + value * warm * fade for value, warm in zip(colour, (0.80, 0.72, 0.64), strict=True))
-        brow = {**look, "hair": brow_colour, "grey": person.grey * 0.5, "root_shade": 0.8, "hair_gloss": 0.15}
-        self._follow(Strands(self.renderer, points, outward, rng.random(len(points)), False, width=0.0026, **brow), roots)
+        brow_colour = tuple(0.006 + 0.82 * value * warm * fade + 0.11 * skin for value, warm, skin
+                            in zip(colour, (0.85, 0.76, 0.68), tone_albedo(person.tone), strict=True))
+        brow = {**look, "hair": brow_colour, "grey": person.grey * 0.2, "root_shade": 0.9, "hair_gloss": 0.1}
+        self._follow(Strands(self.renderer, points, outward, rng.random(len(points)), False, width=0.0021, **brow), roots)
         if person.beard not in ("none", "stubble"):
             lips = self._lips()
             roots, points, outward = strands.grow_beard(rng, sampler, person.beard, lips)
-            self._follow(Strands(self.renderer, points, outward, rng.random(len(points)), True, width=0.0048,
+            self._follow(Strands(self.renderer, points, outward, rng.random(len(points)), True, width=0.0036,
                                  **{**look, "hair_gloss": 0.3, "root_shade": 0.6, "grey": min(0.6, person.grey * 1.3)}), roots)
         feminine = person.gender == "female"
         for side, eye in zip("lr", self.eyes, strict=True):
@@ -201,8 +203,9 @@ class Actor:
 
     def pose(self, expression: dict[str, float], yaw: float, pitch: float, roll: float, gaze: float = 0.7) -> None:
         """Move the skin by an expression, turn the head, and let the eyes look mostly at the camera."""
-        lids = 0.14 - 0.09 * self.person.origins.get("asian", 0)                # relaxed lids rest on the iris
-        expression = {**expression, "eyeBlink": min(1.0, expression.get("eyeBlink", 0) + lids)}
+        lids = 0.11 - 0.13 * self.person.origins.get("asian", 0)                # relaxed lids rest on the iris
+        expression = {**expression, "eyeBlink": min(1.0, expression.get("eyeBlink", 0) + max(0.0, lids))}
+        expression["eyeWide"] = expression.get("eyeWide", 0) + 4 * max(0.0, -lids) * (1 - expression["eyeBlink"])
         moved = apply_expression(self.vertices, self.sources, expression)
         fine = self.subdivision @ moved[self.body_index]
         normals = vertex_normals(fine, self.fine_quads)
@@ -260,10 +263,10 @@ def random_expression(rng: np.random.Generator, kind: str | None = None) -> tupl
     kind = kind or str(rng.choice(EXPRESSIONS, p=EXPRESSION_CHANCES))
     amount = rng.uniform(0.45, 0.9)
     units = {
-        "neutral": {},
+        "neutral": {"mouthSmile": 0.12},
         "smile": {"mouthSmile": 0.65 * amount, "cheekSquint": 0.4 * amount},
         "grin": {"mouthSmile": 0.75 * amount, "mouthUpperUp": 0.35 * amount, "jawOpen": 0.10 * amount, "cheekSquint": 0.5 * amount},
-        "open": {"jawOpen": 0.40 * amount},
+        "open": {"jawOpen": 0.40 * amount, "mouthSmile": 0.15},
         "frown": {"browDown": 0.6 * amount, "mouthFrown": 0.5 * amount},
         "surprise": {"browInnerUp": 0.7 * amount, "browOuterUp": 0.6 * amount, "eyeWide": 0.5 * amount, "jawOpen": 0.22 * amount},
         "squint": {"eyeSquint": 0.6 * amount, "noseSneer": 0.2 * amount},

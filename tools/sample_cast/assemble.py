@@ -1,6 +1,6 @@
 """Put the rendered files together: Parquet, people, clips, photos and the contact sheet.
 
-    python assemble.py --target ../../twin_matcher_dagster/sample --sheet ../../docs/sample_cast.png
+    python assemble.py --target ../../twin_matcher_dagster/sample --sheet ../../docs/sample_cast.jpg
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from render_person import PAIR, PHOTO_PEOPLE
 from sources import DEFAULT_WORK, HERE
 
 SHARE_OF_UNTIDY_LABELS = 0.05
-SHEET_VIEWS = 8
+SHEET_VIEWS = 6
 FEATURES = {"info": {"features": {"image": {"_type": "Image"}, "label": {"dtype": "string", "_type": "Value"}}}}
 SCHEMA = pa.schema([("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.string())],
                    metadata={b"huggingface": json.dumps(FEATURES).encode()})
@@ -65,9 +65,9 @@ def write_parquet(crops: dict[str, list], path: Path) -> int:
 
 
 def write_people(path: Path) -> None:
-    people = {person.name: {"nationality": person.nationality, "age": person.years, "gender": person.gender,
-                            "occupation": person.occupation, "biography": person.biography, "role": person.role}
-              for person in everyone()}
+    """What the prediction page tells of a celebrity; users tell nothing of themselves."""
+    people = {person.name: {"age": person.years, "nationality": person.nationality, "occupation": person.occupation,
+                            "biography": person.biography} for person in CAST}
     path.write_text(json.dumps(people, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -91,7 +91,7 @@ def write_clips_and_photos(renders: Path, target: Path) -> None:
 
 
 def write_sheet(crops: dict[str, list], renders: Path, path: Path) -> None:
-    """One row a person, about eight views from left to right, with the name; clip people at the end."""
+    """Two columns of people, each with views from left to right; clip people at the end."""
     rows = []
     for person in everyone():
         if person.role == "cast":
@@ -101,28 +101,25 @@ def write_sheet(crops: dict[str, list], renders: Path, path: Path) -> None:
             tiles = [picked[index][1] for index in order]
         else:
             tiles = frames_for_sheet([renders / person.key / f"clip_{number}.mp4" for number in (1, 2)])
-        label = np.full((160, 190, 3), 250, np.uint8)
+        label = np.full((160, 230, 3), 250, np.uint8)
         text = [person.name, f"{person.years}, {person.nationality}", person.occupation,
                 f"{person.crops} crops" if person.crops else "two clips"]
         for line, words in enumerate(text):
             grey = (30, 30, 30) if line == 0 else (110, 110, 110)
-            cv2.putText(label, words, (8, 55 + 22 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.42, grey, 1, cv2.LINE_AA)
+            cv2.putText(label, words, (8, 55 + 24 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.48, grey, 1, cv2.LINE_AA)
         rows.append(np.hstack([label, *tiles]))
-    sheet = np.vstack(rows)
+    half = (len(rows) + 1) // 2
+    rows += [np.full_like(rows[0], 250)] * (2 * half - len(rows))
+    sheet = np.hstack([np.vstack(rows[:half]), np.vstack(rows[half:])])
     path.parent.mkdir(parents=True, exist_ok=True)
-    for scale in (0.9, 0.8, 0.7, 0.6, 0.5):
-        smaller = cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        data = cv2.imencode(".png", smaller, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
-        if len(data) < 1_450_000:
-            break
-    path.write_bytes(data)
+    path.write_bytes(jpeg(cv2.resize(sheet, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA), 85))
 
 
 def frames_for_sheet(clips: list[Path]) -> list[np.ndarray]:
     tiles = []
     for clip in clips:
         capture = cv2.VideoCapture(str(clip))
-        for frame in (0, 20, 28, 84):
+        for frame in (0, 26, 84):
             capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
             ok, image = capture.read()
             if not ok:
@@ -135,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--target", type=Path, default=HERE.parent.parent / "twin_matcher_dagster" / "sample")
-    parser.add_argument("--sheet", type=Path, default=HERE.parent.parent / "docs" / "sample_cast.png")
+    parser.add_argument("--sheet", type=Path, default=HERE.parent.parent / "docs" / "sample_cast.jpg")
     arguments = parser.parse_args()
     renders = arguments.work / "renders"
     arguments.target.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from cast import CAST, everyone
 from render_person import PAIR, PHOTO_PEOPLE
 from sources import DEFAULT_WORK, HERE, prepare
 
-SPARE_VIEWS = 2  # a few more than are kept, in case a face is not found in one
+SPARE_VIEWS = 3  # a few more than are kept, in case a face is not found in one
 
 
 def plan(arguments: argparse.Namespace) -> list[tuple[str, list[str], int]]:
@@ -54,10 +55,12 @@ def main() -> None:
     parser.add_argument("--identities", type=int, help="only the first so many of the cast")
     parser.add_argument("--views", type=int, help="views a person instead of the cast's own numbers")
     parser.add_argument("--random", type=int, help="render so many generated identities instead of the cast")
-    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     prepare(arguments.work)
+    # The software renderer starts a thread for every core; so many processes of so many threads get in each other's way.
+    os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // arguments.processes)))
     jobs = plan(arguments)
     renders = arguments.work / "renders"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

@@ -30,9 +30,9 @@ class Style:
 
 STYLES = {
     "buzz": Style(26000, 3, 0.0075, 0.09, 0.06, "forward", 0.9, 0.0, 0.06, 0.0),
-    "short": Style(15000, 6, 0.0085, 0.42, 0.14, "forward", 0.55, 0.1, 0.16, 0.35),
-    "side": Style(14000, 8, 0.0085, 0.75, 0.20, "side", 0.50, 0.1, 0.20, 0.40),
-    "swept": Style(14000, 8, 0.0085, 0.85, 0.28, "back", 0.60, 0.1, 0.22, 0.40),
+    "short": Style(18000, 6, 0.0075, 0.38, 0.13, "forward", 0.55, 0.1, 0.15, 0.35),
+    "side": Style(16000, 9, 0.0075, 0.70, 0.16, "side", 0.45, 0.15, 0.15, 0.40),
+    "swept": Style(16000, 9, 0.0075, 0.80, 0.24, "back", 0.55, 0.1, 0.19, 0.40),
     "coils": Style(16000, 8, 0.0080, 0.32, 0.20, "out", 1.0, 0.0, 0.30, 0.25, 0.030, 2.5),
     "afro": Style(17000, 12, 0.0085, 0.85, 0.70, "out", 1.0, 0.0, 0.85, 0.30, 0.045, 5.0),
     "curly": Style(11000, 20, 0.0090, 1.45, 1.30, "down", 0.55, 0.45, 0.38, 0.75, 0.060, 5.0),
@@ -222,15 +222,15 @@ def grow_short(rng, roots: Roots, direction: np.ndarray, length: np.ndarray, lif
 
 def grow_brows(rng, sampler, thickness: float, bushiness: float):
     """Roots and strands of both brows."""
-    roots = sampler(lambda uv, base: brow_mask(base, thickness), int(800 * bushiness))
-    length = rng.uniform(0.06, 0.105, len(roots.position)) * (0.8 + 0.3 * bushiness)
+    roots = sampler(lambda uv, base: brow_mask(base, thickness), int(700 * bushiness))
+    length = rng.uniform(0.045, 0.09, len(roots.position)) * (0.8 + 0.3 * bushiness)
     points, outward = grow_short(rng, roots, brow_direction(roots.base), length, 0.22, 4)
     return roots, points, outward
 
 
 def grow_beard(rng, sampler, kind: str, off_lips):
     """Roots and strands of a trimmed or full beard."""
-    length, count = {"short": (0.060, 16000), "full": (0.17, 16000), "goatee": (0.075, 6500), "moustache": (0.09, 3500)}[kind]
+    length, count = {"short": (0.045, 22000), "full": (0.16, 24000), "goatee": (0.060, 9000), "moustache": (0.08, 5000)}[kind]
     roots = sampler(lambda uv, base: beard_mask(base, kind) * off_lips(uv), count)
     x, y = roots.base[:, 0], roots.base[:, 1]
     above_mouth = (y > 6.64) & (np.abs(x) < 0.4)

@@ -23,7 +23,7 @@ def brow_mask(position: np.ndarray, thickness: float = 1.0, lift: float = 0.0) -
     x, y, z = np.abs(position[..., 0]), position[..., 1] - lift, position[..., 2]
     centre = np.interp(x, BROW_X, BROW_Y)
     width = np.interp(x, BROW_X, BROW_WIDTH) * thickness
-    across = 1 - smooth(0.45, 1.1, np.abs(y - centre) / width)
+    across = 1 - smooth(0.25, 1.15, np.abs(y - centre) / width)
     ends = smooth(BROW_X[0] - 0.03, BROW_X[0] + 0.02, x) * (1 - smooth(BROW_X[-1] - 0.06, BROW_X[-1] + 0.01, x))
     return across * ends * (z > 0.6)
 

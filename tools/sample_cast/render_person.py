@@ -22,11 +22,12 @@ from cast import find
 from sources import DEFAULT_WORK
 
 VIEW_SIZE = 400
+GOLDEN = (5**0.5 - 1) / 2                # steps of this share of the range never come close to each other
 CLIP_SIZE = (640, 480)
 CLIP_FRAMES = 112
 CLIP_RENDER_SIZE = (800, 600)
 PAIR = ("ines", "kwabena")              # side by side in two_people.jpg
-PHOTO_PEOPLE = ("mira", "rory", "amara", "teodor")
+PHOTO_PEOPLE = {"mira": "city", "rory": "esplanade", "amara": "city", "teodor": "hall", "keiko": "dawn", "rafael": "forest"}  # and the light
 PHOTO_EXPRESSION = {"mouthSmileRight": 0.55, "mouthSmileLeft": 0.30, "browOuterUpRight": 0.45, "mouthDimple": 0.35}
 
 
@@ -36,16 +37,16 @@ def with_noise(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
 
 
 def render_views(actor: Actor, folder: Path, count: int) -> None:
-    """Views with yaw spread evenly over -40..40 degrees and everything else at random."""
+    """Views with yaw spread evenly over -40..40 degrees, however many there are, and everything else at random."""
     person = actor.person
-    order = np.random.default_rng([person.seed, 1]).permutation(count)
+    start = np.random.default_rng([person.seed, 1]).random()
     for index in range(count):
         path = folder / f"view_{index:03d}.png"
         if path.exists():
             continue
         rng = np.random.default_rng([person.seed, 1000 + index])
         actor.dress(np.random.default_rng([person.seed, 2000 + index // 7]))
-        yaw = -40 + 80 * (order[index] + rng.uniform(0, 1)) / count
+        yaw = -40 + 80 * ((start + index * GOLDEN) % 1)
         pitch, roll = rng.uniform(-15, 15), rng.uniform(-9, 9)
         kind, expression = random_expression(rng)
         actor.pose(expression, yaw, pitch, roll, gaze=float(rng.uniform(0.3, 1.0)))
@@ -93,7 +94,7 @@ def render_photo(actor: Actor, path: Path) -> None:
     actor.pose(PHOTO_EXPRESSION, float(rng.uniform(-25, 25)), float(rng.uniform(-6, 6)), float(rng.uniform(-4, 4)))
     size = (640, 640) if actor.person.role == "cast" else (800, 600)
     camera = actor.camera(rng, size, 2.6, jitter=0.05)
-    image = with_noise(actor.photograph(camera, actor.light(rng, environment="city"), supersample=2), rng, 1.2)
+    image = with_noise(actor.photograph(camera, actor.light(rng, environment=PHOTO_PEOPLE[actor.person.key]), supersample=2), rng, 1.2)
     write_image(path, image, quality=92)
 
 

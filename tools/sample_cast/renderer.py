@@ -81,12 +81,15 @@ class Renderer:
 
     def __init__(self, lights: Path) -> None:
         self.lights = lights
-        self.context = moderngl.create_standalone_context(backend="egl")
+        try:
+            self.context = moderngl.create_standalone_context(backend="egl")
+        except Exception as error:
+            raise SystemExit(f"no OpenGL through EGL: {error}. On Debian: apt-get install libegl1 libgl1-mesa-dri libgl1") from error
         program = self.context.program
         self.surface = program(shaders.SURFACE_VERTEX, shaders.SURFACE_FRAGMENT)
         self.hair = program(shaders.HAIR_VERTEX, shaders.HAIR_FRAGMENT)
         self.surface_depth = program(shaders.SURFACE_VERTEX, shaders.DEPTH_FRAGMENT)
-        self.hair_depth = program(shaders.HAIR_VERTEX, shaders.DEPTH_FRAGMENT)
+        self.hair_depth = program(shaders.HAIR_DEPTH_VERTEX, shaders.DEPTH_FRAGMENT)
         self.background = program(shaders.BACKGROUND_VERTEX, shaders.BACKGROUND_FRAGMENT)
         corners = self.context.buffer(np.array([-1, -1, 3, -1, -1, 3], "f4").tobytes())
         self.backdrop = self.context.vertex_array(self.background, [(corners, "2f", "corner")])
@@ -101,10 +104,7 @@ class Renderer:
     def environment(self, name: str) -> Environment:
         """Texture with mipmaps, nine spherical harmonics of its irradiance, and mean radiance."""
         if name not in self._environments:
-            with OpenEXR.File(str(self.lights / f"{name}.exr")) as exr:
-                channels = exr.channels()
-                pixels = channels["RGB"].pixels if "RGB" in channels else np.dstack([channels[c].pixels for c in "RGB"])
-            image = np.clip(np.asarray(pixels, "f4"), 0, 50)
+            image = read_environment(self.lights / f"{name}.exr")
             height, width = image.shape[:2]
             theta = (np.arange(height) + 0.5) / height * np.pi
             phi = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
@@ -221,9 +221,8 @@ class Renderer:
         multisampled.clear()
         environment.texture.use(1)
         shadow.use(2)
-        for program in (self.surface, self.hair, self.hair_depth, self.background):
+        for program in (self.surface, self.hair, self.background):
             self._set(program, shared)
-        self.context.depth_func = "<="
         self.context.enable(moderngl.DEPTH_TEST)
         for part in parts:
             part.draw(self)
@@ -237,7 +236,8 @@ class Renderer:
         multisampled.clear()
         self.backdrop.render()
         self.context.copy_framebuffer(resolved, multisampled)
-        backdrop = cv2.resize(read_pixels(resolved, small)[..., 2::-1].astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+        backdrop = read_pixels(resolved, small)[..., 2::-1].astype(np.float32)
+        backdrop = cv2.GaussianBlur(cv2.resize(backdrop, (width, height), interpolation=cv2.INTER_CUBIC), (0, 0), BACKGROUND_SHARE / 2)
         open_share = 1 - self.last_coverage[..., None].astype(np.float32) / 255
         image = pixels[..., 2::-1] + np.clip(backdrop, 0, 255) * open_share   # the cleared frame is black: premultiplied
         return np.clip(image, 0, 255).astype(np.uint8)
@@ -260,6 +260,16 @@ def read_pixels(framebuffer: moderngl.Framebuffer, size: tuple[int, int]) -> np.
     return np.frombuffer(framebuffer.read(components=4), np.uint8).reshape(size[1], size[0], 4)[::-1]
 
 
+def read_environment(path: Path) -> np.ndarray:
+    """Radiance (height, width, 3) without what lossy compression did around the sun: channels that are far from the others."""
+    with OpenEXR.File(str(path)) as exr:
+        channels = exr.channels()
+        pixels = channels["RGB"].pixels if "RGB" in channels else np.dstack([channels[c].pixels for c in "RGB"])
+    image = np.clip(np.asarray(pixels, "f4"), 0, 50)
+    middle = np.median(image, axis=2, keepdims=True)
+    return np.clip(image, 0.4 * middle, 2.2 * middle + 0.02)
+
+
 def head_uniforms(head: Head) -> dict:
     yaw, pitch, roll = (math.radians(float(value)) for value in head.angles)
     return {"neck": tuple(head.neck), "pivot": tuple(head.pivot), "span": head.span, "angles": (yaw, pitch, roll)}
@@ -269,7 +279,7 @@ class Surface:
     """A mesh of quads; positions and normals are written anew for each expression."""
 
     def __init__(self, renderer: Renderer, quads: np.ndarray, corner_uv: np.ndarray, texture=None, casts=True, **uniforms) -> None:
-        self.quads, self.uniforms, self.texture, self.casts = quads, uniforms, texture, casts
+        self.quads, self.corner_uv, self.uniforms, self.texture, self.casts = quads, corner_uv, uniforms, texture, casts
         self.triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).ravel()
         uv = np.concatenate([corner_uv[:, [0, 1, 2]], corner_uv[:, [0, 2, 3]]]).reshape(-1, 2).astype("f4")
         context = renderer.context
@@ -281,6 +291,7 @@ class Surface:
         self.depth_array = context.vertex_array(renderer.surface_depth, [(self.buffer, "3f 12x", "position")])
 
     def write(self, vertices: np.ndarray, normals: np.ndarray) -> None:
+        self.vertices = vertices
         self.buffer.write(np.concatenate([vertices, normals], 1).astype("f4")[self.triangles].tobytes())
 
     def write_occlusion(self, values: np.ndarray) -> None:
@@ -303,6 +314,7 @@ class Strands:
     def __init__(self, renderer: Renderer, points: np.ndarray, outward: np.ndarray, random: np.ndarray, casts=True, **uniforms) -> None:
         count, steps = points.shape[:2]
         self.count, self.steps, self.casts, self.uniforms = count, steps, casts, uniforms
+        self.points, self.random, self.shift = points, random, np.zeros((count, 1, 3))
         tangent = np.gradient(points, axis=1)
         tangent /= np.linalg.norm(tangent, axis=2, keepdims=True) + 1e-9
         along = np.broadcast_to(np.linspace(0, 1, steps)[None, :, None], (count, steps, 1))
@@ -325,12 +337,10 @@ class Strands:
         """One offset a strand (count, 3), or one a point (count, steps, 3)."""
         if offsets.ndim == 2:
             offsets = np.repeat(offsets[:, None], self.steps, 1)
+        self.shift = offsets
         self.offsets.write(np.repeat(offsets[:, :, None], 2, 2).astype("f4").tobytes())
 
     def draw(self, renderer: Renderer) -> None:
-        """Depth first, so that only the strands that are seen are shaded."""
-        renderer._set(renderer.hair_depth, {"width": self.uniforms["width"]})
-        self.depth_array.render()
         renderer._set(renderer.hair, self.uniforms)
         self.array.render()
 

@@ -25,27 +25,13 @@ void main() {
   S = light_projection * vec4(P, 1.); gl_Position = view_projection * vec4(P, 1.);
 }"""
 
-# A strand is a ribbon that turns its flat side to the camera.
-HAIR_VERTEX = "#version 330\n" + WARP + """
-uniform mat4 view_projection, light_projection; uniform vec3 camera; uniform float width;
-in vec3 position, tangent, outward; in vec3 strand;      // strand: side (-1, 1), place along (0..1), random
-in vec3 offset;                                          // how the skin under the root moved
-out vec3 P, N, along; out vec2 T; out vec4 S; invariant gl_Position;
-void main() {
-  mat3 turn = turn_at(position);
-  vec3 centre = turn * (position + offset - pivot) + pivot;
-  along = turn * tangent; N = turn * outward;
-  vec3 side = normalize(cross(along, camera - centre) + vec3(1e-6));
-  float taper = 1. - .75 * strand.y * strand.y;
-  P = centre + side * strand.x * width * taper; T = strand.yz;
-  S = light_projection * vec4(P, 1.); gl_Position = view_projection * vec4(P, 1.);
-}"""
+# Where a fragment is, which way it looks, and its place in the shadow map.
+FRAGMENT_INPUTS = "in vec3 P, N; in vec4 S; out vec4 colour;\n"
 
 LIGHT = """
 uniform sampler2D environment, shadow_map;
 uniform vec3 camera, key_direction, key_colour; uniform vec3 harmonics[9];
 uniform float rotation, ambient, exposure;
-in vec3 P; in vec3 N; in vec4 S; out vec4 colour;
 vec3 to_environment(vec3 d) { float c = cos(rotation), s = sin(rotation); return vec3(c*d.x - s*d.z, d.y, s*d.x + c*d.z); }
 vec3 irradiance(vec3 n) {
   n = to_environment(n); float x = n.x, y = n.y, z = n.z;
@@ -73,13 +59,13 @@ float glossy(float n_h, float v_h, float roughness) {    // GGX lobe with Schlic
   return a*a / (3.14159 * d * d) * (.028 + .972 * pow(1. - v_h, 5.)) * .25;
 }
 vec3 develop(vec3 c) {                                   // exposure, soft shoulder, slight contrast, sRGB
-  c *= exposure; c = c * (1. + c / 6.) / (1. + c);
+  c *= exposure; c = min(c * (1. + c / 6.) / (1. + c), vec3(1.));
   c = mix(c, c*c*(3. - 2.*c), .25);
   return pow(c, vec3(1. / 2.2));
 }
 """
 
-SURFACE_FRAGMENT = "#version 330\n" + LIGHT + """
+SURFACE_FRAGMENT = "#version 330\n" + FRAGMENT_INPUTS + LIGHT + """
 uniform sampler2D skin; uniform int kind;                // 0 skin, 1 eye, 2 mouth, 3 cloth
 uniform float roughness, cloth_height, neckline, knit; uniform vec3 cloth, cloth2, iris, tint;
 in vec3 rest; in vec2 T; in float ao;
@@ -96,13 +82,13 @@ void main() {
     albedo = pow(texture(skin, T).rgb, vec3(2.2)); wrap = vec3(.32, .16, .12);
     vec2 q = T * 850.; float b = noise(q), fine = noise(q * 2.3);
     n = normalize(n + .085 * vec3(noise(q + vec2(.4, 0)) - b, noise(q + vec2(0, .4)) - b, 0.));
-    albedo *= .97 + .06 * fine; gloss = .75 + .5 * b;
+    albedo *= .97 + .06 * fine; gloss = (.55 + .45 * b) * mix(.55, 1., smoothstep(.05, .30, dot(albedo, vec3(.33))));
   } else if (kind == 1) {
     float r = T.x, a = T.y;                              // r: angle from the gaze axis in radians
     float spokes = .55 * noise(vec2(a * 14., r * 9.)) + .45 * noise(vec2(a * 36., r * 5.));
     vec3 iris_colour = iris * (.55 + .9 * spokes) * mix(1.35, .75, smoothstep(.22, .47, r));
     iris_colour *= mix(1., .25, smoothstep(.40, .50, r));
-    vec3 white = mix(vec3(.40, .375, .35), vec3(.30, .20, .17), smoothstep(.55, 1.4, r));
+    vec3 white = mix(vec3(.40, .37, .34), vec3(.30, .20, .17), smoothstep(.55, 1.4, r)) / max(1., exposure * .62);
     white *= 1. - .10 * smoothstep(.62, .8, noise(vec2(a * 9., r * 6.)));
     albedo = mix(iris_colour, white, smoothstep(.46, .53, r));
     albedo = mix(vec3(.006), albedo, smoothstep(.17, .205, r));
@@ -136,31 +122,54 @@ void main() {
   colour = vec4(develop(c), 1.);
 }"""
 
-HAIR_FRAGMENT = "#version 330\n" + LIGHT + """
-uniform vec3 hair; uniform float root_shade, hair_gloss, grey; in vec3 along; in vec2 T;
+# A strand is a ribbon that turns its flat side to the camera. It is lit at its points, not at its fragments: strands
+# are thinner than a pixel, and a software renderer shades a whole block of pixels for each of their triangles.
+HAIR_POSITION = """
+uniform mat4 view_projection, light_projection; uniform float width;
+in vec3 position, tangent; in vec3 strand;               // strand: side (-1, 1), place along (0..1), random
+in vec3 offset;                                          // how the skin under the root moved
+vec3 P, N, along; vec4 S;
+void place(vec3 camera) {
+  mat3 turn = turn_at(position);
+  vec3 centre = turn * (position + offset - pivot) + pivot;
+  along = normalize(turn * tangent);
+  vec3 side = normalize(cross(along, camera - centre) + vec3(1e-6));
+  float taper = 1. - .75 * strand.y * strand.y;
+  P = centre + side * strand.x * width * taper;
+  S = light_projection * vec4(centre, 1.); gl_Position = view_projection * vec4(P, 1.);
+}
+"""
+HAIR_DEPTH_VERTEX = "#version 330\n" + WARP + HAIR_POSITION + "uniform vec3 camera; void main() { place(camera); }"
+HAIR_VERTEX = "#version 330\n" + WARP + HAIR_POSITION + LIGHT + """
+uniform vec3 hair; uniform float root_shade, hair_gloss, grey;
+in vec3 outward; out vec3 developed;
 void main() {
-  vec3 n = normalize(N), t = normalize(along), v = normalize(camera - P), l = normalize(key_direction);
-  vec3 base = mix(hair, mix(hair, vec3(.26, .25, .24), .5), step(1. - grey, fract(T.y * 7.31)));
-  base *= (.65 + .7 * T.y) * mix(root_shade, 1.12, smoothstep(0., .7, T.x));
-  float shade = lit(.010), t_l = dot(t, l), t_v = dot(t, v);
+  place(camera);
+  vec3 n = normalize(turn_at(position) * outward), v = normalize(camera - P), l = normalize(key_direction);
+  vec3 base = mix(hair, mix(hair, vec3(.26, .25, .24), .5), step(1. - grey, fract(strand.z * 7.31)));
+  base *= (.65 + .7 * strand.z) * mix(root_shade, 1.12, smoothstep(0., .7, strand.y));
+  float shade = lit(.010), t_l = dot(along, l), t_v = dot(along, v);
   float diffuse = sqrt(max(0., 1. - t_l * t_l)) * clamp(dot(n, l) * .6 + .5, 0., 1.);
-  vec3 c = base * (irradiance(n) * mix(root_shade, 1., T.x) + key_colour * diffuse * (shade * .85 + .10));
-  float shifted = t_l + .08 * (T.y - .5);
+  vec3 c = base * (irradiance(n) * mix(root_shade * .9, .9, strand.y) + key_colour * diffuse * (shade * .85 + .10));
+  float shifted = t_l + .08 * (strand.z - .5);
   float cosine = max(0., sqrt(max(0., 1. - shifted * shifted)) * sqrt(max(0., 1. - t_v * t_v)) - shifted * t_v);
   c += hair_gloss * key_colour * shade * max(dot(n, l) + .15, 0.) * (.05 * pow(cosine, 60.) + base * .35 * pow(cosine, 14.));
-  c += hair_gloss * .02 * reflected(reflect(-v, n), 5.) * T.x;
-  colour = vec4(develop(c), 1.);
+  c += hair_gloss * .010 * reflected(reflect(-v, n), 5.) * strand.y;
+  developed = develop(c);
 }"""
+HAIR_FRAGMENT = """#version 330
+in vec3 developed; out vec4 colour; void main() { colour = vec4(developed, 1.); }"""
 
 BACKGROUND_VERTEX = """#version 330
 in vec2 corner; out vec2 place; void main() { place = corner; gl_Position = vec4(corner, .99999, 1.); }"""
-BACKGROUND_FRAGMENT = "#version 330\n" + LIGHT.replace("in vec3 P; in vec3 N; in vec4 S;", "const vec3 P = vec3(0.), N = vec3(0.); const vec4 S = vec4(0.);") + """
+BACKGROUND_FRAGMENT = "#version 330\nconst vec4 S = vec4(0.); const vec3 P = vec3(0.); out vec4 colour;\n" + LIGHT + """
 uniform vec3 forward, right, up; uniform vec2 tangents; uniform float blur; in vec2 place;
 void main() {
   vec3 d = normalize(forward + right * place.x * tangents.x + up * place.y * tangents.y), sum = vec3(0.);
   for (int i = -2; i <= 2; i++) for (int j = -2; j <= 2; j++)
     sum += reflected(normalize(d + (right * float(i) + up * float(j)) * .012 * blur), blur);
-  colour = vec4(develop(sum / 25. * .8), 0.);
+  sum *= .8 / 25.; sum = mix(sum, vec3(dot(sum, vec3(.2126, .7152, .0722))), .4);          // as muted as the light
+  colour = vec4(develop(sum), 0.);
 }"""
 
 DEPTH_FRAGMENT = "#version 330\nvoid main() {}"

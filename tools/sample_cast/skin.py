@@ -22,7 +22,7 @@ def tone_albedo(tone: float) -> np.ndarray:
 def exposure_for(tone: float) -> float:
     """Exposure rises gently for dark skin and falls for pale skin, so that all are well exposed."""
     luminance = float(tone_albedo(tone) @ [0.2126, 0.7152, 0.0722])
-    return float((0.25 / luminance) ** 0.36)
+    return float((0.25 / luminance) ** 0.40)
 
 
 def base_images(person: Person, sources: Path) -> list[Path]:
@@ -64,7 +64,7 @@ def paint_skin(person: Person, sources: Path, positions: np.ndarray, scalp: np.n
     albedo *= 1 + warmth[..., None] * np.array([1, -0.4, -0.6], np.float32)
     flush = np.exp(-(((np.abs(x) - 0.42) / 0.22) ** 2 + ((y - 6.98) / 0.20) ** 2)) * (z > 0.8)
     flush += 0.7 * np.exp(-((x / 0.13) ** 2 + ((y - 6.95) / 0.12) ** 2)) * (z > 1.3)
-    albedo *= 1 - (flush * rng.uniform(0.08, 0.20) * max(0.2, 1 - person.tone / 6))[..., None] * np.array([-0.2, 1, 0.9], np.float32)
+    albedo *= 1 - (flush * rng.uniform(0.05, 0.14) * max(0.2, 1 - person.tone / 6))[..., None] * np.array([-0.2, 1, 0.9], np.float32)
     albedo = paint_spots(person, albedo, positions, rng)
 
     lips = cv2.resize(cv2.imread(str(sources / "mpfb2/textures/mpfb_lips.jpg"), 0), (SIZE, SIZE)).astype(np.float32) / 255

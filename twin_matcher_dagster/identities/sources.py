@@ -45,6 +45,11 @@ def read_source(source: str, sample: Path) -> Iterator[RawFace]:
         raise SourceError(f"The source {source!r} has no rows. Set RAW_FACES to another one.")
 
 
+def path_of(source: str, sample: Path) -> Path:
+    """The file or folder that a source is, if it is one; a Hub repository id is none."""
+    return sample if source == "sample" else Path(source).expanduser()
+
+
 def check_source(source: str) -> None:
     """See that a source can be one, before anything is started for it.
 
@@ -75,7 +80,7 @@ def _open(source: str, sample: Path) -> Mapping[Any, Any]:
     """The splits of a source, as streaming data sets."""
     from datasets import load_dataset
 
-    path = sample if source == "sample" else Path(source).expanduser()
+    path = path_of(source, sample)
     if path.is_file():
         return load_dataset("parquet", data_files=str(path), streaming=True)
     # An empty text would be the current folder, with all that is in it.

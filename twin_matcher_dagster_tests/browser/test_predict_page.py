@@ -43,6 +43,9 @@ def test_a_photo_shows_three_twins(
     kinds = page.locator("#twins .kind").all_inner_texts()
     assert kinds[0].startswith("another visitor")
     assert all("similarity" in kind for kind in kinds)
+    told = page.locator("#twins .biography").all_inner_texts()
+    assert len(told) == sum(kind.startswith("celebrity") for kind in kinds) == 2
+    assert all(text.endswith(".") for text in told)
     pictures = page.locator("#twins .twin > img")
     assert pictures.count() == 3
     for index in range(3):

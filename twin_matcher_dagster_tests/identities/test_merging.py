@@ -81,6 +81,15 @@ def test_a_person_who_is_left_out_is_gone() -> None:
     assert merge([], [])["identities"] == []
 
 
+def test_biographies_are_told_of_those_who_are_in() -> None:
+    about = {"c-1": {"age": 41}, "c-9": {"age": 50}}
+    body = merge(CELEBRITIES, USERS, about)
+    assert {p["identity_id"]: p["about"] for p in body["identities"] if p["about"]} == {
+        "c-1": {"age": 41}
+    }
+    assert body["fingerprint"] != merge(CELEBRITIES, USERS)["fingerprint"]
+
+
 def test_a_shard_entry_survives_a_manifest() -> None:
     for shard in [*CELEBRITIES, *USERS]:
         assert ShardEntry.from_dict(json.loads(json.dumps(shard.as_dict()))) == shard

@@ -19,7 +19,7 @@ from twin_matcher_dagster.recognition.training import (
 )
 from twin_matcher_dagster_tests.conftest import read_raw_sample
 
-NAMES = ("Mira Okonkwo", "Darshan Irukulla", "Sunhee Baekmun")
+NAMES = ("Mira Okonkwari", "Darshan Irukulla", "Sunhee Baekmun")
 LABELS = {celebrity_id(name): name for name in NAMES}
 TRAIN, VALIDATION = 24, 8
 

@@ -55,7 +55,7 @@ class TrainingConfig(dg.Config):
     group_name="training",
     kinds={"huggingface", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="1",
+    code_version="2",
     retry_policy=RETRY,
     automation_condition=when_inputs_change(),
     description="Celebrities and all accepted uploads as one data set: a manifest that names "
@@ -70,7 +70,8 @@ def twin_dataset(
     users, left_out = _accepted(
         store, context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)
     )
-    body = merge([ShardEntry.from_dict(shard) for shard in celebrities.body["shards"]], users)
+    shards = [ShardEntry.from_dict(shard) for shard in celebrities.body["shards"]]
+    body = merge(shards, users, celebrities.body.get("people"))
     names = {person["identity_id"]: person["label"] for person in body["identities"]}
     counts = {
         f"{names[person['identity_id']]} ({person['identity_id'][:8]})": sum(
