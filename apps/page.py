@@ -28,6 +28,7 @@ main, .fillable, .contain {width: 100% !important}
 .success {border-color: #16a34a; background: #16a34a14}
 .success p {margin: .2em 0}
 .keep code {font-size: 1.1em; user-select: all; overflow-wrap: anywhere}
+#faces .caption-label {font-size: .65em; padding: 1px 5px; right: 2px; bottom: 2px}
 .yaw {width: 100%; margin-top: .8em}
 .advice {font-size: 1.15em; font-weight: 600; padding: .6em 1em; border-radius: 10px;
   background: var(--background-fill-secondary)}

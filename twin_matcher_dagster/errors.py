@@ -23,6 +23,10 @@ class FaceError(TwinMatcherError):
     """A clip or photo is readable but does not show exactly one usable face."""
 
 
+class RecogniserError(TwinMatcherError):
+    """The reference recogniser is missing or is no model of its kind."""
+
+
 class UploadError(TwinMatcherError):
     """An upload is incomplete, altered, or lacks consent."""
 

@@ -7,6 +7,7 @@ manifest last: its presence is the commit, so that no half upload is ever seen.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,15 +26,19 @@ from twin_matcher_dagster.storage.uploads import (
     put_manifest,
 )
 
-CONSENT_VERSION = "2026-11-2"
+CONSENT_VERSION = "2026-11-3"
 CONSENT_TEXT = (
-    "I am the person in this clip, I am 18 or older, and I agree that the face pictures shown "
-    "above and the name I typed are stored in this project's S3 bucket, that a model is trained on "
-    "them, and that they are shown to others as a possible look-alike. The clip itself is not "
-    "stored. To have my pictures taken out I give the operator my upload id."
+    "I am the person in these pictures, I am 18 or older, and I agree to this. What: the face "
+    "pictures shown above, numbers computed from them by which the same face is found again, and "
+    "the name I typed. The clip or photos themselves are not stored. Where: in this project's S3 "
+    "bucket. Why: a model is trained on them, and they are shown to others as a possible "
+    "look-alike. How to take it back: I am shown an erasure code once, and with it and the upload "
+    "id everything is taken out again."
 )
 
 MAX_NAME = 80
+_CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter looks like a digit
+_CODE_LENGTH = 20
 MAX_UPLOAD_AGE = timedelta(hours=1)
 """An upload must be committed this soon after its id was made: the sensor looks back this far."""
 
@@ -70,12 +75,31 @@ def new_upload_id() -> str:
     return str(ULID())
 
 
+def new_erasure_code() -> str:
+    """What a person erases an upload with: 100 random bits, in four groups to copy by hand."""
+    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+    return "-".join(code[start : start + 5] for start in range(0, _CODE_LENGTH, 5))
+
+
+def erasure_hash(upload_id: str, code: str) -> str:
+    """What is stored of an erasure code. A random code needs no slow hash: it cannot be guessed.
+
+    Args:
+        upload_id: the upload that it erases, so that equal codes have different hashes.
+        code: as it was shown, or as somebody typed it: case, spaces and hyphens do not matter.
+    """
+    plain = "".join(code.upper().split()).replace("-", "").translate(str.maketrans("OIL", "011"))
+    return hashlib.sha256(f"{upload_id}:{plain}".encode()).hexdigest()
+
+
 def submit(
     store: ObjectStore,
     faces: Sequence[np.ndarray],
     name: str,
     consent: Consent | None,
     upload_id: str | None = None,
+    erasure_code: str | None = None,
+    hints: Sequence[str] = (),
     progress: Callable[[float], None] = lambda share: None,
 ) -> str:
     """Store the faces of one clip and commit them.
@@ -86,6 +110,9 @@ def submit(
         name: display name, free text.
         consent: what the person agreed to; nothing is stored without it.
         upload_id: of an earlier try that failed, which is continued; new by default.
+        erasure_code: what the person was given to erase the upload; only its hash is stored. By
+            default nobody has one, and the operator alone can erase.
+        hints: what was noticed about the pictures, for whoever reviews the upload.
         progress: called with the share that is done.
 
     Returns:
@@ -120,6 +147,8 @@ def submit(
         faces=tuple(checksums),
         consent_version=consent.version,
         consent_given_at=consent.given_at,
+        erasure_hash=erasure_hash(str(ulid), erasure_code or new_erasure_code()),
+        hints=tuple(hints),
     )
     try:
         put_manifest(store, manifest)

@@ -16,6 +16,7 @@ SAMPLE = Path(__file__).resolve().parent / "sample"
 
 SAMPLE_SOURCE = "sample"
 SMALL_BACKBONE = "small"
+BUNDLED_RECOGNISER = "bundled"
 EMBEDDED_BUCKET = "twin-matcher"
 
 
@@ -35,6 +36,11 @@ class Settings(BaseSettings):
     backbone: str = Field(
         SMALL_BACKBONE,
         description="'small' (a ResNet built here), a local model folder, or a Hub model id.",
+    )
+    recogniser: str = Field(
+        BUNDLED_RECOGNISER,
+        description="Tells whether two faces are one person: 'bundled' (SFace), an ONNX file, or "
+        "a Hub repository id such as opencv/face_recognition_sface.",
     )
     epochs: int | None = Field(None, ge=1, description="Passes over the training split.")
     s3_port: int = Field(8333, ge=1, le=65535, description="Port of the embedded S3 server.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import av
 import dagster as dg
@@ -25,7 +26,10 @@ def definitions() -> dg.Definitions:
 
 
 def materialize(
-    instance: dg.DagsterInstance, names: Sequence[str], partition_key: str | None = None
+    instance: dg.DagsterInstance,
+    names: Sequence[str],
+    partition_key: str | None = None,
+    run_config: Mapping[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Materialize some assets, with their checks, as a run does."""
     selection = dg.AssetSelection.assets(*names)
@@ -36,6 +40,7 @@ def materialize(
         asset_selection=list(keys_),
         raise_on_error=False,
         partition_key=partition_key,
+        run_config=run_config,
     )
 
 
@@ -64,8 +69,9 @@ def run_graph(
 
 def upload_story(store: ObjectStore, story: Story) -> str:
     """Hand a person's clip in, as the upload page does; the upload's id."""
-    faces = [face.image for face in extract_faces(story.clip)]
-    return submit(store, faces, story.name, Consent.now())
+    report = extract_faces(story.clip)
+    report.raise_if_refused()
+    return submit(store, [face.image for face in report.faces], story.name, Consent.now())
 
 
 def another_frame(story: Story) -> np.ndarray:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from twin_matcher_dagster.faces.video import Frame, read_frames
+from twin_matcher_dagster.faces.clip import ClipReport, extract_faces
+from twin_matcher_dagster.faces.video import read_frames
 from twin_matcher_dagster.settings import SAMPLE
 
 CLIPS = tuple(sorted((SAMPLE / "clips").iterdir()))
@@ -32,20 +35,36 @@ class Pipe:
 
 
 def sample_frames(name: str, count: int) -> list[np.ndarray]:
-    """Frames of a sample clip, one every 100 ms: uint8 RGB [480, 640, 3]."""
-    frames: list[Frame] = read_frames(SAMPLE / "clips" / name)
-    return [frame.image for frame in frames[:count]]
+    """Frames of a sample clip, one every 100 ms: uint8 RGB [480, 640, 3], not to be written to."""
+    return _all_frames(name)[:count]
+
+
+@lru_cache(maxsize=4)
+def _all_frames(name: str) -> list[np.ndarray]:
+    return [frame.image for frame in read_frames(SAMPLE / "clips" / name)]
+
+
+@lru_cache(maxsize=len(CLIPS))
+def sample_report(clip: Path) -> tuple[ClipReport, list[float]]:
+    """What the door says to a sample clip, and the progress that it reported, worked out once."""
+    progress: list[float] = []
+    return extract_faces(clip, progress.append), progress
 
 
 def write_clip(
-    target: Path | Pipe,
+    target: Path | Pipe | io.BytesIO,
     images: Iterable[np.ndarray],
     times_ms: Iterable[int] | None = None,
     container: str = "mp4",
     codec: str = "libx264",
 ) -> None:
-    """Encode images, one every 100 ms or at given times, to a path or a :class:`Pipe`."""
-    options = {"deadline": "realtime", "cpu-used": "8"} if "vp9" in codec else {}
+    """Encode images, one every 100 ms or at given times.
+
+    The target is a path, memory, or a :class:`Pipe`.
+    """
+    options = {"deadline": "realtime", "cpu-used": "8"} if "vp" in codec else {}
+    # AVI counts frames, and has no other times.
+    unit, step = (Fraction(1, 10), 1) if container == "avi" else (_MILLISECOND, 100)
     place = str(target) if isinstance(target, Path) else target
     with av.open(place, "w", format=container) as output:
         stream: Any = None
@@ -53,10 +72,10 @@ def write_clip(
             if stream is None:
                 stream = output.add_stream(codec, rate=10, options=options)
                 stream.height, stream.width = image.shape[:2]
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = _MILLISECOND
+                stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+                stream.codec_context.time_base = unit
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = time if times_ms else 100 * index, _MILLISECOND
+            frame.pts, frame.time_base = time if times_ms else step * index, unit
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
 

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.data_classes import FileData
 
 from apps.page import FORGET_AFTER_S, launch, open_store, problem, success
+from apps.upload.guide import Guide
+from apps.upload.plot import yaw_plot
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.faces.clip import MIN_FACES, ClipFace, extract_faces
-from twin_matcher_dagster.intake import CONSENT_TEXT, Consent, new_upload_id, submit
+from twin_matcher_dagster.faces.advice import sentence
+from twin_matcher_dagster.faces.clip import (
+    MIN_FACES,
+    ClipReport,
+    extract_faces,
+    extract_from_photos,
+)
+from twin_matcher_dagster.intake import (
+    CONSENT_TEXT,
+    Consent,
+    new_erasure_code,
+    new_upload_id,
+    submit,
+)
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
+
+LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
 class Session:
     """What one person has done so far; gone when the page is closed.
 
-    The upload id is made with the faces, so that sending again after a fault continues the same
-    upload.
+    The upload id and the erasure code are made with the faces, so that sending again after a fault
+    continues the same upload.
     """
 
-    faces: tuple[ClipFace, ...]
+    faces: tuple[np.ndarray, ...]
+    hints: tuple[str, ...] = ()
     upload_id: str = field(default_factory=new_upload_id)
+    erasure_code: str = field(default_factory=new_erasure_code)
+
+
+# What the page shows after it looked: the session, pictures with captions, and a message.
+Found = tuple[Session | None, list[tuple[np.ndarray, str]], str]
+NOTHING: Found = (None, [], "")
 
 
 def as_sent(payload: FileData | None) -> str | None:
@@ -38,23 +64,54 @@ def as_sent(payload: FileData | None) -> str | None:
     return payload.path if payload else None
 
 
-def find_faces(clip: str | None, progress: Any) -> tuple[Session | None, list[Any], str]:
-    """The faces of a clip: the session, the pictures to show, and a message."""
-    if clip is None:
-        return None, [], ""
+def look(report: Callable[[], ClipReport]) -> Found:
+    """Find faces, and say what was found, or what is wrong."""
     try:
-        faces = extract_faces(
-            Path(clip), lambda share: progress(share, desc="looking for your face")
-        )
+        found = report()
     except TwinMatcherError as error:
         return None, [], problem(str(error))
-    left = min(face.yaw for face in faces)
-    right = max(face.yaw for face in faces)
-    message = success(
-        f"{len(faces)} faces found, from {abs(left):.0f}° to one side to {abs(right):.0f}° to the "
-        "other. If these are you, go on below."
+    pictures = [(face.image, _angle(face.pose.yaw)) for face in found.faces]
+    plot = yaw_plot(found.looks)
+    if found.refused:
+        return None, pictures, problem(sentence(found.refused, found.left_out())) + plot
+    lines = [f"{len(found.faces)} faces found. If these are you, go on below.", *found.hints]
+    if found.coverage.missing:
+        lines.append("It would be better with both sides. " + " ".join(found.coverage.missing))
+    left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
+    if left_out:
+        lines.append(f"Left out: {left_out}.")
+    session = Session(tuple(face.image for face in found.faces), tuple(found.hints))
+    return session, pictures, success(*lines) + plot
+
+
+def _angle(yaw: float) -> str:
+    return "ahead" if abs(yaw) < 8 else f"{abs(yaw):.0f}° {'right' if yaw > 0 else 'left'}"
+
+
+def find_in_clip(clip: str | None, progress: Any) -> Found:
+    """The faces of a clip."""
+    if clip is None:
+        return NOTHING
+    return look(
+        lambda: extract_faces(
+            Path(clip),
+            lambda share: progress(share, desc="looking for your face"),
+            Settings().recogniser,
+        )
     )
-    return Session(tuple(faces)), [face.image for face in faces], message
+
+
+def find_in_photos(paths: Sequence[str] | None, progress: Any) -> Found:
+    """The faces of a set of photos."""
+    if not paths:
+        return NOTHING
+    return look(
+        lambda: extract_from_photos(
+            [Path(path) for path in paths],
+            lambda share: progress(share, desc="looking for your face"),
+            Settings().recogniser,
+        )
+    )
 
 
 def send(
@@ -66,18 +123,26 @@ def send(
     try:
         upload_id = submit(
             store,
-            [face.image for face in session.faces],
+            session.faces,
             name or "",
             Consent.now() if agreed else None,
             session.upload_id,
+            session.erasure_code,
+            session.hints,
             lambda share: progress(share, desc="sending"),
         )
     except TwinMatcherError as error:
         return session, problem(str(error))
+    keep = (
+        f'<p class="keep">Upload id <code>{html.escape(upload_id)}</code><br>'
+        f"Erasure code <code>{html.escape(session.erasure_code)}</code></p>"
+    )
     return None, success(
         "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
-        "prediction page knows you. Keep your upload id, to have your pictures taken out: "
-        f"{upload_id}"
+        "prediction page knows you.",
+        "Write these two down, to have everything taken out again. The code is shown this once; we "
+        "keep no copy of it.",
+        more=keep,
     )
 
 
@@ -91,18 +156,40 @@ def build(store: ObjectStore) -> gr.Blocks:
         session = gr.State(None, time_to_live=FORGET_AFTER_S)
         gr.Markdown("# Add your face")
         gr.Markdown(
-            "Record 4 to 5 seconds in good light. Look at the camera, then turn your head slowly "
-            "to one side and to the other.",
+            "Show your face for 4 to 5 seconds in good light. Look at the camera, then turn your "
+            "head slowly to one side and to the other.",
             elem_classes="lead",
         )
-        clip = gr.Video(
-            sources=["webcam", "upload"],
-            label="Your clip",
-            include_audio=False,
-            elem_id="clip",
-            height=360,
-        )
-        clip.preprocess = as_sent
+        with gr.Tabs(elem_id="ways"):
+            with gr.Tab("Clip", id="clip"):
+                clip = gr.Video(
+                    sources=["webcam", "upload"],
+                    label="Your clip",
+                    include_audio=False,
+                    elem_id="clip",
+                    height=360,
+                )
+                clip.preprocess = as_sent
+            with gr.Tab("Camera with hints", id="guided"):
+                guide = gr.State(Guide, time_to_live=FORGET_AFTER_S)
+                camera = gr.Image(
+                    sources=["webcam"],
+                    streaming=True,
+                    type="numpy",
+                    label="Your camera",
+                    elem_id="camera",
+                    height=360,
+                )
+                advice = gr.HTML(Guide().advice(), elem_id="advice")
+                again = gr.Button("Start again", size="sm", elem_id="again")
+            with gr.Tab("Photos", id="photos"):
+                photos = gr.File(
+                    file_count="multiple",
+                    file_types=[".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"],
+                    label=f"{MIN_FACES} or more photos of you alone",
+                    elem_id="photos",
+                    height=200,
+                )
         found = gr.HTML(elem_id="found")
         gallery = gr.Gallery(
             label="Faces found",
@@ -121,10 +208,28 @@ def build(store: ObjectStore) -> gr.Blocks:
         consent = gr.Checkbox(label=CONSENT_TEXT, elem_id="consent")
         button = gr.Button("Send my faces", variant="primary", elem_id="send")
         outcome = gr.HTML(elem_id="outcome")
+        shown = [session, gallery, found]
+
+        def show(what: Found) -> Any:
+            state, faces, message = what
+            return state, gr.Gallery(faces, visible=bool(faces)), message
 
         def on_clip(path: str | None, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-            state, faces, message = find_faces(path, progress)
-            return state, gr.Gallery(faces, visible=bool(faces)), message
+            return show(find_in_clip(path, progress))
+
+        def on_photos(
+            paths: list[str] | None,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+        ) -> Any:
+            return show(find_in_photos(paths, progress))
+
+        def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
+            if frame is None or not state.add(frame):
+                return state, state.advice(), gr.skip(), gr.skip(), gr.skip()
+            return state, state.advice(), *show(look(state.report))
+
+        def on_again() -> Any:
+            return Guide(), Guide().advice(), *show(NOTHING)
 
         def on_send(
             state: Session | None,
@@ -134,7 +239,18 @@ def build(store: ObjectStore) -> gr.Blocks:
         ) -> Any:
             return send(store, state, text, agreed, progress)
 
-        clip.change(on_clip, clip, [session, gallery, found], show_progress_on=found)
+        clip.change(on_clip, clip, shown, show_progress_on=found)
+        photos.change(on_photos, photos, shown, show_progress_on=found)
+        camera.stream(
+            on_frame,
+            [guide, camera],
+            [guide, advice, *shown],
+            stream_every=LOOK_EVERY_S,
+            time_limit=120,
+            concurrency_limit=4,
+            show_progress="hidden",
+        )
+        again.click(on_again, None, [guide, advice, *shown], show_progress="hidden")
         button.click(
             on_send, [session, name, consent], [session, outcome], show_progress_on=outcome
         )

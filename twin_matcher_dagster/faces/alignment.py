@@ -78,15 +78,16 @@ def align(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     )
 
 
-def yaw_of(landmarks: np.ndarray) -> float:
-    """Rough head yaw in degrees, from where the nose tip is between the eyes.
+def share_inside(landmarks: np.ndarray, width: int, height: int) -> float:
+    """How much of an aligned crop lies inside its image, 0 to 1: a face at the edge is cut off.
 
-    0 faces the camera, negative looks to the left of the image, positive to its right. The nose
-    tip stands about half the distance between the eyes in front of them, so that a shift of the
-    nose by s eye distances is a yaw of about atan(2 s) (own estimate, for display only).
+    Args:
+        landmarks: float [5, 2] in the image.
+        width, height: size of the image in pixels.
     """
-    left, right, nose = landmarks[0], landmarks[1], landmarks[2]
-    eyes = right - left
-    distance = float(np.hypot(*eyes)) or 1.0
-    shift = float(np.dot(nose - (left + right) / 2, eyes / distance)) / distance
-    return float(np.degrees(np.arctan(2 * shift)))
+    matrix = similarity_transform(landmarks.astype(np.float64), _TEMPLATE)
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
+    steps = np.linspace(0, FACE_SIZE, 17)
+    grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    x, y = (np.c_[grid, np.ones(len(grid))] @ back.T)[:, :2].T
+    return float(((x >= 0) & (x <= width) & (y >= 0) & (y <= height)).mean())

@@ -1,97 +1,229 @@
-"""One person's faces out of one clip."""
+"""One person's faces out of one clip or a set of photos, and a reason for each that is left out.
+
+The same code answers the upload page at once and is what the rest of the system can rely on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from twin_matcher_dagster.errors import FaceError
-from twin_matcher_dagster.faces.alignment import align, yaw_of
-from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.photo import rivals
-from twin_matcher_dagster.faces.video import read_frames
+from twin_matcher_dagster.faces.advice import sentence
+from twin_matcher_dagster.faces.collecting import FaceCollector
+from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
+from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.faces.photo import RIVAL_HEIGHT
+from twin_matcher_dagster.faces.pose import Pose, pose_of
+from twin_matcher_dagster.faces.quality import (
+    Accepted,
+    Duplicates,
+    Rejected,
+    Verdict,
+    judge,
+    measure,
+)
+from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.tracking import Person, Seen, people_of
+from twin_matcher_dagster.faces.video import MAX_FRAMES, stream_frames
 
 MIN_FACES = 20
 """Fewer crops than this do not show a person well enough."""
 
 MAX_FACES = 85
-MIN_FACE_HEIGHT = 60
-# Detection works on frames of this many pixels: about 10 ms each on two cores.
-_DETECTION_SIDE = 480
+# More faces than this in most frames are a crowd.
+_MAX_FACES_A_FRAME = 2
 # Above this share of frames with a second face of about the same size there are two people.
 _MAX_SHARED = 0.3
+# Somebody else alone, for longer than this, is a cut to another person and not a passer-by.
+_MAX_OTHER_S = 0.35
 
 
 @dataclass(frozen=True)
 class ClipFace:
-    """One face of a clip.
+    """One face that was kept.
 
     Attributes:
         image: uint8 RGB [160, 160, 3], aligned.
-        time: seconds from the start of the clip.
-        yaw: rough head yaw in degrees, see :func:`~twin_matcher_dagster.faces.alignment.yaw_of`.
+        time: seconds from the start of the clip; the number of the photo in a set of photos.
+        pose: which way the head looks.
+        landmarks: float32 [5, 2] in pixels of the frame.
     """
 
     image: np.ndarray
     time: float
+    pose: Pose
+    landmarks: np.ndarray
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one time of the clip: for the plot, and for whoever asks why."""
+
+    time: float
     yaw: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class ClipReport:
+    """All that a clip has to say.
+
+    Attributes:
+        faces: what was kept, 20 to 85 in order of time, unless refused.
+        looks: verdict on every frame with a face of this person.
+        coverage: how far the head turned, and what is missing.
+        refused: why the clip cannot be used; None if it can.
+        hints: what a person may want to look into; none of it refuses a clip.
+    """
+
+    faces: Sequence[ClipFace]
+    looks: Sequence[Look]
+    coverage: Coverage
+    refused: Rejected | None
+    hints: Sequence[str]
+
+    def left_out(self) -> dict[str, int]:
+        """How many frames were left out, by reason."""
+        reasons = (look.verdict.reason for look in self.looks if isinstance(look.verdict, Rejected))
+        return dict(Counter(reasons))
+
+    def raise_if_refused(self) -> None:
+        """Raise FaceError with the sentence that says what to do."""
+        if self.refused:
+            raise FaceError(sentence(self.refused, self.left_out()))
 
 
 def extract_faces(
-    path: Path, progress: Callable[[float], None] = lambda share: None
-) -> list[ClipFace]:
+    path: Path,
+    progress: Callable[[float], None] = lambda share: None,
+    recogniser: str = "bundled",
+) -> ClipReport:
     """Find the faces of the one person in a clip.
 
     Args:
         path: video file of 4 to 5 seconds.
         progress: called with the share that is done, 0 to 1.
-
-    Returns:
-        20 to 85 faces in order of time.
+        recogniser: as for :func:`~twin_matcher_dagster.faces.recogniser.load_recogniser`.
 
     Raises:
         MediaError: the file is not a readable video.
-        FaceError: no face, too few, or more than one person.
     """
-    frames = read_frames(path)
-    faces: list[ClipFace] = []
-    shared = with_face = too_small = 0
-    for index, frame in enumerate(frames):
-        progress(index / len(frames))
-        detected = detect_faces(frame.image, _DETECTION_SIDE)
-        found = [face for face in detected if face.height >= MIN_FACE_HEIGHT]
-        too_small += bool(detected) and not found
-        with_face += bool(found)
-        if found and rivals(found):
-            shared += 1
-        elif found:
-            best = found[0]
-            faces.append(
-                ClipFace(align(frame.image, best.landmarks), frame.time, yaw_of(best.landmarks))
-            )
+    progress(0.0)
+    collector = FaceCollector()
+    for frame in stream_frames(path):
+        collector.add(frame.image, frame.time)
+        # Over the 4.5 seconds that are asked for; a longer clip waits at the end.
+        progress(min(0.95, frame.time / 4.5))
+    report = report_on(collector, recogniser)
     progress(1.0)
-    if too_small > with_face:
-        raise FaceError(
-            "The faces in the clip are too small. Sit closer, so that one face fills about a third "
-            "of the picture's height."
-        )
-    if not with_face:
-        raise FaceError(
-            "No face was found in the clip. Sit closer, face a light, and record 4 to 5 seconds."
-        )
-    if shared > _MAX_SHARED * with_face:
-        raise FaceError(
-            f"{shared} of {with_face} frames show more than one person. Record a clip of one "
-            "person alone."
-        )
-    if len(faces) < MIN_FACES:
-        raise FaceError(
-            f"Only {len(faces)} good faces were found in the clip, {MIN_FACES} are needed. Record "
-            "4 to 5 seconds in good light and turn the head slowly to both sides."
-        )
+    return report
+
+
+def extract_from_photos(
+    paths: Sequence[Path],
+    progress: Callable[[float], None] = lambda share: None,
+    recogniser: str = "bundled",
+) -> ClipReport:
+    """Find the faces of the one person in a set of photos, each taken as a frame of a clip.
+
+    Args:
+        paths: JPEG, PNG, WebP or HEIC files.
+        progress, recogniser: as for :func:`extract_faces`.
+
+    Raises:
+        MediaError: one of them is not a readable image.
+    """
+
+    collector = FaceCollector(every_s=0)
+    for index, path in enumerate(paths[:MAX_FRAMES]):
+        progress(index / len(paths))
+        collector.add(read_image(path), float(index))
+    report = report_on(collector, recogniser, moving=False)
+    progress(1.0)
+    return report
+
+
+def report_on(
+    collector: FaceCollector, recogniser: str = "bundled", moving: bool = True
+) -> ClipReport:
+    """Judge what was collected.
+
+    Args:
+        collector: the faces of all frames.
+        recogniser: as for :func:`extract_faces`.
+        moving: whether the frames are a film; photos are not asked to move.
+    """
+    frames = collector.frames
+    people = people_of(frames, load_recogniser(recogniser))
+    if not people:
+        return _nobody()
+    refused = _several(frames, people)
+    main = people[0]
+    faces, looks = _judged(main, frames)
+    if refused is None and len(faces) < MIN_FACES:
+        refused = Rejected("too few faces", len(faces), MIN_FACES)
+    coverage = coverage_of([face.pose.yaw for face in faces])
+    flat = moving and looks_flat([face.landmarks for face in faces])
+    hints = ["The face moves like a flat picture: it may be a photo held to the camera."]
     # Spread over the whole clip, so that both sides of the head stay in.
     chosen = np.linspace(0, len(faces) - 1, min(len(faces), MAX_FACES)).round().astype(int)
-    return [faces[index] for index in chosen]
+    return ClipReport(
+        [faces[index] for index in chosen], looks, coverage, refused, hints if flat else []
+    )
+
+
+def _nobody() -> ClipReport:
+    return ClipReport([], [], coverage_of([]), Rejected("no face", 0, MIN_FACES), [])
+
+
+def _several(frames: list[list[Seen]], people: list[Person]) -> Rejected | None:
+    """Whether more than one person is shown, in a way that cannot be told apart safely."""
+    with_face = [seen for seen in frames if seen]
+    crowd = float(np.median([seen[0].faces_in_frame for seen in with_face]))
+    if crowd > _MAX_FACES_A_FRAME:
+        return Rejected("a crowd", crowd, _MAX_FACES_A_FRAME)
+    shared = float(np.mean([_is_shared(seen) for seen in with_face]))
+    if shared > _MAX_SHARED:
+        return Rejected("two people", shared, _MAX_SHARED)
+    main_times = {one.time for one in people[0].seen}
+    size = float(np.median([one.face.height for one in people[0].seen]))
+    for other in people[1:]:
+        alone = [
+            one.time
+            for one in other.seen
+            if one.time not in main_times and one.face.height >= RIVAL_HEIGHT * size
+        ]
+        # A face that cannot be recognised for a moment is no other person; one that stays is.
+        if len(alone) > 1 and alone[-1] - alone[0] > _MAX_OTHER_S:
+            return Rejected("another person", alone[-1] - alone[0], _MAX_OTHER_S)
+    return None
+
+
+def _is_shared(seen: list[Seen]) -> bool:
+    largest = max(one.face.height for one in seen)
+    return sum(one.face.height >= RIVAL_HEIGHT * largest for one in seen) > 1
+
+
+def _judged(main: Person, frames: list[list[Seen]]) -> tuple[list[ClipFace], list[Look]]:
+    """The person's good faces, and the verdict on every one."""
+    shared = {seen[0].time for seen in frames if seen and _is_shared(seen)}
+    duplicates = Duplicates()
+    faces, looks = [], []
+    for one in main.seen:
+        pose = pose_of(one.face.landmarks)
+        verdict: Verdict
+        if one.time in shared:
+            verdict = Rejected("somebody else beside", 2, 1)
+        else:
+            verdict = judge(measure(one.crop, one.face, one.size))
+        if isinstance(verdict, Accepted):
+            verdict = duplicates.judge(one.crop)
+        looks.append(Look(one.time, pose.yaw, verdict))
+        if isinstance(verdict, Accepted):
+            faces.append(ClipFace(one.crop, one.time, pose, one.face.landmarks))
+    return faces, looks

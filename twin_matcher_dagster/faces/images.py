@@ -12,7 +12,8 @@ from twin_matcher_dagster.errors import MediaError
 
 MAX_PIXELS = 60_000_000
 # MPO is what Pillow calls the JPEG of phones that append a second picture (depth, HDR).
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF")
+_NAMES = "JPEG, PNG, WebP or HEIC"
 
 
 def read_image(source: bytes | Path) -> np.ndarray:
@@ -25,12 +26,15 @@ def read_image(source: bytes | Path) -> np.ndarray:
         uint8 RGB [height, width, 3].
 
     Raises:
-        MediaError: not a JPEG, PNG or WebP image, damaged, or over 60 megapixels.
+        MediaError: not a JPEG, PNG, WebP or HEIC image, damaged, or over 60 megapixels.
     """
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.format not in _FORMATS:
-                raise MediaError(f"{image.format} images are not supported. Use JPEG, PNG or WebP.")
+                raise MediaError(f"{image.format} images are not supported. Use {_NAMES}.")
             if image.width * image.height > MAX_PIXELS:
                 raise MediaError(
                     f"The image has {image.width} x {image.height} pixels, more than "
@@ -44,7 +48,7 @@ def read_image(source: bytes | Path) -> np.ndarray:
             f"The image has more than {MAX_PIXELS // 1_000_000} megapixels. Use a smaller one."
         ) from error
     except UnidentifiedImageError as error:
-        raise MediaError("This is not an image. Use a JPEG, PNG or WebP file.") from error
+        raise MediaError(f"This is not an image. Use a {_NAMES} file.") from error
     # Pillow raises many types on damaged files: OSError, ValueError, SyntaxError, struct.error, ...
     except Exception as error:
         raise MediaError("The image is damaged and cannot be read. Use another one.") from error

@@ -1,4 +1,4 @@
-"""Frames out of a clip, sampled by time.
+"""Frames out of a clip, sampled by time, decoded in a child process that can be killed.
 
 PyAV (FFmpeg's own libraries) rather than OpenCV's reader: it gives each frame's presentation time
 and rotation, which a browser's webcam recording (variable frame rate, no duration in the header)
@@ -7,27 +7,36 @@ and a phone's clip need.
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
 from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.faces.decoding import (
+    DONE,
+    ERROR,
+    ERROR_HEADER,
+    FRAME,
+    FRAME_HEADER,
+)
 
 SAMPLE_EVERY_S = 0.1
 MAX_FRAMES = 100
-MAX_DURATION_S = 60.0
 MAX_BYTES = 200 * 1024 * 1024
-MAX_SIDE = 4096
-# Playlists and lists of files name other files: what is handed in is read, and nothing else.
-_ONLY_VIDEO_FILES = {
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,asf,flv",
-    "protocol_whitelist": "file",
-}
 # Enough for a 160-pixel face crop, and a bound on memory: 100 frames of 640 x 480 are 92 MB.
 WORKING_SIDE = 720
+# Time for a whole clip. A 4K clip of a minute takes two cores about that long.
+TIMEOUT_S = 90.0
+
+_DAMAGED = "The clip cannot be read as a video. Record it again, or save it as MP4 or WebM."
 
 
 @dataclass(frozen=True)
@@ -38,15 +47,12 @@ class Frame:
     image: np.ndarray
 
 
-# Time in seconds from the start, and PyAV's decoded frame.
-_Decoded = tuple[float, Any]
-
-
-def read_frames(path: Path) -> list[Frame]:
+def read_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> list[Frame]:
     """Decode a clip and keep a frame every 100 ms, at most 100, spread over the whole clip.
 
     Args:
-        path: a video file in any container that FFmpeg reads.
+        path: a video file: MP4, MOV, M4V, WebM, AVI and what else FFmpeg reads.
+        every_s: seconds between frames.
 
     Returns:
         Frames in order of time, shrunk to 720 pixels on the longer side.
@@ -54,66 +60,111 @@ def read_frames(path: Path) -> list[Frame]:
     Raises:
         MediaError: not a video, damaged, without frames, or outside the limits.
     """
-    import av
-
-    if not path.is_file():
-        raise MediaError("The clip is not there any more. Upload or record it again.")
-    if path.stat().st_size > MAX_BYTES:
-        raise MediaError(f"The clip is larger than {MAX_BYTES // 2**20} MB. Record 4 to 5 seconds.")
-    try:
-        with av.open(str(path), options=_ONLY_VIDEO_FILES) as container:
-            if not container.streams.video:
-                raise MediaError("The file has no video track. Upload or record a video.")
-            frames = _spread(_decode(container))
-    except MediaError:
-        raise
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(
-            "The clip cannot be read as a video. Record it again, or save it as MP4 or WebM."
-        ) from error
-    if not frames:
-        raise MediaError("The clip has no frames. Record it again.")
-    return frames
-
-
-def _decode(container: Any) -> Iterator[_Decoded]:
-    """All frames with their times, upright and shrunk."""
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    start: float | None = None
-    for index, frame in enumerate(container.decode(stream)):
-        if max(frame.width, frame.height) > MAX_SIDE:
-            raise MediaError(
-                f"The clip has {frame.width} x {frame.height} pixels. Use at most {MAX_SIDE} on a "
-                "side."
-            )
-        # Some recordings carry no times: assume the usual 25 frames a second.
-        time = frame.time if frame.time is not None else index / 25
-        start = time if start is None else start
-        if time - start > MAX_DURATION_S:
-            raise MediaError(
-                f"The clip is longer than {MAX_DURATION_S:.0f} seconds. Record 4 to 5 seconds."
-            )
-        yield time - start, frame
-
-
-def _spread(frames: Iterator[_Decoded]) -> list[Frame]:
-    """Keep one frame an interval; when there are too many, drop every second and double it."""
-    every, kept = SAMPLE_EVERY_S, []
-    for time, frame in frames:
-        # Half a frame of tolerance: 25 frames a second are not at exact multiples of 100 ms.
-        if kept and time - kept[-1].time < every - 0.02:
+    kept: list[Frame] = []
+    for frame in stream_frames(path, every_s):
+        if kept and 0 <= frame.time - kept[-1].time < every_s - 0.02:
             continue
-        kept.append(Frame(time, _upright(frame)))
+        kept.append(frame)
         if len(kept) > MAX_FRAMES:
-            kept, every = kept[::2], every * 2
+            kept, every_s = kept[::2], every_s * 2
     return kept
 
 
-def _upright(frame: Any) -> np.ndarray:
-    """A decoded frame as an RGB array, shrunk and turned the way it was filmed."""
-    scale = min(1.0, WORKING_SIDE / max(frame.width, frame.height))
-    width, height = (max(2, round(n * scale)) for n in (frame.width, frame.height))
-    image = frame.to_ndarray(format="rgb24", width=width, height=height)
-    # The rotation of FFmpeg's display matrix is counter-clockwise, as np.rot90 turns.
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
+def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame]:
+    """The frames of a clip as they are decoded, so that they can be looked at meanwhile.
+
+    As :func:`read_frames`, but a long clip gives more than 100.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise MediaError("The clip is not there any more. Upload or record it again.")
+    if path.stat().st_size > MAX_BYTES:
+        raise MediaError(f"The clip is larger than {MAX_BYTES // 2**20} MB. Record 4 to 5 seconds.")
+    child = _WAITING.take()
+    # What hangs is killed; the pipe then ends, which is an error like any other.
+    watchdog = threading.Timer(TIMEOUT_S, child.kill)
+    watchdog.start()
+    count = 0
+    try:
+        for frame in _exchange(child, path, every_s):
+            count += 1
+            yield frame
+    finally:
+        watchdog.cancel()
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe:
+                pipe.close()
+    if not count:
+        raise MediaError("The clip has no frames. Record it again.")
+
+
+def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Iterator[Frame]:
+    """Hand the child its task, and read what it writes."""
+    if child.stdin is None or child.stdout is None:
+        raise MediaError(_DAMAGED)
+    task = {"path": str(path.absolute()), "every_s": every_s, "side": WORKING_SIDE}
+    try:
+        child.stdin.write(json.dumps(task).encode() + b"\n")
+        child.stdin.flush()
+    except OSError as error:
+        raise MediaError(_DAMAGED) from error
+    while (kind := child.stdout.read(1)) == FRAME:
+        time, width, height = FRAME_HEADER.unpack(_read(child.stdout, FRAME_HEADER.size))
+        pixels = np.frombuffer(_read(child.stdout, width * height * 3), np.uint8)
+        yield Frame(time, pixels.reshape(height, width, 3))
+    if kind == ERROR:
+        (length,) = ERROR_HEADER.unpack(_read(child.stdout, ERROR_HEADER.size))
+        raise MediaError(_read(child.stdout, min(length, 1000)).decode(errors="replace"))
+    if kind != DONE:
+        raise MediaError(_DAMAGED)
+
+
+def _read(pipe: IO[bytes], size: int) -> bytes:
+    """Exactly so many bytes; the child was killed, or crashed, where there are fewer."""
+    data = pipe.read(size)
+    if len(data) != size:
+        raise MediaError(_DAMAGED)
+    return data
+
+
+class _WaitingChild:
+    """One child that has started already and waits: starting takes longer than a short clip."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spare: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    def take(self) -> subprocess.Popen[bytes]:
+        """A fresh child for one clip; the next one starts meanwhile."""
+        with self._lock:
+            child, self._spare = self._spare, None
+            # After a fork the pipes would be shared with the parent.
+            if child is None or self._owner != os.getpid() or child.poll() is not None:
+                child = _start()
+            self._spare, self._owner = _start(), os.getpid()
+            return child
+
+
+def _start() -> subprocess.Popen[bytes]:
+    """A child without our environment: it has no use for credentials, and no way to them."""
+    kept = ("PATH", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    package_root = str(Path(__file__).resolve().parents[2])
+    return subprocess.Popen(
+        [sys.executable, "-m", "twin_matcher_dagster.faces.decoding"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={
+            **{name: os.environ[name] for name in kept if name in os.environ},
+            "PYTHONPATH": package_root,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        },
+        close_fds=True,
+    )
+
+
+_WAITING = _WaitingChild()

@@ -146,14 +146,15 @@ class Demo:
         def progress(share: float) -> None:
             display.show(UPLOAD_STAGE, Stage("running", share))
 
-        found = extract_faces(self._story.clip, progress)
+        report = extract_faces(self._story.clip, progress, self._settings.recogniser)
+        report.raise_if_refused()
         upload_id = new_upload_id()
         # Noted first: a run that is stopped right after the commit must not make a second person.
         note.write_text(json.dumps({"upload_id": upload_id}))
-        pictures = [face.image for face in found]
+        pictures = [face.image for face in report.faces]
         submit(store, pictures, self._story.name, Consent.now(), upload_id)
-        display.show(UPLOAD_STAGE, Stage("done", 1.0, f"{len(found)} faces"))
-        self._upload = Made(len(found), time.monotonic() - started)
+        display.show(UPLOAD_STAGE, Stage("done", 1.0, f"{len(pictures)} faces"))
+        self._upload = Made(len(pictures), time.monotonic() - started)
         return upload_id
 
     def _stale_job(self, store: ObjectStore, upload_id: str) -> str | None:

@@ -26,6 +26,9 @@ class UploadManifest:
         name: display name, free text.
         faces: SHA-256 of every crop, in order.
         consent_version, consent_given_at: what was agreed to, and when.
+        erasure_hash: of the code that erases the upload, see ``intake.erasure_hash``; empty in
+            uploads of older versions.
+        hints: what the upload page noticed about the pictures.
     """
 
     upload_id: str
@@ -33,6 +36,8 @@ class UploadManifest:
     faces: tuple[str, ...]
     consent_version: str
     consent_given_at: str
+    erasure_hash: str = ""
+    hints: tuple[str, ...] = ()
 
 
 def manifest_key(upload_id: str) -> str:
@@ -65,12 +70,21 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
             faces=tuple(body["faces"]),
             consent_version=body["consent_version"],
             consent_given_at=body["consent_given_at"],
+            erasure_hash=body.get("erasure_hash", ""),
+            hints=tuple(body.get("hints", ())),
         )
     except ObjectMissingError as error:
         raise UploadError(f"There is no upload {upload_id}.") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UploadError(f"The manifest of upload {upload_id} is malformed: {error!r}.") from error
-    texts = (manifest.name, manifest.consent_version, manifest.consent_given_at, *manifest.faces)
+    texts = (
+        manifest.name,
+        manifest.consent_version,
+        manifest.consent_given_at,
+        manifest.erasure_hash,
+        *manifest.faces,
+        *manifest.hints,
+    )
     if not all(isinstance(text, str) and _is_unicode(text) for text in texts):
         raise UploadError(f"The manifest of upload {upload_id} is malformed: not all text.")
     if manifest.upload_id != upload_id:

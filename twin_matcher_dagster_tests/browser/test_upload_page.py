@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 from twin_matcher_dagster.faces.clip import MIN_FACES
-from twin_matcher_dagster.intake import CONSENT_VERSION
+from twin_matcher_dagster.intake import CONSENT_VERSION, erasure_hash
 from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
 from twin_matcher_dagster_tests.browser.conftest import Serve
+from twin_matcher_dagster_tests.media import sample_frames, write_clip
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +61,9 @@ def test_a_clip_is_stored_after_consent(
     manifest = get_manifest(store, upload_id)
     assert len(list(get_faces(store, manifest))) >= MIN_FACES
     assert manifest.consent_version == CONSENT_VERSION
+    code = page.locator("#outcome code").nth(1).inner_text()
+    assert manifest.erasure_hash == erasure_hash(upload_id, code)
+    assert not any(code.encode() in store.get(key) for key in store.list(""))
     assert manifest.name == NASTY_NAME
     assert all(key.isascii() and ".." not in key for key in store.list(""))
 
@@ -120,3 +126,62 @@ def test_a_phone_sees_everything(page: Page, serve: Serve, store: ObjectStore) -
     page.goto(serve("upload", store))
     page.wait_for_selector("#send")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_where_the_head_looked_is_drawn(
+    page: Page, serve: Serve, store: ObjectStore, story: Story
+) -> None:
+    page.goto(serve("upload", store))
+    choose(page, story.clip)
+    page.wait_for_selector("#faces img")
+    assert page.locator("#found svg.yaw circle").count() >= MIN_FACES
+    captions = page.locator("#faces .caption-label").all_inner_texts()
+    assert {"ahead"} < {caption.strip() for caption in captions}
+    assert any("left" in caption for caption in captions)
+    assert any("right" in caption for caption in captions)
+
+
+def test_a_clip_of_two_people_is_refused_with_the_reason(
+    page: Page, serve: Serve, store: ObjectStore, tmp_path: Path
+) -> None:
+    both = zip(sample_frames("amara_1.mp4", 22), sample_frames("teodor_1.mp4", 22), strict=True)
+    write_clip(tmp_path / "two.mp4", [np.hstack(pair) for pair in both])
+    page.goto(serve("upload", store))
+    choose(page, tmp_path / "two.mp4")
+    assert "more than one person" in page.inner_text("#found .problem")
+    assert "Record or upload a clip first" in send(page, "Both", consent=True)
+    assert list(store.list("")) == []
+
+
+def test_photos_do_as_well(page: Page, serve: Serve, store: ObjectStore, tmp_path: Path) -> None:
+    files = []
+    for number, frame in enumerate(sample_frames("amara_1.mp4", 24)):
+        path = tmp_path / f"{number:02d}.{'png' if number % 2 else 'webp'}"
+        Image.fromarray(frame).save(path)
+        files.append(path)
+    page.goto(serve("upload", store))
+    page.get_by_role("tab", name="Photos").click()
+    page.set_input_files("#photos input[type=file]", files)
+    page.wait_for_selector("#found .success, #found .problem", timeout=90_000)
+    assert "24 faces found" in page.inner_text("#found")
+    assert "Thank you" in send(page, "Photos", consent=True)
+    (upload_id,) = uploads(store)
+    assert len(get_manifest(store, upload_id).faces) == 24
+
+
+def test_the_camera_says_what_is_missing(page: Page, serve: Serve, store: ObjectStore) -> None:
+    page.goto(serve("upload", store))
+    page.get_by_role("tab", name="Camera with hints").click()
+    assert "Press the button" in page.inner_text("#advice")
+    page.locator("#camera").get_by_text("Click to Access Webcam").click()
+    page.wait_for_timeout(1500)
+    page.click('#camera button[aria-label="capture photo"]')
+    page.wait_for_function(
+        "document.querySelector('#advice').innerText.includes('of the picture')", timeout=60_000
+    )
+    page.wait_for_selector("#found .success", timeout=90_000)
+    assert "Done" in page.inner_text("#advice")
+    assert "faces found" in page.inner_text("#found")
+    page.click("#again")
+    page.wait_for_function("document.querySelector('#advice').innerText.includes('0 faces')")
+    assert page.locator("#found .success").count() == 0

@@ -158,7 +158,8 @@ def test_a_missing_crop_is_rejected(store: ObjectStore, story: Story) -> None:
 def test_an_upload_without_faces_is_rejected(store: ObjectStore) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (25, 160, 160, 3), np.uint8)
     upload_id = submit(store, list(noise), "Noise", Consent.now())
-    assert "0 of 25 crops show one face" in rejected(store, upload_id)
+    reasons = rejected(store, upload_id)
+    assert "0 of 25 crops can be used, 20 are needed (25 not one face)" in reasons
 
 
 def change_manifest(store: ObjectStore, upload_id: str, **fields: str) -> None:

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin_matcher_dagster.faces.alignment import FACE_SIZE, align, similarity_transform, yaw_of
+from twin_matcher_dagster.faces.alignment import (
+    FACE_SIZE,
+    align,
+    share_inside,
+    similarity_transform,
+)
 from twin_matcher_dagster.faces.detection import detect_faces
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
@@ -93,21 +98,19 @@ def test_outside_the_image_its_border_goes_on() -> None:
     assert (align(image, TEMPLATE - 60) == 90).all()
 
 
-def test_yaw_is_where_the_nose_points() -> None:
-    straight = TEMPLATE.copy()
-    straight[2] = (straight[0] + straight[1]) / 2 + [0, 30]
-    to_the_right = straight.copy()
-    to_the_right[2, 0] += 0.5 * np.hypot(*(straight[1] - straight[0]))
-    mirrored = to_the_right[[1, 0, 2, 4, 3]] * [-1, 1]
-    assert abs(yaw_of(straight)) < 1
-    assert yaw_of(to_the_right) == pytest.approx(45, abs=1)
-    assert yaw_of(mirrored) == pytest.approx(-yaw_of(to_the_right))
-    tilted = to_the_right @ np.array([[0.8, 0.6], [-0.6, 0.8]]) * 3 + 100
-    assert yaw_of(tilted) == pytest.approx(yaw_of(to_the_right))
+@pytest.mark.parametrize(
+    ("shift", "share"),
+    [((0, 0), 1.0), ((-80, 0), 0.5), ((0, 120), 0.25), ((80, -80), 0.25), ((200, 0), 0.0)],
+)
+def test_a_face_at_the_edge_is_inside_in_part(shift: tuple[int, int], share: float) -> None:
+    """Whatever its size: here the crop is all but the whole image, moved out of it."""
+    for scale in (0.5, 1.0, 6.0):
+        side = round((FACE_SIZE + 2) * scale)
+        moved = (TEMPLATE + shift + 1) * scale
+        assert share_inside(moved, side, side) == pytest.approx(share, abs=0.07)
 
 
 def test_a_degenerate_face_is_no_error() -> None:
-    assert np.isfinite(yaw_of(np.zeros((5, 2), np.float32)))
     assert align(np.zeros((50, 50, 3), np.uint8), np.zeros((5, 2), np.float32)).shape == (
         FACE_SIZE,
         FACE_SIZE,

@@ -27,6 +27,15 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def heic(image: Image.Image, exif: Image.Exif | None = None) -> bytes:
+    """As an iPhone stores a photo: turned by the container, with an EXIF tag that says so too."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    if exif:
+        image.info["exif"] = exif.tobytes()
+    return encoded(image, "HEIF", quality=95)
+
+
 def png_that_claims(width: int, height: int) -> bytes:
     """A few bytes that unpack to a very large image."""
 
@@ -49,8 +58,10 @@ CORNERS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIC"])
 @pytest.mark.parametrize("orientation", CORNERS)
-def test_the_exif_orientation_is_honoured(orientation: int) -> None:
+def test_the_exif_orientation_is_honoured(orientation: int, kind: str) -> None:
+    """Once: a photo of a phone is not turned by its container and again by its EXIF tag."""
     stored = np.zeros((32, 64, 3), np.uint8)
     row, column = CORNERS[orientation]
     rows = slice(0, 16) if row == 0 else slice(16, 32)
@@ -58,7 +69,9 @@ def test_the_exif_orientation_is_honoured(orientation: int) -> None:
     stored[rows, columns] = 255
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    seen = read_image(encoded(Image.fromarray(stored), "JPEG", exif=exif, quality=95))
+    image = Image.fromarray(stored)
+    data = heic(image, exif) if kind == "HEIC" else encoded(image, kind, exif=exif, quality=95)
+    seen = read_image(data)
     assert seen.shape == ((64, 32, 3) if orientation >= 5 else (32, 64, 3))
     assert seen[:14, :14].min() > 200
     assert seen[20:].max() < 60
@@ -75,6 +88,20 @@ def test_every_mode_becomes_rgb(kind: str, mode: str) -> None:
     image = read_image(encoded(white, kind))
     assert (image.shape, image.dtype) == ((20, 30, 3), np.uint8)
     assert image.min() > 250
+
+
+def test_heic_has_its_colours() -> None:
+    photo = Image.open(io.BytesIO(PHOTO)).convert("RGB")
+    seen = read_image(heic(photo))
+    assert seen.shape == (photo.height, photo.width, 3)
+    assert np.abs(seen.astype(int) - np.asarray(photo)).mean() < 4
+
+
+def test_grey_of_16_bits_keeps_its_shades() -> None:
+    """As scanners store it."""
+    wide = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (32, 1))
+    grey = read_image(encoded(Image.fromarray(wide), "PNG"))[0, :, 0].astype(int)
+    assert np.abs(grey - np.arange(256)).max() <= 1
 
 
 def test_a_path_and_bytes_are_the_same(tmp_path: Path) -> None:
@@ -112,8 +139,9 @@ def test_png_is_exact_and_jpeg_is_near() -> None:
         (PHOTO[: len(PHOTO) // 2], "damaged"),
         (PHOTO[:200], "not an image|damaged"),
         (encode_png(np.zeros((90, 90, 3), np.uint8))[:-30], "damaged"),
+        (b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(300), "not an image|damaged"),
     ],
-    ids=["nothing", "text", "gif", "tiff", "half", "header", "png"],
+    ids=["nothing", "text", "gif", "tiff", "half", "header", "png", "heic"],
 )
 def test_what_is_no_photo_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(MediaError, match=reason):
@@ -125,6 +153,12 @@ def test_what_is_no_photo_is_refused(data: bytes, reason: str) -> None:
 def test_a_bomb_is_refused_by_its_header(side: int) -> None:
     with pytest.raises(MediaError, match="megapixels"):
         read_image(png_that_claims(side, side))
+
+
+def test_half_a_heic_photo_is_refused() -> None:
+    data = heic(Image.open(io.BytesIO(PHOTO)).convert("RGB"))
+    with pytest.raises(MediaError, match=r"not an image|damaged"):
+        read_image(data[: len(data) // 2])
 
 
 @given(place=st.integers(0, len(PHOTO) - 1), junk=st.binary(min_size=1, max_size=40))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.faces.video import MAX_FRAMES, WORKING_SIDE, read_frames
+from twin_matcher_dagster.faces import video
+from twin_matcher_dagster.faces.video import MAX_FRAMES, WORKING_SIDE, read_frames, stream_frames
+from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster_tests.media import CLIPS, Pipe, greys, with_rotation, write_clip
 
 
@@ -23,6 +31,34 @@ def test_a_sample_clip_gives_a_frame_every_100_ms(clip: Path) -> None:
     assert 0.07 < np.diff(times).min() <= np.diff(times).max() < 0.13
     assert {frame.image.shape for frame in frames} == {(480, 640, 3)}
     assert {frame.image.dtype for frame in frames} == {np.dtype(np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "codec"),
+    [
+        ("clip.mp4", "mp4", "libx264"),
+        ("clip.m4v", "mp4", "mpeg4"),
+        ("CLIP.MOV", "mov", "libx264"),
+        ("clip.webm", "webm", "libvpx"),
+        ("clip.webm", "webm", "libvpx-vp9"),
+        ("clip.mkv", "matroska", "libx264"),
+        ("clip.avi", "avi", "mpeg4"),
+        ("clip.avi", "avi", "mjpeg"),
+        ("clip.ts", "mpegts", "libx264"),
+        ("clip", "mp4", "libx264"),
+        ("clip.jpg", "webm", "libvpx"),
+    ],
+)
+def test_every_usual_container_is_read(
+    tmp_path: Path, name: str, container: str, codec: str
+) -> None:
+    """By what is inside: the name of the file says nothing."""
+    write_clip(tmp_path / name, greys(90)[10::4], container=container, codec=codec)
+    frames = read_frames(tmp_path / name)
+    assert [frame.time for frame in frames] == pytest.approx(np.arange(20) / 10, abs=0.002)
+    wanted = [20 + 8 * n for n in range(20)]
+    assert [frame.image.mean() for frame in frames] == pytest.approx(wanted, abs=6)
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
 
 
 @pytest.mark.parametrize("seconds", [11, 21, 45])
@@ -90,11 +126,22 @@ def test_a_clip_that_is_too_long_is_refused(tmp_path: Path) -> None:
         read_frames(tmp_path / "long.mp4")
 
 
-def test_a_clip_that_is_too_wide_is_refused(tmp_path: Path) -> None:
-    wide = [np.zeros((32, 4098, 3), np.uint8)]
-    write_clip(tmp_path / "wide.mp4", wide, codec="mpeg4")
-    with pytest.raises(MediaError, match="4098 x 32 pixels"):
-        read_frames(tmp_path / "wide.mp4")
+@pytest.mark.parametrize(("width", "height"), [(8194, 16), (16, 8194), (4096, 2306)])
+def test_a_clip_that_is_too_large_to_decode_is_refused(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    wide = [np.zeros((height, width, 3), np.uint8)]
+    write_clip(tmp_path / "wide.avi", wide, container="avi", codec="mjpeg")
+    with pytest.raises(MediaError, match=f"{width} x {height} pixels. Record it in 4K"):
+        read_frames(tmp_path / "wide.avi")
+
+
+@pytest.mark.parametrize(("width", "height"), [(4096, 2304), (2160, 3840), (4098, 32)])
+def test_4k_is_not_too_large(tmp_path: Path, width: int, height: int) -> None:
+    """Filmed lying or upright."""
+    write_clip(tmp_path / "4k.mp4", [np.zeros((height, width, 3), np.uint8)], codec="mpeg4")
+    (frame,) = read_frames(tmp_path / "4k.mp4")
+    assert max(frame.image.shape) == WORKING_SIDE
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
@@ -140,3 +187,181 @@ def test_a_recording_that_breaks_off_gives_what_is_there(tmp_path: Path) -> None
 def test_a_file_that_is_gone_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(MediaError, match="not there any more"):
         read_frames(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a clip.mp4", "Ünïcödé 视频.mp4", "a\nb%03d|-.mp4", "http:x.mp4"])
+def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
+    write_clip(tmp_path / "clip.mp4", greys(3))
+    (tmp_path / "clip.mp4").rename(tmp_path / name)
+    assert len(read_frames(tmp_path / name)) == 3
+
+
+def test_what_is_written_in_a_clip_need_not_be_unicode(tmp_path: Path) -> None:
+    """Old cameras write their names in the letters of their country."""
+    clip = tmp_path / "clip.avi"
+    with av.open(str(clip), "w", format="avi") as output:
+        output.metadata["title"] = "Cafe au lait"
+        stream = output.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for image in greys(3):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        output.mux(stream.encode())
+    data = clip.read_bytes()
+    assert data.count(b"Cafe") == 1
+    clip.write_bytes(data.replace(b"Cafe", b"Caf\xe9"))
+    assert len(read_frames(clip)) == 3
+
+
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{clip}\n#EXT-X-ENDLIST\n"
+CONCAT = "ffconcat version 1.0\nfile {clip}\n"
+DASH = (
+    '<?xml version="1.0"?><MPD><Period><AdaptationSet><Representation><BaseURL>{clip}</BaseURL>'
+    "</Representation></AdaptationSet></Period></MPD>"
+)
+SDP = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.mp4", HLS),
+        ("list.m3u8", HLS),
+        ("list.mp4", CONCAT),
+        ("list.ffconcat", CONCAT),
+        ("list.mpd", DASH),
+        ("list.sdp", SDP),
+    ],
+)
+def test_a_file_that_names_another_one_is_not_followed(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    """Otherwise whoever hands it in could read the files of this machine."""
+    write_clip(tmp_path / "secret.mp4", greys(3))
+    (tmp_path / name).write_text(text.format(clip=tmp_path / "secret.mp4"))
+    with pytest.raises(MediaError, match="cannot be read as a video"):
+        read_frames(tmp_path / name)
+
+
+def decoders() -> list[psutil.Process]:
+    """The children of this process that decode, or wait for a clip."""
+    children = psutil.Process().children()
+    return [one for one in children if any("faces.decoding" in part for part in one.cmdline())]
+
+
+def test_a_decoder_knows_none_of_our_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clip(tmp_path / "clip.mp4", greys(3))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-for-strangers")
+    read_frames(tmp_path / "clip.mp4")
+    (waiting,) = decoders()
+    assert "not-for-strangers" not in waiting.environ().values()
+    assert not [name for name in waiting.environ() if name.startswith("AWS")]
+
+
+def test_a_decoder_writes_no_files_and_has_limits(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "from twin_matcher_dagster.faces.decoding import limit_this_process\n"
+        "limit_this_process()\n"
+        "print(*[resource.getrlimit(what)[0] for what in (resource.RLIMIT_CPU,"
+        " resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)], flush=True)\n"
+        "with open(sys.argv[1], 'wb') as file:\n"
+        "    file.write(b'x')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "file")],
+        capture_output=True, text=True, cwd=PROJECT_ROOT, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split() == ["120", "0", "0"]
+    assert done.returncode != 0
+    assert (tmp_path / "file").stat().st_size == 0
+
+
+def test_one_decoder_waits_and_no_other_stays(tmp_path: Path) -> None:
+    """Whatever the clip was, and also when nobody wants the rest of its frames."""
+    write_clip(tmp_path / "clip.mp4", greys(30))
+    (tmp_path / "words.mp4").write_text("words")
+    read_frames(tmp_path / "clip.mp4")
+    with pytest.raises(MediaError):
+        read_frames(tmp_path / "words.mp4")
+    frames = stream_frames(tmp_path / "clip.mp4")
+    next(frames)
+    assert len(decoders()) == 2
+    del frames
+    assert len(decoders()) == 1
+
+
+def test_a_decoder_that_died_while_it_waited_is_replaced(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", greys(3))
+    read_frames(tmp_path / "clip.mp4")
+    for waiting in decoders():
+        waiting.kill()
+        waiting.wait(10)
+    assert len(read_frames(tmp_path / "clip.mp4")) == 3
+
+
+def test_a_decoder_that_dies_at_work_is_a_clip_that_cannot_be_read(tmp_path: Path) -> None:
+    """As one that FFmpeg crashes on, or that the system kills for its memory."""
+    write_clip(tmp_path / "clip.mp4", [np.random.default_rng(0).integers(
+        0, 255, (480, 640, 3), np.uint8)] * 30)  # fmt: skip
+    frames = stream_frames(tmp_path / "clip.mp4")
+    next(frames)
+    for one in decoders():
+        one.kill()
+    with pytest.raises(MediaError, match="cannot be read as a video"):
+        list(frames)
+
+
+def test_a_clip_that_takes_for_ever_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "TIMEOUT_S", 0.5)
+    write_clip(tmp_path / "clip.mp4", [np.zeros((480, 640, 3), np.uint8)] * 30)
+    start = time.monotonic()
+    with pytest.raises(MediaError):
+        for _ in stream_frames(tmp_path / "clip.mp4"):
+            time.sleep(0.2)
+    assert time.monotonic() - start < 5
+
+
+def test_clips_may_be_read_at_the_same_time(tmp_path: Path) -> None:
+    """As the pages do, each request in a thread."""
+    found: dict[int, list[float]] = {}
+
+    def read(number: int) -> None:
+        path = tmp_path / f"{number}.mp4"
+        write_clip(path, greys(100)[number * 20 :][:5])
+        found[number] = [frame.image.mean() for frame in read_frames(path)]
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for number in range(4):
+        wanted = [40 * number + 2 * n for n in range(5)]
+        assert found[number] == pytest.approx(wanted, abs=6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_has_decoders_of_its_own(tmp_path: Path) -> None:
+    """Dagster may fork: two processes must not talk to one decoder."""
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from twin_matcher_dagster.faces.video import read_frames\n"
+        "clip = Path(sys.argv[1])\n"
+        "read_frames(clip)\n"
+        "child = os.fork()\n"
+        "count = len(read_frames(clip))\n"
+        "if not child:\n"
+        "    os._exit(count)\n"
+        "print(count, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    write_clip(tmp_path / "clip.mp4", greys(7))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "clip.mp4")],
+        capture_output=True, text=True, cwd=PROJECT_ROOT, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split() == ["7", "7"]

@@ -1,34 +1,81 @@
 """user_faces: one upload, verified and judged again, because it came from outside."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
+from pydantic import Field
 
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.faces_io import put_faces
-from twin_matcher_dagster.defs.resources import ObjectStoreResource
+from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of, put_faces
+from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
-from twin_matcher_dagster.errors import MediaError, UploadError
+from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.identities.known import (
+    Resemblance,
+    decode_template,
+    encode_template,
+    nearest_known,
+)
 from twin_matcher_dagster.identities.merging import ShardEntry
-from twin_matcher_dagster.identities.names import user_id
+from twin_matcher_dagster.identities.names import tidy, user_id
 from twin_matcher_dagster.identities.schema import Face, fingerprint
 from twin_matcher_dagster.intake import clean_name
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
+from twin_matcher_dagster.storage.uploads import UploadManifest, get_faces, get_manifest
+
+if TYPE_CHECKING:
+    from twin_matcher_dagster.faces.recheck import Recheck
+
+ACCEPTED, FLAGGED, REJECTED = "accepted", "flagged", "rejected"
+
+
+class Decision(str, Enum):
+    """What a person decided about a flagged upload."""
+
+    none = "none"
+    accept = "accept"
+    reject = "reject"
+
+
+class ReviewConfig(dg.Config):
+    """A person's decision, given in the launchpad; it stays until another one is given."""
+
+    decision: Decision = Field(
+        Decision.none,
+        description="accept takes a flagged upload in; reject keeps any upload out.",
+    )
+    note: str = Field("", max_length=500, description="Why; shown with the verdict.")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The crops of an upload that show a face, and why it is refused, if it is."""
+    """What is to be said of an upload before anybody reviewed it.
+
+    Attributes:
+        name: display name.
+        encoded: PNG bytes of the good crops.
+        found: the crops, judged again; None if the upload cannot be read.
+        reasons: why it is refused.
+        flags: what a person has to look into before it is taken in.
+        hints: what a person may want to look into.
+        resembles: the known person it resembles most, and that person's name.
+    """
 
     name: str
-    crops: list[bytes]
-    pixels: list[np.ndarray]
-    reasons: list[str]
+    encoded: tuple[bytes, ...]
+    found: "Recheck | None"
+    reasons: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    resembles: tuple[Resemblance, str] | None = None
 
 
 @dg.asset(
@@ -36,75 +83,198 @@ class Judged:
     group_name="uploads",
     kinds={"opencv", "onnx", "s3"},
     owners=[keys.OWNER],
-    code_version="1",
+    code_version="2",
     retry_policy=RETRY,
-    description="The faces of one upload: checksums verified, found again with RetinaFace, "
-    "accepted or rejected with the reason.",
+    description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
+    "compared with everyone known; accepted, rejected with the reason, or flagged for review. To "
+    'review, materialize with the configuration `decision: "accept"` or `"reject"`.',
 )
 def user_faces(
-    context: dg.AssetExecutionContext, object_store: ObjectStoreResource
+    context: dg.AssetExecutionContext,
+    config: ReviewConfig,
+    object_store: ObjectStoreResource,
+    settings: SettingsResource,
 ) -> dg.MaterializeResult:
     """Trust nothing of an upload; keep what is a face."""
     store = object_store.open()
     upload_id = context.partition_key
-    judged = _judge(store, upload_id, context)
-    accepted = not judged.reasons
-    shards = [_put(store, upload_id, judged).as_dict()] if accepted else []
+    log = ManifestLog(store, layout.log(layout.user(upload_id)))
+    before = log.head()
+    review = _review(config, before.body if before else {})
+    known = _Known(store, context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION))
+    judged = _judge(store, upload_id, known, settings.read().recogniser, context)
+    state = _state(judged, review)
+    shards = [_put(store, upload_id, judged).as_dict()] if state == ACCEPTED else []
     body = {
-        "fingerprint": fingerprint(*judged.reasons, *(shard["sha256"] for shard in shards)),
+        "fingerprint": fingerprint(
+            state,
+            review["decision"],
+            review["note"],
+            *judged.reasons,
+            *judged.flags,
+            *(shard["sha256"] for shard in shards),
+        ),
         "upload_id": upload_id,
-        "accepted": accepted,
-        "reasons": judged.reasons,
+        "state": state,
+        "accepted": state == ACCEPTED,
+        "reasons": list(judged.reasons),
+        "flags": list(judged.flags),
+        "hints": list(judged.hints),
+        "review": review,
+        # Kept of those who are in, or may come in: to know the face again.
+        "template": encode_template(judged.found.template)
+        if judged.found and state != REJECTED
+        else None,
         "shards": shards,
     }
     return materialized(
         commit(store, layout.user(upload_id), body),
-        len(judged.crops) if accepted else 0,
-        {
-            "verdict": "accepted" if accepted else "rejected",
-            "reasons": "; ".join(judged.reasons) or "none",
-            "name": judged.name,
-            "faces": dg.MetadataValue.md(
-                reporting.face_grid(judged.pixels[:24]) if judged.pixels else "no face"
-            ),
-        },
+        len(judged.encoded) if shards else 0,
+        _metadata(known, judged, state, review),
     )
 
 
-def _judge(store: ObjectStore, upload_id: str, context: dg.AssetExecutionContext) -> Judged:
-    """Read an upload and find the face in each of its crops again."""
-    from twin_matcher_dagster.faces.alignment import FACE_SIZE
-    from twin_matcher_dagster.faces.clip import MIN_FACES
-    from twin_matcher_dagster.faces.detection import detect_faces
+def _review(config: ReviewConfig, before: Mapping[str, Any]) -> dict[str, str]:
+    """The decision given now, or else the one that was given before."""
+    if config.decision is not Decision.none:
+        return {"decision": config.decision.value, "note": config.note}
+    return dict(before.get("review", {"decision": Decision.none.value, "note": ""}))
+
+
+def _state(judged: Judged, review: Mapping[str, str]) -> str:
+    """The verdict: a person's word counts, but nobody can make a face of what is none."""
+    if judged.reasons or review["decision"] == Decision.reject.value:
+        return REJECTED
+    if judged.flags and review["decision"] != Decision.accept.value:
+        return FLAGGED
+    return ACCEPTED
+
+
+class _Known:
+    """Mean faces of everyone known: celebrities, and users who are in or wait for review."""
+
+    def __init__(self, store: ObjectStore, upload_ids: list[str] | tuple[str, ...]) -> None:
+        self._store = store
+        head = ManifestLog(store, layout.log(layout.BALANCED)).head()
+        self._balanced: Mapping[str, Any] = head.body if head else {}
+        self._uploads = upload_ids
+
+    def templates(self, without: str) -> dict[str, np.ndarray]:
+        """By identity id, without one upload's own."""
+        found = dict(self._balanced.get("templates", {}))
+        for upload_id in self._uploads:
+            head = ManifestLog(self._store, layout.log(layout.user(upload_id))).head()
+            if head and upload_id != without and head.body.get("template"):
+                found[user_id(upload_id)] = head.body["template"]
+        return {who: decode_template(values) for who, values in found.items()}
+
+    def name(self, identity_id: str) -> str:
+        """Display name of somebody known."""
+        for shard in self._balanced.get("shards", []):
+            for person in shard["identities"]:
+                if person["identity_id"] == identity_id:
+                    return str(person["label"])
+        return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
+
+    def faces(self, identity_id: str) -> list[np.ndarray]:
+        """Some faces of somebody known."""
+        faces = [f for f in faces_of(self._store, self._balanced) if f.identity_id == identity_id]
+        if not faces and identity_id.startswith("u-"):
+            manifest = get_manifest(self._store, identity_id.removeprefix("u-"))
+            return _pictures(list(get_faces(self._store, manifest))[:12])
+        return list(pixels_of(faces[:12]))
+
+
+def _pictures(encoded: list[bytes]) -> list[np.ndarray]:
     from twin_matcher_dagster.faces.images import read_image
+
+    return [read_image(data) for data in encoded]
+
+
+def _judge(
+    store: ObjectStore,
+    upload_id: str,
+    known: _Known,
+    recogniser: str,
+    context: dg.AssetExecutionContext,
+) -> Judged:
+    """Read an upload, find the face in each of its crops again, compare it with everyone."""
+    from twin_matcher_dagster.faces.clip import MIN_FACES
+    from twin_matcher_dagster.faces.recheck import recheck
+    from twin_matcher_dagster.faces.recogniser import load_recogniser
 
     try:
         manifest = get_manifest(store, upload_id)
         name = clean_name(manifest.name)
         encoded = list(get_faces(store, manifest))
     except UploadError as error:
-        return Judged("", [], [], [str(error)])
-    progress = progress_of(context)
-    crops, pixels = [], []
-    for index, data in enumerate(encoded):
-        progress(index / len(encoded))
-        try:
-            image = read_image(data)
-        except MediaError:
-            continue
-        if image.shape[:2] == (FACE_SIZE, FACE_SIZE) and len(detect_faces(image)) == 1:
-            crops.append(data)
-            pixels.append(image)
-    reasons = []
-    if len(crops) < MIN_FACES:
-        reasons.append(
-            f"{len(crops)} of {len(encoded)} crops show one face, {MIN_FACES} are needed"
-        )
-    return Judged(name, crops, pixels, reasons)
+        return Judged("", (), None, (str(error),))
+    found = recheck(encoded, load_recogniser(recogniser), progress_of(context))
+    good = tuple(encoded[index] for index in found.kept)
+    if len(good) < MIN_FACES:
+        left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
+        reason = f"{len(good)} of {len(encoded)} crops can be used, {MIN_FACES} are needed"
+        return Judged(name, good, found, (f"{reason} ({left_out})" if left_out else reason,))
+    nearest = nearest_known(found.template, known.templates(without=upload_id))
+    resembles = (nearest, known.name(nearest.identity_id)) if nearest else None
+    return Judged(
+        name, good, found, (), _flags(name, resembles), _hints(manifest, found), resembles
+    )
+
+
+def _flags(name: str, resembles: tuple[Resemblance, str] | None) -> tuple[str, ...]:
+    """The same face under another name is for a person to decide, and never merged."""
+    if resembles is None or not resembles[0].same:
+        return ()
+    nearest, other = resembles
+    if nearest.identity_id.startswith("u-") and tidy(other).casefold() == tidy(name).casefold():
+        return ()  # the same person again, by the same name
+    return (
+        f"the face looks like {other} ({nearest.identity_id}): similarity "
+        f"{nearest.similarity:.2f}, limit {nearest.threshold:.2f}",
+    )
+
+
+def _hints(manifest: UploadManifest, found: "Recheck") -> tuple[str, ...]:
+    """What the page noticed, which is not trusted, and what is noticed here."""
+    hints = [f"noticed by the upload page: {hint[:200]}" for hint in manifest.hints[:5]]
+    if found.flat:
+        hints.append("the faces move like a flat picture: it may be a photo held to the camera")
+    return (*hints, *found.coverage.missing)
 
 
 def _put(store: ObjectStore, upload_id: str, judged: Judged) -> ShardEntry:
     """Write an accepted upload's shard. All of one clip goes to one split: never by frame."""
     who = user_id(upload_id)
-    faces = [Face(crop, judged.name, who, "user", upload_id, "train") for crop in judged.crops]
+    faces = [Face(crop, judged.name, who, "user", upload_id, "train") for crop in judged.encoded]
     return put_faces(store, layout.user(upload_id), faces)
+
+
+def _metadata(
+    known: _Known, judged: Judged, state: str, review: Mapping[str, str]
+) -> dict[str, Any]:
+    """What an operator sees: the verdict, why, and the pictures."""
+    found = judged.found
+    grid = reporting.face_grid
+    shown: dict[str, Any] = {
+        "verdict": state,
+        "reasons": "; ".join(judged.reasons) or "none",
+        "flags": "; ".join(judged.flags) or "none",
+        "hints": "; ".join(judged.hints) or "none",
+        "review": f"{review['decision']} {review['note']}".strip(),
+        "name": judged.name,
+        "faces": dg.MetadataValue.md(
+            grid(found.pixels[:24]) if found and found.pixels else "no face"
+        ),
+    }
+    if found:
+        shown["left out"] = dg.MetadataValue.json(found.left_out())
+        shown["turned to"] = f"{found.coverage.left:.0f} and {found.coverage.right:.0f} degrees"
+        if found.refused:
+            shown["faces left out"] = dg.MetadataValue.md(grid(found.refused[:24]))
+    if judged.resembles:
+        nearest, other = judged.resembles
+        shown["most like"] = f"{other} ({nearest.identity_id}), {nearest.similarity:.2f}"
+        if judged.flags:
+            shown["the other"] = dg.MetadataValue.md(grid(known.faces(nearest.identity_id)))
+    return shown

@@ -13,7 +13,8 @@ from twin_matcher_dagster.storage import layout
 @dg.asset_check(
     asset=keys.USER_FACES,
     partitions_def=uploads_partitions,
-    description="The upload was accepted. A rejected one is left out of the data set.",
+    description="The upload was accepted. One that is rejected, or flagged and not reviewed yet, "
+    "is left out of the data set.",
 )
 def upload_accepted(
     context: dg.AssetCheckExecutionContext, object_store: ObjectStoreResource
@@ -24,5 +25,8 @@ def upload_accepted(
     return dg.AssetCheckResult(
         passed=verdict["accepted"],
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"reasons": "; ".join(verdict["reasons"]) or "none"},
+        metadata={
+            "verdict": verdict["state"],
+            "reasons": "; ".join([*verdict["reasons"], *verdict["flags"]]) or "none",
+        },
     )

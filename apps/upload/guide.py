@@ -1,0 +1,75 @@
+"""The camera with hints: frames come in one by one, and the page says at once what is missing."""
+
+from __future__ import annotations
+
+import html
+import time
+
+import numpy as np
+
+from twin_matcher_dagster.faces.clip import MIN_FACES, ClipReport, report_on
+from twin_matcher_dagster.faces.collecting import FaceCollector
+from twin_matcher_dagster.settings import Settings
+
+# A few more than are needed, because some may be left out when all are judged together.
+ENOUGH = MIN_FACES + 12
+MAX_FRAMES = 60
+_WHAT_TO_DO = {
+    "no face": "No face is seen. Move in front of the camera.",
+    "somebody else beside": "Somebody else is in the picture. One person alone, please.",
+    "too small": "Come closer.",
+    "too dark": "More light, please: face a window or a lamp.",
+    "too bright": "Less light, please.",
+    "blurred": "Slower, please.",
+    "cut off": "Move to the middle of the picture.",
+    "turned away": "That is far enough. Turn back a little.",
+}
+
+
+class Guide:
+    """What a person has shown to the camera so far."""
+
+    def __init__(self) -> None:
+        self._collector = FaceCollector()
+        self._started: float | None = None
+        self._advice = "Press the button of the camera, and look at it."
+        self._done = False
+
+    def add(self, frame: np.ndarray) -> bool:
+        """Look at one more frame; whether this one completed the set.
+
+        Args:
+            frame: uint8 RGB [height, width, 3].
+        """
+        if self._done:
+            return False
+        now = time.monotonic()
+        self._started = now if self._started is None else self._started
+        problem = self._collector.add(frame, now - self._started)
+        coverage = self._collector.coverage
+        enough = self._collector.faces >= ENOUGH and not coverage.missing
+        self._done = enough or self._collector.faces >= MAX_FRAMES
+        if self._done:
+            self._advice = "Done. You can stop the camera."
+        elif problem:
+            self._advice = _WHAT_TO_DO.get(problem, f"The picture cannot be used: {problem}.")
+        elif coverage.missing:
+            self._advice = coverage.missing[0]
+        else:
+            self._advice = "Good. Keep turning slowly, and blink now and then."
+        return self._done
+
+    def report(self) -> ClipReport:
+        """The faces, judged as those of a clip are."""
+        return report_on(self._collector, Settings().recogniser)
+
+    def advice(self) -> str:
+        """What to do next, and how far it is, as HTML."""
+        faces, coverage = self._collector.faces, self._collector.coverage
+        share = min(1.0, faces / ENOUGH) / 2 + coverage.share / 2
+        return (
+            f'<div class="advice" role="status">{html.escape(self._advice)}'
+            f'<div class="bar"><div style="width:{100 * share:.0f}%"></div></div>'
+            f"<small>{faces} faces, left {coverage.left:.0f}°, right "
+            f"{coverage.right:.0f}°</small></div>"
+        )

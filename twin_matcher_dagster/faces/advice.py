@@ -1,0 +1,47 @@
+"""What to tell a person whose clip is refused: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twin_matcher_dagster.faces.quality import Rejected
+
+
+def sentence(refused: Rejected, left_out: Mapping[str, int]) -> str:
+    """The words for a refused clip.
+
+    Args:
+        refused: why, as ``ClipReport.refused`` has it.
+        left_out: how many faces were left out, by reason.
+    """
+    sentences = {
+        "no face": "No face was found in the clip. Sit closer, face a light, and record 4 to 5 "
+        "seconds.",
+        "a crowd": f"The clip shows a crowd: about {refused.value:.0f} faces at a time. Record a "
+        "clip of one person alone.",
+        "two people": f"In {refused.value:.0%} of the frames there is more than one person. Record "
+        "a clip of one person alone.",
+        "another person": f"The clip changes to another person, for {refused.value:.1f} seconds. "
+        "Record one person in one go.",
+    }
+    if refused.reason in sentences:
+        return sentences[refused.reason]
+    worst = max(left_out, key=lambda reason: left_out[reason], default="")
+    advice = {
+        "too small": "The faces in the clip are too small. Sit closer, so that one face fills "
+        "about a third of the picture's height.",
+        "too dark": "The clip is too dark. Face a window or a lamp.",
+        "too bright": "The clip is too bright. Turn away from the light a little.",
+        "blurred": "The clip is blurred. Turn your head more slowly, and give the camera more "
+        "light.",
+        "cut off": "The face is cut off by the edge of the picture. Move to its middle.",
+        "turned away": "The head is turned too far. Turn it until about one ear is hidden.",
+        "the same picture again": "The clip shows the same picture over and over. Record yourself, "
+        "and move a little.",
+        "somebody else beside": "Somebody else is in the picture. Record a clip of one person "
+        "alone.",
+    }.get(worst)
+    count = f"Only {refused.value:.0f} good faces were found, {refused.threshold:.0f} are needed."
+    if advice and left_out[worst] > refused.value:
+        return f"{count} {advice}"
+    return f"{count} Record 4 to 5 seconds in good light and turn the head slowly to both sides."

@@ -1,0 +1,177 @@
+"""The child process that decodes what strangers hand in: ``python -m ...faces.decoding``.
+
+A clip is decoded by FFmpeg's C code, which a crafted file may crash, hang or worse. So it happens
+in a process of its own, with limits, without our environment (no credentials), for one file, and it
+can be killed. It reads one line of JSON, and writes frames as they come:
+
+    b"F" time:f64 width:u16 height:u16 RGB bytes ...   a frame
+    b"D"                                               done
+    b"E" length:u32 UTF-8 ...                          what is wrong with the file, in a sentence
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from twin_matcher_dagster.errors import MediaError
+
+FRAME, DONE, ERROR = b"F", b"D", b"E"
+FRAME_HEADER = struct.Struct("<dHH")
+ERROR_HEADER = struct.Struct("<I")
+
+MAX_DURATION_S = 60.0
+MAX_PIXELS = 4096 * 2304
+MAX_SIDE = 8192
+# Address space, not memory: FFmpeg reserves some 100 MB a thread at 4K, and uses a part of it.
+_MAX_ADDRESS_SPACE = 4 * 2**30
+_MAX_CPU_S = 120
+# Playlists and lists of files name other files: what is handed in is read, and nothing else.
+_ONLY_VIDEO_FILES = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,asf,flv",
+    "protocol_whitelist": "file",
+}
+
+
+def limit_this_process() -> None:
+    """No more memory or processor time than a clip needs, and no files written."""
+    for what, most in (
+        (resource.RLIMIT_AS, _MAX_ADDRESS_SPACE),
+        (resource.RLIMIT_CPU, _MAX_CPU_S),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        try:
+            resource.setrlimit(what, (limit, limit))
+        except (ValueError, OSError):
+            continue  # macOS knows no limit of the address space
+
+
+def decode(path: str, every_s: float, side: int) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames of a clip, at least so many seconds apart, upright and shrunk.
+
+    Args:
+        path: video file.
+        every_s: time between frames; it doubles each time that 100 more frames would come.
+        side: longer side of the frames that are given, in pixels; smaller ones stay as they are.
+
+    Yields:
+        Seconds from the start, and uint8 RGB [height, width, 3].
+
+    Raises:
+        MediaError: not a video, damaged, without frames, or outside the limits.
+    """
+    import av
+
+    try:
+        with av.open(path, options=_ONLY_VIDEO_FILES) as container:
+            if not container.streams.video:
+                raise MediaError("The file has no video track. Upload or record a video.")
+            _check(container)
+            yield from _thinned(_frames(container), every_s, side)
+    except MediaError:
+        raise
+    except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as error:
+        raise MediaError(
+            "The clip cannot be read as a video. Record it again, or save it as MP4 or WebM."
+        ) from error
+
+
+def _check(container: Any) -> None:
+    """Refuse by the header what need not be decoded to be refused."""
+    if container.duration and container.duration / 1e6 > MAX_DURATION_S + 1:
+        raise _too_long()
+    stream = container.streams.video[0]
+    _check_size(stream.width or 0, stream.height or 0)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise MediaError(
+            f"The clip has {width} x {height} pixels. Record it in 4K (3840 x 2160) or smaller."
+        )
+
+
+def _too_long() -> MediaError:
+    return MediaError(
+        f"The clip is longer than {MAX_DURATION_S:.0f} seconds. Record 4 to 5 seconds."
+    )
+
+
+def _frames(container: Any) -> Iterator[tuple[float, Any]]:
+    """All frames with seconds from the first one."""
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = 2
+    start: float | None = None
+    for index, frame in enumerate(container.decode(stream)):
+        _check_size(frame.width, frame.height)
+        # Some recordings carry no times: assume the usual 25 frames a second.
+        time = frame.time if frame.time is not None else index / 25
+        start = time if start is None else start
+        if time - start > MAX_DURATION_S or index > MAX_DURATION_S * 240:
+            raise _too_long()
+        yield time - start, frame
+
+
+def _thinned(
+    frames: Iterator[tuple[float, Any]], every_s: float, side: int
+) -> Iterator[tuple[float, np.ndarray]]:
+    last: float | None = None
+    for time, frame in frames:
+        # Half a frame of tolerance: 25 frames a second are not at exact multiples of 100 ms. A clip
+        # whose times go backwards (a damaged one) is taken as it comes.
+        if last is not None and 0 <= time - last < every_s - 0.02:
+            continue
+        last = time
+        yield time, upright(frame, side)
+
+
+def upright(frame: Any, side: int) -> np.ndarray:
+    """A decoded frame as an RGB array, shrunk and turned the way it was filmed."""
+    scale = min(1.0, side / max(frame.width, frame.height))
+    width, height = (max(2, round(n * scale)) for n in (frame.width, frame.height))
+    image = frame.to_ndarray(format="rgb24", width=width, height=height)
+    # The rotation of FFmpeg's display matrix is counter-clockwise, as np.rot90 turns.
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
+
+
+def _write(out: BinaryIO, task: dict[str, Any]) -> None:
+    try:
+        for time, image in decode(task["path"], task["every_s"], task["side"]):
+            height, width = image.shape[:2]
+            out.write(FRAME + FRAME_HEADER.pack(time, width, height))
+            out.write(image.tobytes())
+            out.flush()
+        out.write(DONE)
+    except MediaError as error:
+        text = str(error).encode()
+        out.write(ERROR + ERROR_HEADER.pack(len(text)) + text)
+    out.flush()
+
+
+def main() -> None:
+    """Wait for a task, do it, end."""
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
+    line = sys.stdin.buffer.readline()
+    if line:
+        limit_this_process()
+        task = json.loads(line)
+        if not Path(task["path"]).is_file():
+            raise SystemExit(2)
+        _write(sys.stdout.buffer, task)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Is a crop good enough to learn a person from? Every verdict is data, with the value that decided.
+
+The limits are wide: they keep out what shows nobody, not what shows somebody badly. They were set
+on real clips and crops; `make bench-faces` prints how many real faces each of them refuses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twin_matcher_dagster.faces.alignment import share_inside
+from twin_matcher_dagster.faces.detection import Detection
+from twin_matcher_dagster.faces.pose import Pose, pose_of
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured on one face.
+
+    Attributes:
+        score: confidence of the detector, 0 to 1.
+        height: of the face in its image, in pixels.
+        sharpness: variance of the Laplacian of the grey crop, relative to the crop's own variance:
+            blur takes the first away and leaves the second.
+        brightness: mean grey level, 0 to 255.
+        contrast: standard deviation of the grey levels.
+        inside: share of the crop that lies inside the image, 0 to 1.
+        pose: which way the head looks.
+    """
+
+    score: float
+    height: float
+    sharpness: float
+    brightness: float
+    contrast: float
+    inside: float
+    pose: Pose
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a face must keep to; see :class:`Measures`. Angles in degrees, either way."""
+
+    score: float = 0.9
+    height: float = 48
+    sharpness: float = 0.004
+    darkest: float = 28
+    brightest: float = 232
+    contrast: float = 10
+    inside: float = 0.7
+    yaw: float = 75
+    pitch: float = 50
+    roll: float = 50
+    # Mean difference of grey levels to a face that was kept: below the noise of any camera.
+    difference: float = 0.5
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The face is good enough."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The face is not used.
+
+    Attributes:
+        reason: one word or two, the same for the same fault.
+        value: what was measured.
+        threshold: what it had to keep to.
+    """
+
+    reason: str
+    value: float
+    threshold: float
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.value:.3g}, limit {self.threshold:.3g})"
+
+
+Verdict = Accepted | Rejected
+
+
+def measure(crop: np.ndarray, face: Detection, size: tuple[int, int]) -> Measures:
+    """Measure one face.
+
+    Args:
+        crop: uint8 RGB [160, 160, 3], aligned.
+        face: where it was found.
+        size: width and height of the image that it was found in.
+    """
+    import cv2
+
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    # The middle: eyes, nose and mouth, without hair and background.
+    middle = grey[32:148, 26:134].astype(np.float32)
+    spread = float(middle.std())
+    edges = float(cv2.Laplacian(middle, cv2.CV_32F).var())
+    return Measures(
+        score=face.score,
+        height=face.height,
+        sharpness=edges / max(spread**2, 1e-6),
+        brightness=float(middle.mean()),
+        contrast=spread,
+        inside=share_inside(face.landmarks, *size),
+        pose=pose_of(face.landmarks),
+    )
+
+
+def judge(measures: Measures, limits: Limits | None = None) -> Verdict:
+    """The first limit that a face breaks, or that it breaks none."""
+    limits = limits or Limits()
+    pose = measures.pose
+    at_least = (
+        ("unsure", measures.score, limits.score),
+        ("too small", measures.height, limits.height),
+        ("cut off", measures.inside, limits.inside),
+        ("too dark", measures.brightness, limits.darkest),
+        ("no contrast", measures.contrast, limits.contrast),
+        ("blurred", measures.sharpness, limits.sharpness),
+    )
+    at_most = (
+        ("too bright", measures.brightness, limits.brightest),
+        ("turned away", abs(pose.yaw), limits.yaw),
+        ("tilted", abs(pose.pitch), limits.pitch),
+        ("leaning", abs(pose.roll), limits.roll),
+    )
+    for reason, value, threshold in at_least:
+        if value < threshold:
+            return Rejected(reason, value, threshold)
+    for reason, value, threshold in at_most:
+        if value > threshold:
+            return Rejected(reason, value, threshold)
+    return Accepted()
+
+
+@dataclass
+class Duplicates:
+    """Finds crops that show the same picture again: a frozen camera, a doubled file.
+
+    A living face differs from frame to frame by the camera's noise alone.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    _kept: list[np.ndarray] = field(default_factory=list)
+
+    def judge(self, crop: np.ndarray) -> Verdict:
+        """Whether this crop differs from all that were accepted before; it then counts as one."""
+        import cv2
+
+        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.int16)[::2, ::2]
+        if self._kept:
+            apart = np.abs(np.stack(self._kept) - grey).mean((1, 2)).min()
+            if apart < self.limits.difference:
+                return Rejected("the same picture again", float(apart), self.limits.difference)
+        self._kept.append(grey)
+        return Accepted()

@@ -1,0 +1,134 @@
+"""Judge crops that claim to be one person's faces. They came from outside: nothing is trusted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.faces.alignment import FACE_SIZE
+from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
+from twin_matcher_dagster.faces.detection import detect_faces
+from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.faces.pose import pose_of
+from twin_matcher_dagster.faces.quality import (
+    Accepted,
+    Duplicates,
+    Rejected,
+    Verdict,
+    judge,
+    measure,
+)
+from twin_matcher_dagster.faces.recogniser import template_of
+from twin_matcher_dagster.faces.tracking import Embed
+
+SAME_PERSON = 0.363
+"""Cosine above which SFace takes two single faces for one person (its authors' own threshold)."""
+
+MAX_BELOW = 0.30
+"""How far below the median a face of the same person may be in its cosine to the mean face: 99% of
+single photos of real people were less than 0.29 below, faces of one clip less than 0.15."""
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """What is left of a set of crops.
+
+    Attributes:
+        kept: positions of the good ones, in order.
+        pixels: the good ones, uint8 RGB [160, 160, 3] each.
+        refused: those that can be shown but are not good, in order, likewise.
+        verdicts: on every crop, in order.
+        template: mean vector of the good ones, float32 [128]; zeros where there is none.
+        coverage: how far the head turned.
+        flat: whether the faces move like a flat picture; a hint, see ``coverage.looks_flat``.
+    """
+
+    kept: Sequence[int]
+    pixels: Sequence[np.ndarray]
+    refused: Sequence[np.ndarray]
+    verdicts: Sequence[Verdict]
+    template: np.ndarray
+    coverage: Coverage
+    flat: bool
+
+    def left_out(self) -> dict[str, int]:
+        """How many crops were left out, by reason."""
+        return dict(Counter(v.reason for v in self.verdicts if isinstance(v, Rejected)))
+
+
+def recheck(
+    encoded: Sequence[bytes],
+    embed: Embed,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Recheck:
+    """Decode, find the face again, judge, and see that all are one person.
+
+    Args:
+        encoded: PNG or JPEG bytes of 160 x 160 crops.
+        embed: the reference recogniser.
+        progress: called with the share that is done, 0 to 1.
+    """
+    verdicts: list[Verdict] = []
+    crops: dict[int, np.ndarray] = {}
+    refused: dict[int, np.ndarray] = {}
+    landmarks: dict[int, np.ndarray] = {}
+    duplicates = Duplicates()
+    for index, data in enumerate(encoded):
+        progress(0.8 * index / len(encoded))
+        verdict, crop, points = _judge_one(data)
+        if isinstance(verdict, Accepted) and crop is not None:
+            verdict = duplicates.judge(crop)
+        if isinstance(verdict, Accepted) and crop is not None and points is not None:
+            crops[index], landmarks[index] = crop, points
+        elif crop is not None:
+            refused[index] = crop
+        verdicts.append(verdict)
+    vectors = dict(zip(crops, embed(list(crops.values())), strict=True))
+    for index, verdict in _strangers(vectors).items():
+        verdicts[index] = verdict
+        refused[index] = crops[index]
+    kept = [index for index, verdict in enumerate(verdicts) if isinstance(verdict, Accepted)]
+    good = np.stack([vectors[index] for index in kept]) if kept else np.zeros((1, 128), np.float32)
+    progress(1.0)
+    return Recheck(
+        kept=kept,
+        pixels=[crops[index] for index in kept],
+        refused=[refused[index] for index in sorted(refused)],
+        verdicts=verdicts,
+        template=template_of(good),
+        coverage=coverage_of([pose_of(landmarks[index]).yaw for index in kept]),
+        flat=looks_flat([landmarks[index] for index in kept]),
+    )
+
+
+def _strangers(vectors: Mapping[int, np.ndarray]) -> dict[int, Rejected]:
+    """Faces that are much less like the mean face than the others are: somebody else's."""
+    if not vectors:
+        return {}
+    middle = template_of(np.stack(list(vectors.values())))
+    alike = {index: float(vector @ middle) for index, vector in vectors.items()}
+    threshold = max(SAME_PERSON, float(np.median(list(alike.values()))) - MAX_BELOW)
+    return {
+        index: Rejected("another person", cosine, threshold)
+        for index, cosine in alike.items()
+        if cosine < threshold
+    }
+
+
+def _judge_one(data: bytes) -> tuple[Verdict, np.ndarray | None, np.ndarray | None]:
+    """Verdict, crop and landmarks of one encoded crop."""
+    try:
+        crop = read_image(data)
+    except MediaError:
+        return Rejected("unreadable", 0, 1), None, None
+    if crop.shape[:2] != (FACE_SIZE, FACE_SIZE):
+        return Rejected("another size", max(crop.shape[:2]), FACE_SIZE), None, None
+    found = detect_faces(crop)
+    if len(found) != 1:
+        return Rejected("not one face", len(found), 1), None, None
+    verdict = judge(measure(crop, found[0], (FACE_SIZE, FACE_SIZE)))
+    return verdict, crop, found[0].landmarks

@@ -1,0 +1,134 @@
+"""The reference recogniser: are two faces one person? It is never trained here.
+
+SFace (Zhong et al. 2021, https://arxiv.org/abs/2205.12010), from OpenCV's model zoo under
+Apache-2.0; see ``models/NOTICE.md``. Tracking, cuts, doubled people and impersonation are judged
+with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from twin_matcher_dagster.errors import RecogniserError
+
+DIMENSIONS = 128
+BUNDLED = Path(__file__).parent / "models" / "sface_fp16.onnx"
+# The name of the file in OpenCV's repository on the Hub.
+HUB_FILE = "face_recognition_sface_2021dec.onnx"
+_INPUT_SIZE = 112
+_BATCH = 16
+
+
+class Recogniser:
+    """Unit vectors of aligned faces; the cosine of two says how alike the people are."""
+
+    def __init__(self, model: Path) -> None:
+        """Load a model file.
+
+        Raises:
+            RecogniserError: it is no ONNX model from [n, 3, 112, 112] to [n, 128].
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # The original file lists its weights as inputs, and each would be warned of.
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(model), options, providers=["CPUExecutionProvider"]
+            )
+        # onnxruntime raises many types, some of them not exported.
+        except Exception as error:
+            raise RecogniserError(
+                f"The recogniser {str(model)!r} cannot be loaded: {error}. Set RECOGNISER to "
+                "'bundled', an ONNX file, or a Hub repository id such as "
+                "opencv/face_recognition_sface."
+            ) from error
+        self._input = self._session.get_inputs()[0]
+        if self._session.get_outputs()[0].shape[-1] != DIMENSIONS:
+            raise RecogniserError(
+                f"The recogniser {str(model)!r} does not give {DIMENSIONS} numbers a face. Set "
+                "RECOGNISER to another one."
+            )
+        # The original file takes one face at a time; the bundled one takes any number.
+        self._batch = 1 if self._input.shape[0] == 1 else _BATCH
+
+    def __call__(self, crops: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """Embed aligned faces.
+
+        Args:
+            crops: uint8 RGB [n, 160, 160, 3], aligned as by ``alignment.align``: the template is
+                the one that SFace was trained with.
+
+        Returns:
+            float32 [n, 128], unit vectors.
+        """
+        import cv2
+
+        if not len(crops):
+            return np.zeros((0, DIMENSIONS), np.float32)
+        size = (_INPUT_SIZE, _INPUT_SIZE)
+        pixels = np.stack([cv2.resize(crop, size, interpolation=cv2.INTER_AREA) for crop in crops])
+        pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
+        vectors = np.zeros((len(pixels), DIMENSIONS), np.float32)
+        for start in range(0, len(pixels), self._batch):
+            part = slice(start, start + self._batch)
+            vectors[part] = self._session.run(None, {self._input.name: pixels[part]})[0]
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def template_of(vectors: np.ndarray) -> np.ndarray:
+    """One vector for several faces of one person: the mean, at unit length.
+
+    Args:
+        vectors: float32 [n, 128], n >= 1.
+
+    Returns:
+        float32 [128].
+    """
+    mean = vectors.mean(0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
+
+
+_LOADING = threading.Lock()
+
+
+def load_recogniser(source: str = "bundled") -> Recogniser:
+    """The recogniser behind a name; loaded once in a process.
+
+    Args:
+        source: ``bundled``, the path of an ONNX file, or a Hub repository id.
+
+    Raises:
+        RecogniserError: there is none, or it cannot be loaded.
+    """
+    # Two pages' requests at once must not load it twice.
+    with _LOADING:
+        return _load(source)
+
+
+@lru_cache(maxsize=2)
+def _load(source: str) -> Recogniser:
+    if source == "bundled":
+        return Recogniser(BUNDLED)
+    path = Path(source).expanduser()
+    return Recogniser(path if path.is_file() else _from_hub(source))
+
+
+def _from_hub(repository: str) -> Path:
+    """The model file of a Hub repository, through the cache of `huggingface_hub`."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repository, HUB_FILE))
+    # huggingface_hub raises many types; all mean that the file is out of reach.
+    except Exception as error:
+        raise RecogniserError(
+            f"There is no file {repository!r}, and no {HUB_FILE} in a Hub repository of that name: "
+            f"{error}. Set RECOGNISER to 'bundled', an ONNX file, or a repository id."
+        ) from error

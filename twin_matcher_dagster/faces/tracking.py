@@ -1,0 +1,163 @@
+"""Who is who in a clip: faces are followed by position, and told apart by the recogniser.
+
+Embedding every face of every frame would cost more than finding them. So a face is followed by
+where it is, looked at now and then, and looked at closely only where it may have become another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from twin_matcher_dagster.faces.detection import Detection
+
+# Vectors of aligned crops: uint8 [n, 160, 160, 3] -> float32 [n, 128].
+Embed = Callable[[Sequence[np.ndarray]], np.ndarray]
+
+SAME_IN_CLIP = 0.70
+"""Cosine of a face and its person's mean face, in one clip: real people kept above 0.78 and
+rendered ones above 0.85 while they turned; other real people stayed below 0.30, rendered ones below
+0.67."""
+
+LOOK_EVERY_S = 0.5
+# A face may move by this share of its own size from one frame to the next and be the same.
+_MAX_MOVE = 0.6
+_MAX_GROWTH = 1.6
+# After this long without the face, whoever comes is looked at as somebody new.
+_MAX_GAP_S = 0.35
+
+
+@dataclass
+class Seen:
+    """One face in one frame.
+
+    Attributes:
+        time: seconds from the start of the clip.
+        face: where it is.
+        crop: uint8 RGB [160, 160, 3], aligned.
+        size: width and height of the frame in pixels.
+        faces_in_frame: how many faces were found beside it, and it.
+        vector: float32 [128], once somebody looked.
+    """
+
+    time: float
+    face: Detection
+    crop: np.ndarray
+    size: tuple[int, int]
+    faces_in_frame: int = 1
+    vector: np.ndarray | None = None
+
+
+@dataclass
+class Person:
+    """All that was seen of one person, in order of time."""
+
+    seen: list[Seen] = field(default_factory=list)
+
+    @property
+    def template(self) -> np.ndarray:
+        """Mean of the vectors at hand, unit length, float32 [128]."""
+        mean = np.mean([one.vector for one in self.seen if one.vector is not None], 0)
+        return mean / max(float(np.linalg.norm(mean)), 1e-9)
+
+
+def people_of(frames: Sequence[Sequence[Seen]], embed: Embed) -> list[Person]:
+    """The people of a clip, who is seen most first.
+
+    Args:
+        frames: the faces of each frame, in order of time.
+        embed: the recogniser.
+    """
+    parts: list[Person] = []
+    for track in _tracks(frames):
+        parts += _split(track, embed)
+    people: list[Person] = []
+    for part in sorted(parts, key=lambda part: -len(part.seen)):
+        alike = [float(part.template @ known.template) for known in people]
+        if alike and max(alike) >= SAME_IN_CLIP:
+            known = people[int(np.argmax(alike))]
+            known.seen = sorted(known.seen + part.seen, key=lambda one: one.time)
+        else:
+            people.append(part)
+    return sorted(people, key=lambda person: -len(person.seen))
+
+
+def _tracks(frames: Sequence[Sequence[Seen]]) -> list[list[Seen]]:
+    """Faces that stay where they were, frame after frame."""
+    open_tracks: list[list[Seen]] = []
+    closed: list[list[Seen]] = []
+    for seen in frames:
+        if not seen:
+            continue
+        now = seen[0].time
+        fresh = [track for track in open_tracks if now - track[-1].time <= _MAX_GAP_S]
+        closed += [track for track in open_tracks if now - track[-1].time > _MAX_GAP_S]
+        open_tracks = fresh
+        pairs = sorted(
+            ((_distance(track[-1].face, one.face), t, s))
+            for t, track in enumerate(open_tracks)
+            for s, one in enumerate(seen)
+        )
+        taken_tracks: set[int] = set()
+        taken_seen: set[int] = set()
+        for distance, t, s in pairs:
+            if distance <= 1 and t not in taken_tracks and s not in taken_seen:
+                open_tracks[t].append(seen[s])
+                taken_tracks.add(t)
+                taken_seen.add(s)
+        open_tracks += [[one] for s, one in enumerate(seen) if s not in taken_seen]
+    return closed + open_tracks
+
+
+def _distance(one: Detection, other: Detection) -> float:
+    """How far two boxes are apart; at most 1 is near enough for the same face."""
+    size = max(one.height, other.height)
+    move = np.hypot(*np.subtract(one.centre, other.centre)) / (size * _MAX_MOVE)
+    growth = size / max(1.0, min(one.height, other.height))
+    return float(move) if growth <= _MAX_GROWTH else 2.0
+
+
+def _split(track: list[Seen], embed: Embed) -> list[Person]:
+    """Cut a track where the face becomes somebody else's: a cut of the film at the same place."""
+    _look(_now_and_then(track), embed)
+    looked = [index for index, one in enumerate(track) if one.vector is not None]
+    # Where two looks differ, look at every face between them.
+    for first, second in pairwise(looked):
+        if _cosine(track[first], track[second]) < SAME_IN_CLIP:
+            _look(track[first : second + 1], embed)
+    people: list[Person] = []
+    for one in track:
+        if not people:
+            people.append(Person())
+        elif one.vector is not None:
+            alike = float(one.vector @ people[-1].template)
+            last = next(s for s in reversed(people[-1].seen) if s.vector is not None)
+            if max(alike, _cosine(one, last)) < SAME_IN_CLIP:
+                people.append(Person())
+        people[-1].seen.append(one)
+    return people
+
+
+def _now_and_then(track: list[Seen]) -> list[Seen]:
+    """The first and the last face, and one every half second between."""
+    chosen = [track[0]]
+    for one in track[1:]:
+        if one.time - chosen[-1].time >= LOOK_EVERY_S:
+            chosen.append(one)
+    return chosen if chosen[-1] is track[-1] else [*chosen, track[-1]]
+
+
+def _look(faces: Sequence[Seen], embed: Embed) -> None:
+    """Embed those that were not looked at yet."""
+    new = [one for one in faces if one.vector is None]
+    for one, vector in zip(new, embed([one.crop for one in new]), strict=True):
+        one.vector = vector
+
+
+def _cosine(one: Seen, other: Seen) -> float:
+    if one.vector is None or other.vector is None:
+        return 1.0
+    return float(one.vector @ other.vector)

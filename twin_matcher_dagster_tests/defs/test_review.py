@@ -1,0 +1,139 @@
+"""The same face under another name: flagged, left out, and a person's to decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.faces_io import faces_of
+from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.identities.names import user_id
+from twin_matcher_dagster.intake import Consent, submit
+from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests.graph import materialize, upload_story
+
+CLIPS = SAMPLE / "clips"
+PHOTO = SAMPLE / "photos/amara.jpg"
+AMARA = Story("Amara Tessemaye", CLIPS / "amara_1.mp4", PHOTO)
+AGAIN = Story("amara_tessemaye", CLIPS / "amara_2.mp4", PHOTO)
+IMPOSTOR = Story("Somebody Else", CLIPS / "amara_2.mp4", PHOTO)
+TEODOR = Story("Teodor Vlasinca", CLIPS / "teodor_1.mp4", PHOTO)
+
+
+class Bench:
+    """A bucket with balanced celebrities, and uploads judged one after the other."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.instance = dg.DagsterInstance.ephemeral()
+        assert materialize(self.instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
+
+    def judge(self, upload_id: str, **config: str) -> dict[str, Any]:
+        """The verdict on an upload; with what was shown of it under ``metadata``."""
+        self.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
+        result = materialize(
+            self.instance,
+            [keys.USER_FACES],
+            partition_key=upload_id,
+            run_config={"ops": {keys.USER_FACES: {"config": config}}} if config else None,
+        )
+        assert result.success
+        head = ManifestLog(self.store, layout.log(layout.user(upload_id))).head()
+        assert head
+        (made,) = result.asset_materializations_for_node(keys.USER_FACES)
+        return {**head.body, "metadata": {k: v.value for k, v in made.metadata.items()}}
+
+    def people(self) -> set[str]:
+        """Who is in the data set."""
+        assert materialize(self.instance, [keys.TWIN_DATASET]).success
+        head = ManifestLog(self.store, layout.log(layout.DATASETS)).head()
+        assert head
+        return {person["identity_id"] for person in head.body["identities"]}
+
+
+@pytest.fixture
+def bench(store: ObjectStore, small_source: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("RAW_FACES", str(small_source))
+    return Bench(store)
+
+
+def test_the_same_face_under_another_name_waits_for_a_person(bench: Bench) -> None:
+    first = upload_story(bench.store, AMARA)
+    assert bench.judge(first)["state"] == "accepted"
+    second = upload_story(bench.store, IMPOSTOR)
+    verdict = bench.judge(second)
+    assert verdict["state"] == "flagged"
+    assert verdict["accepted"] is False
+    assert verdict["shards"] == []
+    (flag,) = verdict["flags"]
+    assert f"looks like Amara Tessemaye ({user_id(first)})" in flag
+    assert "data:image" in verdict["metadata"]["faces"]
+    assert "data:image" in verdict["metadata"]["the other"]
+    assert {user_id(first)} <= bench.people()
+    assert user_id(second) not in bench.people()
+
+    verdict = bench.judge(second, decision="accept", note="a twin sister")
+    assert verdict["state"] == "accepted"
+    assert verdict["metadata"]["review"] == "accept a twin sister"
+    assert user_id(second) in bench.people()
+    # The word stays when the asset is made again without one.
+    assert bench.judge(second)["state"] == "accepted"
+
+    assert bench.judge(second, decision="reject", note="no")["state"] == "rejected"
+    assert user_id(second) not in bench.people()
+
+
+def test_the_same_person_by_the_same_name_is_welcome_again(bench: Bench) -> None:
+    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
+    verdict = bench.judge(upload_story(bench.store, AGAIN))
+    assert verdict["state"] == "accepted"
+    assert "Amara Tessemaye" in verdict["metadata"]["most like"]
+
+
+def test_another_person_is_not_flagged(bench: Bench) -> None:
+    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
+    assert bench.judge(upload_story(bench.store, TEODOR))["state"] == "accepted"
+
+
+def test_a_celebritys_face_is_flagged_whatever_the_name(bench: Bench) -> None:
+    head = ManifestLog(bench.store, layout.log(layout.BALANCED)).head()
+    assert head
+    faces = list(faces_of(bench.store, head.body))
+    known = faces[0]
+    crops = [read_image(f.image) for f in faces if f.identity_id == known.identity_id]
+    upload_id = submit(bench.store, crops, known.label, Consent.now())
+    verdict = bench.judge(upload_id)
+    assert verdict["state"] == "flagged"
+    assert f"looks like {known.label} ({known.identity_id})" in verdict["flags"][0]
+
+
+def test_nobody_can_make_a_face_of_what_is_none(bench: Bench) -> None:
+    upload_id = upload_story(bench.store, AMARA)
+    bench.store.client.delete_object(
+        Bucket=bench.store.bucket, Key=f"uploads/faces/{upload_id}/003.png"
+    )
+    verdict = bench.judge(upload_id, decision="accept")
+    assert verdict["state"] == "rejected"
+    assert verdict["template"] is None
+
+
+def test_crops_of_somebody_else_are_left_out(bench: Bench) -> None:
+    """Twenty-five good crops and five of another person: the five never get into the identity."""
+    from twin_matcher_dagster.faces.clip import extract_faces
+
+    amara, teodor = (
+        [face.image for face in extract_faces(story.clip).faces] for story in (AMARA, TEODOR)
+    )
+    mixed = [*amara[:25], *teodor[:5]]
+    upload_id = submit(bench.store, mixed, "Mixed", Consent.now())
+    verdict = bench.judge(upload_id)
+    assert verdict["metadata"]["left out"] == {"another person": 5}
+    assert verdict["shards"][0]["rows"] == 25
