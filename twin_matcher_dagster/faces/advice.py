@@ -23,6 +23,8 @@ def sentence(refused: Rejected, left_out: Mapping[str, int]) -> str:
         "a clip of one person alone.",
         "another person": f"The clip changes to another person, for {refused.value:.1f} seconds. "
         "Record one person in one go.",
+        "photos of another person": f"{refused.value:.0f} photos show somebody else. Choose photos "
+        "of one person.",
     }
     if refused.reason in sentences:
         return sentences[refused.reason]

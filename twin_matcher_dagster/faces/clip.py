@@ -27,8 +27,8 @@ from twin_matcher_dagster.faces.quality import (
     judge,
     measure,
 )
-from twin_matcher_dagster.faces.recogniser import load_recogniser
-from twin_matcher_dagster.faces.tracking import Person, Seen, people_of
+from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
+from twin_matcher_dagster.faces.tracking import SAME_IN_CLIP, Person, Seen, people_of
 from twin_matcher_dagster.faces.video import MAX_FRAMES, stream_frames
 
 MIN_FACES = 20
@@ -41,6 +41,8 @@ _MAX_FACES_A_FRAME = 2
 _MAX_SHARED = 0.3
 # Somebody else alone, for longer than this, is a cut to another person and not a passer-by.
 _MAX_OTHER_S = 0.35
+# So many photos of somebody else are left out; more are no mistake.
+_MAX_OTHER_PHOTOS = 2
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,6 @@ def extract_from_photos(
     Raises:
         MediaError: one of them is not a readable image.
     """
-
     collector = FaceCollector(every_s=0)
     for index, path in enumerate(paths[:MAX_FRAMES]):
         progress(index / len(paths))
@@ -159,10 +160,12 @@ def report_on(
         moving: whether the frames are a film; photos are not asked to move.
     """
     frames = collector.frames
-    people = people_of(frames, load_recogniser(recogniser))
+    # Photos of one person differ by years and light, frames of a clip do not.
+    same = SAME_IN_CLIP if moving else SAME_PERSON
+    people = people_of(frames, load_recogniser(recogniser), same)
     if not people:
         return _nobody()
-    refused = _several(frames, people)
+    refused = _several(frames, people, moving)
     main = people[0]
     faces, looks = _judged(main, frames)
     if refused is None and len(faces) < MIN_FACES:
@@ -181,7 +184,7 @@ def _nobody() -> ClipReport:
     return ClipReport([], [], coverage_of([]), Rejected("no face", 0, MIN_FACES), [])
 
 
-def _several(frames: list[list[Seen]], people: list[Person]) -> Rejected | None:
+def _several(frames: list[list[Seen]], people: list[Person], moving: bool) -> Rejected | None:
     """Whether more than one person is shown, in a way that cannot be told apart safely."""
     with_face = [seen for seen in frames if seen]
     crowd = float(np.median([seen[0].faces_in_frame for seen in with_face]))
@@ -198,8 +201,10 @@ def _several(frames: list[list[Seen]], people: list[Person]) -> Rejected | None:
             for one in other.seen
             if one.time not in main_times and one.face.height >= RIVAL_HEIGHT * size
         ]
+        if not moving and len(alone) > _MAX_OTHER_PHOTOS:
+            return Rejected("photos of another person", len(alone), _MAX_OTHER_PHOTOS)
         # A face that cannot be recognised for a moment is no other person; one that stays is.
-        if len(alone) > 1 and alone[-1] - alone[0] > _MAX_OTHER_S:
+        if moving and len(alone) > 1 and alone[-1] - alone[0] > _MAX_OTHER_S:
             return Rejected("another person", alone[-1] - alone[0], _MAX_OTHER_S)
     return None
 

@@ -22,11 +22,8 @@ from twin_matcher_dagster.faces.quality import (
     judge,
     measure,
 )
-from twin_matcher_dagster.faces.recogniser import template_of
+from twin_matcher_dagster.faces.recogniser import SAME_PERSON, template_of
 from twin_matcher_dagster.faces.tracking import Embed
-
-SAME_PERSON = 0.363
-"""Cosine above which SFace takes two single faces for one person (its authors' own threshold)."""
 
 MAX_BELOW = 0.30
 """How far below the median a face of the same person may be in its cosine to the mean face: 99% of

@@ -17,6 +17,9 @@ import numpy as np
 from twin_matcher_dagster.errors import RecogniserError
 
 DIMENSIONS = 128
+SAME_PERSON = 0.363
+"""Cosine above which SFace takes two single faces for one person (its authors' own threshold)."""
+
 BUNDLED = Path(__file__).parent / "models" / "sface_fp16.onnx"
 # The name of the file in OpenCV's repository on the Hub.
 HUB_FILE = "face_recognition_sface_2021dec.onnx"

@@ -30,7 +30,7 @@ _MAX_GROWTH = 1.6
 _MAX_GAP_S = 0.35
 
 
-@dataclass
+@dataclass(eq=False)
 class Seen:
     """One face in one frame.
 
@@ -51,7 +51,7 @@ class Seen:
     vector: np.ndarray | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Person:
     """All that was seen of one person, in order of time."""
 
@@ -64,25 +64,38 @@ class Person:
         return mean / max(float(np.linalg.norm(mean)), 1e-9)
 
 
-def people_of(frames: Sequence[Sequence[Seen]], embed: Embed) -> list[Person]:
+def people_of(
+    frames: Sequence[Sequence[Seen]], embed: Embed, same: float = SAME_IN_CLIP
+) -> list[Person]:
     """The people of a clip, who is seen most first.
 
     Args:
         frames: the faces of each frame, in order of time.
         embed: the recogniser.
+        same: cosine of two mean faces from which on they are one person's.
     """
     parts: list[Person] = []
     for track in _tracks(frames):
         parts += _split(track, embed)
-    people: list[Person] = []
-    for part in sorted(parts, key=lambda part: -len(part.seen)):
-        alike = [float(part.template @ known.template) for known in people]
-        if alike and max(alike) >= SAME_IN_CLIP:
-            known = people[int(np.argmax(alike))]
-            known.seen = sorted(known.seen + part.seen, key=lambda one: one.time)
-        else:
-            people.append(part)
-    return sorted(people, key=lambda person: -len(person.seen))
+    return sorted(_joined(parts, same), key=lambda person: -len(person.seen))
+
+
+def _joined(parts: list[Person], same: float) -> list[Person]:
+    """Join the two that are most alike, again and again, while they are alike enough.
+
+    A mean of many faces is a better judge than one of few: so the order matters.
+    """
+    people = list(parts)
+    while len(people) > 1:
+        templates = np.stack([person.template for person in people])
+        alike = templates @ templates.T - 2 * np.eye(len(people))
+        first, second = np.unravel_index(int(alike.argmax()), alike.shape)
+        if alike[first, second] < same:
+            break
+        one, other = people[int(first)], people[int(second)]
+        one.seen = sorted(one.seen + other.seen, key=lambda seen: seen.time)
+        people.remove(other)
+    return people
 
 
 def _tracks(frames: Sequence[Sequence[Seen]]) -> list[list[Seen]]:

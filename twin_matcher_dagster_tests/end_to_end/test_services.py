@@ -23,7 +23,7 @@ from twin_matcher_dagster.local.environment import CHILD_MARK, environment
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE, Settings
 from twin_matcher_dagster_tests.graph import another_frame, upload_story
 
-# Each starts a whole installation, and some train twice: on a busy machine more than the usual limit.
+# Each starts a whole installation and some train twice: longer than a usual test on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 
 NEWCOMER = Story("Teodor Vlasinca", SAMPLE / "clips/teodor_1.mp4", SAMPLE / "photos/teodor.jpg")

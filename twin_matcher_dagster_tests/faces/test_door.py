@@ -537,6 +537,7 @@ def bytes_like_a_photo(draw: st.DrawFn) -> bytes:
     return start[:place] + noise + start[place + draw(st.integers(0, 400)) :]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about what is wrong inside
 @settings(max_examples=200, deadline=None)
 @given(bytes_like_a_photo())
 def test_any_bytes_are_a_picture_or_refused(data: bytes) -> None:

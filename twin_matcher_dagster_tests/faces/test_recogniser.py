@@ -204,7 +204,7 @@ def test_a_file_that_is_no_recogniser_is_explained(
 
 
 @pytest.mark.parametrize(
-    "source", ["/nowhere/model.onnx", "no such file", "a/b/c", "", "~nobody/x"]
+    "source", ["/nowhere/model.onnx", "no such file", "a/b/c", "", "~no-such-user/x"]
 )
 def test_a_file_that_is_missing_is_explained(source: str) -> None:
     """None of these can be the name of a repository, so that the Hub is not asked."""
