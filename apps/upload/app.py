@@ -16,7 +16,6 @@ from apps.page import FORGET_AFTER_S, launch, open_store, problem, success
 from apps.upload.guide import Guide
 from apps.upload.plot import yaw_plot
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.faces.advice import sentence
 from twin_matcher_dagster.faces.clip import (
     MIN_FACES,
     ClipReport,
@@ -73,7 +72,7 @@ def look(report: Callable[[], ClipReport]) -> Found:
     pictures = [(face.image, _angle(face.pose.yaw)) for face in found.faces]
     plot = yaw_plot(found.looks)
     if found.refused:
-        return None, pictures, problem(sentence(found.refused, found.left_out())) + plot
+        return None, pictures, problem(found.advice()) + plot
     lines = [f"{len(found.faces)} faces found. If these are you, go on below.", *found.hints]
     if found.coverage.missing:
         lines.append("It would be better with both sides. " + " ".join(found.coverage.missing))

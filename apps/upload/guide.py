@@ -45,7 +45,8 @@ class Guide:
             return False
         now = time.monotonic()
         self._started = now if self._started is None else self._started
-        problem = self._collector.add(frame, now - self._started)
+        self._collector.add(frame, now - self._started)
+        problem = self._collector.trouble()
         coverage = self._collector.coverage
         enough = self._collector.faces >= ENOUGH and not coverage.missing
         self._done = enough or self._collector.faces >= MAX_FRAMES

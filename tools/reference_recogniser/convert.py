@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,7 @@ def in_half_precision(original: bytes) -> bytes:
 
 def check(original: bytes, converted: bytes, faces: Path) -> None:
     """Embed faces with both files; print how far the vectors are apart and the rank-1 rate of each, leave one out."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import cv2
     import onnxruntime
     import pyarrow.parquet as parquet

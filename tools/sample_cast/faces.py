@@ -1,7 +1,10 @@
 """Find the face in a render and cut it out as the data set has it."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")     # before onnxruntime is loaded
 
 import cv2
 import numpy as np

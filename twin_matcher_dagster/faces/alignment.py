@@ -90,4 +90,6 @@ def share_inside(landmarks: np.ndarray, width: int, height: int) -> float:
     steps = np.linspace(0, FACE_SIZE, 17)
     grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
     x, y = (np.c_[grid, np.ones(len(grid))] @ back.T)[:, :2].T
-    return float(((x >= 0) & (x <= width) & (y >= 0) & (y <= height)).mean())
+    rim = 1e-6 * max(width, height)  # of rounding
+    inside = (x >= -rim) & (x <= width + rim) & (y >= -rim) & (y <= height + rim)
+    return float(inside.mean())

@@ -81,6 +81,7 @@ class ClipReport:
         coverage: how far the head turned, and what is missing.
         refused: why the clip cannot be used; None if it can.
         hints: what a person may want to look into; none of it refuses a clip.
+        photos: whether these are photos rather than a clip.
     """
 
     faces: Sequence[ClipFace]
@@ -88,6 +89,7 @@ class ClipReport:
     coverage: Coverage
     refused: Rejected | None
     hints: Sequence[str]
+    photos: bool = False
 
     def left_out(self) -> dict[str, int]:
         """How many frames were left out, by reason."""
@@ -97,7 +99,11 @@ class ClipReport:
     def raise_if_refused(self) -> None:
         """Raise FaceError with the sentence that says what to do."""
         if self.refused:
-            raise FaceError(sentence(self.refused, self.left_out()))
+            raise FaceError(self.advice())
+
+    def advice(self) -> str:
+        """What is wrong and what to do, in a sentence or two; empty if nothing is."""
+        return sentence(self.refused, self.left_out(), self.photos) if self.refused else ""
 
 
 def extract_faces(
@@ -164,7 +170,7 @@ def report_on(
     same = SAME_IN_CLIP if moving else SAME_PERSON
     people = people_of(frames, load_recogniser(recogniser), same)
     if not people:
-        return _nobody()
+        return _nobody(photos=not moving)
     refused = _several(frames, people, moving)
     main = people[0]
     faces, looks = _judged(main, frames)
@@ -176,12 +182,17 @@ def report_on(
     # Spread over the whole clip, so that both sides of the head stay in.
     chosen = np.linspace(0, len(faces) - 1, min(len(faces), MAX_FACES)).round().astype(int)
     return ClipReport(
-        [faces[index] for index in chosen], looks, coverage, refused, hints if flat else []
+        [faces[index] for index in chosen],
+        looks,
+        coverage,
+        refused,
+        hints if flat else [],
+        photos=not moving,
     )
 
 
-def _nobody() -> ClipReport:
-    return ClipReport([], [], coverage_of([]), Rejected("no face", 0, MIN_FACES), [])
+def _nobody(photos: bool) -> ClipReport:
+    return ClipReport([], [], coverage_of([]), Rejected("no face", 0, MIN_FACES), [], photos)
 
 
 def _several(frames: list[list[Seen]], people: list[Person], moving: bool) -> Rejected | None:

@@ -7,14 +7,16 @@ import numpy as np
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of
 from twin_matcher_dagster.faces.detection import detect_faces
+from twin_matcher_dagster.faces.photo import RIVAL_HEIGHT
 from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import Rejected, judge, measure
+from twin_matcher_dagster.faces.sampling import TimeGrid
 from twin_matcher_dagster.faces.tracking import Seen
 from twin_matcher_dagster.faces.video import MAX_FRAMES, SAMPLE_EVERY_S
 
-# Detection works on frames of this many pixels: about 10 ms each on two cores. Where the largest
+# Detection works on frames of this many pixels: about 6 ms each on two cores. Where the largest
 # face is small there may be many: a second look at more pixels finds the ones further back.
-_DETECTION_SIDE = 480
+_DETECTION_SIDE = 320
 _SECOND_LOOK_SIDE = 640
 _SMALL_FACE = 80
 # Faces of one frame that are followed; the smallest of a crowd do not matter.
@@ -35,37 +37,35 @@ class FaceCollector:
 
     def __init__(self, every_s: float = SAMPLE_EVERY_S) -> None:
         self.frames: list[list[Seen]] = []
-        self._every_s = every_s
-        self._last: float | None = None
+        self._grid = TimeGrid(every_s)
 
-    def add(self, image: np.ndarray, time: float) -> str | None:
+    def add(self, image: np.ndarray, time: float) -> None:
         """Look at one more frame.
 
         Args:
             image: uint8 RGB [height, width, 3].
             time: seconds from the start.
-
-        Returns:
-            What is wrong with it in a word or two, for hints while recording; None if nothing is.
         """
-        # Half a frame of tolerance: 25 frames a second are not at exact multiples of 100 ms.
-        if self._last is not None and 0 <= time - self._last < self._every_s - 0.02:
-            return None
-        self._last = time
+        if not self._grid.takes(time):
+            return
         found = detect_faces(image, _DETECTION_SIDE)
-        if found and found[0].height < _SMALL_FACE:
+        if not found or found[0].height < _SMALL_FACE:
             found = detect_faces(image, _SECOND_LOOK_SIDE) or found
         size = image.shape[1], image.shape[0]
         followed = ((face, align(image, face.landmarks)) for face in found[:_MAX_FOLLOWED])
         self.frames.append([Seen(time, face, crop, size, len(found)) for face, crop in followed])
         if len(self.frames) > MAX_FRAMES:
-            self.frames, self._every_s = self.frames[::2], self._every_s * 2
-        if not found:
+            self.frames = self.frames[::2]
+            self._grid.thin_out()
+
+    def trouble(self) -> str | None:
+        """What is wrong with the last frame in a word or two, for hints; None if nothing is."""
+        seen = self.frames[-1] if self.frames else []
+        if not seen:
             return "no face"
-        if len(found) > 1:
+        if any(one.face.height >= RIVAL_HEIGHT * seen[0].face.height for one in seen[1:]):
             return "somebody else beside"
-        seen = self.frames[-1][0]
-        verdict = judge(measure(seen.crop, seen.face, seen.size))
+        verdict = judge(measure(seen[0].crop, seen[0].face, seen[0].size))
         return verdict.reason if isinstance(verdict, Rejected) else None
 
     @property

@@ -61,11 +61,17 @@ def looks_flat(landmarks: Sequence[np.ndarray]) -> bool:
     """
     if len(landmarks) < 10:
         return False
-    points = np.stack(landmarks).astype(np.float64)
+    shown_points = np.stack(landmarks).astype(np.float64)
+    # All in one place first: the middle of shapes that were moved and turned is no such shape.
+    points = np.stack([_moved(shown, shown_points[0]) for shown in shown_points])
     middle = np.median(points, 0)
     scale = float(np.hypot(*(middle[1] - middle[0]))) or 1.0
     residuals = []
     for shown in points:
-        matrix = similarity_transform(shown, middle)
-        residuals.append(np.abs(np.c_[shown, np.ones(5)] @ matrix.T - middle).mean() / scale)
+        residuals.append(np.abs(_moved(shown, middle) - middle).mean() / scale)
     return float(np.quantile(residuals, 0.9)) < FLAT_RESIDUAL
+
+
+def _moved(shown: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Five points brought as near to others as rotation, scale and shift can."""
+    return np.c_[shown, np.ones(5)] @ similarity_transform(shown, target).T

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.faces.sampling import TimeGrid
 
 FRAME, DONE, ERROR = b"F", b"D", b"E"
 FRAME_HEADER = struct.Struct("<dHH")
@@ -61,7 +62,7 @@ def decode(path: str, every_s: float, side: int) -> Iterator[tuple[float, np.nda
 
     Args:
         path: video file.
-        every_s: time between frames; it doubles each time that 100 more frames would come.
+        every_s: time between frames.
         side: longer side of the frames that are given, in pixels; smaller ones stay as they are.
 
     Yields:
@@ -73,7 +74,8 @@ def decode(path: str, every_s: float, side: int) -> Iterator[tuple[float, np.nda
     import av
 
     try:
-        with av.open(path, options=_ONLY_VIDEO_FILES) as container:
+        # Names and titles in other letters than Unicode are no fault of the clip.
+        with av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore") as container:
             if not container.streams.video:
                 raise MediaError("The file has no video track. Upload or record a video.")
             _check(container)
@@ -126,14 +128,10 @@ def _frames(container: Any) -> Iterator[tuple[float, Any]]:
 def _thinned(
     frames: Iterator[tuple[float, Any]], every_s: float, side: int
 ) -> Iterator[tuple[float, np.ndarray]]:
-    last: float | None = None
+    grid = TimeGrid(every_s)
     for time, frame in frames:
-        # Half a frame of tolerance: 25 frames a second are not at exact multiples of 100 ms. A clip
-        # whose times go backwards (a damaged one) is taken as it comes.
-        if last is not None and 0 <= time - last < every_s - 0.02:
-            continue
-        last = time
-        yield time, upright(frame, side)
+        if grid.takes(time):
+            yield time, upright(frame, side)
 
 
 def upright(frame: Any, side: int) -> np.ndarray:
@@ -156,6 +154,8 @@ def _write(out: BinaryIO, task: dict[str, Any]) -> None:
     except MediaError as error:
         text = str(error).encode()
         out.write(ERROR + ERROR_HEADER.pack(len(text)) + text)
+        # At once: taking the decoder down may take long.
+        out.flush()
     out.flush()
 
 
@@ -163,7 +163,9 @@ def main() -> None:
     """Wait for a task, do it, end."""
     import av
 
-    av.logging.set_level(av.logging.PANIC)
+    # No messages, and none through Python: a thread of FFmpeg that waits for the interpreter, while
+    # the interpreter waits for the thread to end, hangs for ever.
+    av.logging.set_level(None)
     line = sys.stdin.buffer.readline()
     if line:
         limit_this_process()

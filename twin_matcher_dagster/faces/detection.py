@@ -6,11 +6,17 @@ wheel, so nothing is fetched.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from twin_matcher_dagster.faces.inference import open_session
+
 SCORE_THRESHOLD = 0.9
+_DOUBLE = 0.6
+_OPENING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ def detect_faces(image: np.ndarray, max_side: int = 640) -> list[Detection]:
         Faces with a score above 0.9; an empty list where there is none.
     """
     import cv2
-    import retinaface
 
+    retinaface = _retinaface()
     scale = min(1.0, max_side / max(image.shape[:2]))
     if scale < 1.0:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
@@ -68,4 +74,32 @@ def detect_faces(image: np.ndarray, max_side: int = 640) -> list[Detection]:
         for face in found
         if face.width > 0 and face.height > 0
     ]
-    return sorted(faces, key=lambda face: -face.height)
+    return sorted(_without_doubles(faces), key=lambda face: -face.height)
+
+
+def _without_doubles(faces: list[Detection]) -> list[Detection]:
+    """Without boxes that lie mostly inside one that is surer: the same face, found twice."""
+    kept: list[Detection] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(_overlap(face, other) < _DOUBLE for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _overlap(one: Detection, other: Detection) -> float:
+    """Common area of two boxes, as a share of the smaller one."""
+    wide = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    high = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    smaller = min(one.width * one.height, other.width * other.height)
+    return max(0.0, wide) * max(0.0, high) / max(smaller, 1e-9)
+
+
+def _retinaface() -> Any:
+    """The detector's module, its network opened as ours are; by one thread alone."""
+    import retinaface
+    from retinaface.weights import WEIGHTS
+
+    with _OPENING:
+        if retinaface.ONNX_SESSION is None:
+            retinaface.ONNX_SESSION = open_session(WEIGHTS)
+    return retinaface

@@ -43,9 +43,9 @@ class Measures:
 class Limits:
     """What a face must keep to; see :class:`Measures`. Angles in degrees, either way."""
 
-    score: float = 0.9
+    score: float = 0.95
     height: float = 48
-    sharpness: float = 0.004
+    sharpness: float = 0.002
     darkest: float = 28
     brightest: float = 232
     contrast: float = 10
@@ -97,7 +97,9 @@ def measure(crop: np.ndarray, face: Detection, size: tuple[int, int]) -> Measure
     # The middle: eyes, nose and mouth, without hair and background.
     middle = grey[32:148, 26:134].astype(np.float32)
     spread = float(middle.std())
-    edges = float(cv2.Laplacian(middle, cv2.CV_32F).var())
+    # Smoothed first: the noise of the camera, and rounding to whole greys, are no detail.
+    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)[32:148, 26:134]
+    edges = float(cv2.Laplacian(smooth, cv2.CV_32F).var())
     return Measures(
         score=face.score,
         height=face.height,
@@ -118,18 +120,18 @@ def judge(measures: Measures, limits: Limits | None = None) -> Verdict:
         ("too small", measures.height, limits.height),
         ("cut off", measures.inside, limits.inside),
         ("too dark", measures.brightness, limits.darkest),
+        ("too bright", -measures.brightness, -limits.brightest),
         ("no contrast", measures.contrast, limits.contrast),
         ("blurred", measures.sharpness, limits.sharpness),
     )
     at_most = (
-        ("too bright", measures.brightness, limits.brightest),
         ("turned away", abs(pose.yaw), limits.yaw),
         ("tilted", abs(pose.pitch), limits.pitch),
         ("leaning", abs(pose.roll), limits.roll),
     )
     for reason, value, threshold in at_least:
         if value < threshold:
-            return Rejected(reason, value, threshold)
+            return Rejected(reason, abs(value), abs(threshold))
     for reason, value, threshold in at_most:
         if value > threshold:
             return Rejected(reason, value, threshold)

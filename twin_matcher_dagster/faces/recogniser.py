@@ -7,6 +7,7 @@ with it.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from twin_matcher_dagster.errors import RecogniserError
+from twin_matcher_dagster.faces.inference import open_session
 
 DIMENSIONS = 128
 SAME_PERSON = 0.363
@@ -36,15 +38,8 @@ class Recogniser:
         Raises:
             RecogniserError: it is no ONNX model from [n, 3, 112, 112] to [n, 128].
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # The original file lists its weights as inputs, and each would be warned of.
-        options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(model), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(str(model))
         # onnxruntime raises many types, some of them not exported.
         except Exception as error:
             raise RecogniserError(
@@ -53,10 +48,11 @@ class Recogniser:
                 "opencv/face_recognition_sface."
             ) from error
         self._input = self._session.get_inputs()[0]
-        if self._session.get_outputs()[0].shape[-1] != DIMENSIONS:
+        inputs, outputs = list(self._input.shape or []), self._session.get_outputs()[0].shape
+        if inputs[1:] != [3, _INPUT_SIZE, _INPUT_SIZE] or list(outputs or [])[1:] != [DIMENSIONS]:
             raise RecogniserError(
                 f"The recogniser {str(model)!r} does not give {DIMENSIONS} numbers a face. Set "
-                "RECOGNISER to another one."
+                "RECOGNISER to 'bundled', or to another one."
             )
         # The original file takes one face at a time; the bundled one takes any number.
         self._batch = 1 if self._input.shape[0] == 1 else _BATCH
@@ -119,7 +115,7 @@ def load_recogniser(source: str = "bundled") -> Recogniser:
 def _load(source: str) -> Recogniser:
     if source == "bundled":
         return Recogniser(BUNDLED)
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 - leaves "~nobody" as it is
     return Recogniser(path if path.is_file() else _from_hub(source))
 
 

@@ -27,6 +27,7 @@ from twin_matcher_dagster.faces.decoding import (
     FRAME,
     FRAME_HEADER,
 )
+from twin_matcher_dagster.faces.sampling import TimeGrid
 
 SAMPLE_EVERY_S = 0.1
 MAX_FRAMES = 100
@@ -61,12 +62,13 @@ def read_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> list[Frame]:
         MediaError: not a video, damaged, without frames, or outside the limits.
     """
     kept: list[Frame] = []
+    grid = TimeGrid(every_s)
     for frame in stream_frames(path, every_s):
-        if kept and 0 <= frame.time - kept[-1].time < every_s - 0.02:
-            continue
-        kept.append(frame)
+        if grid.takes(frame.time):
+            kept.append(frame)
         if len(kept) > MAX_FRAMES:
-            kept, every_s = kept[::2], every_s * 2
+            kept = kept[::2]
+            grid.thin_out()
     return kept
 
 
@@ -75,7 +77,11 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
 
     As :func:`read_frames`, but a long clip gives more than 100.
     """
-    if path.is_symlink() or not path.is_file():
+    try:
+        there = path.is_file() and not path.is_symlink()
+    except OSError:  # a name that is too long
+        there = False
+    if not there:
         raise MediaError("The clip is not there any more. Upload or record it again.")
     if path.stat().st_size > MAX_BYTES:
         raise MediaError(f"The clip is larger than {MAX_BYTES // 2**20} MB. Record 4 to 5 seconds.")

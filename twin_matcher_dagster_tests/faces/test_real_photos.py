@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from twin_matcher_dagster.faces.clip import MIN_FACES, extract_from_photos
+from twin_matcher_dagster.faces.clip import extract_from_photos
 
 PHOTOS = 24
 
@@ -18,10 +18,10 @@ def albums(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     folder = tmp_path_factory.mktemp("albums")
     table = pq.read_table(shared_data / "celebs" / "train.parquet")
     found: dict[str, list[Path]] = {}
-    for row in table.to_pylist():
+    for number, row in enumerate(table.to_pylist()):
         files = found.setdefault(row["label"], [])
         if len(files) < PHOTOS:
-            files.append(folder / f"{len(found)}_{len(files)}.jpg")
+            files.append(folder / f"{number}.jpg")
             files[-1].write_bytes(row["image"]["bytes"])
     return dict([item for item in found.items() if len(item[1]) == PHOTOS][:4])
 
@@ -30,7 +30,7 @@ def test_photos_of_one_person_are_accepted(albums: dict[str, list[Path]]) -> Non
     for name, files in albums.items():
         report = extract_from_photos(files)
         assert report.refused is None, name
-        assert len(report.faces) >= MIN_FACES
+        assert len(report.faces) >= 0.95 * PHOTOS
         assert report.hints == []
 
 
