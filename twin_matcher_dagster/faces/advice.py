@@ -19,8 +19,8 @@ def sentence(refused: Rejected, left_out: Mapping[str, int], photos: bool = Fals
         return "No face was found in the photos. Choose photos of you alone, in good light."
     if photos and refused.reason == "too few faces":
         return (
-            f"Only {refused.value:.0f} of the photos can be used, {refused.threshold:.0f} are needed. "
-            "Add photos in good light, from the front and from both sides."
+            f"Only {refused.value:.0f} of the photos can be used, {refused.threshold:.0f} are "
+            "needed. Add photos in good light, from the front and from both sides."
         )
     sentences = {
         "no face": "No face was found in the clip. Sit closer, face a light, and record 4 to 5 "
@@ -31,8 +31,8 @@ def sentence(refused: Rejected, left_out: Mapping[str, int], photos: bool = Fals
         "a clip of one person alone.",
         "another person": f"The clip changes to another person, for {refused.value:.1f} seconds. "
         "Record one person in one go.",
-        "photos of another person": f"In {refused.value:.0f} photos there is somebody else. Choose photos "
-        "of one person.",
+        "photos of another person": f"In {refused.value:.0f} photos there is somebody else. "
+        "Choose photos of one person.",
     }
     if refused.reason in sentences:
         return sentences[refused.reason]
