@@ -42,8 +42,7 @@ from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
 from twin_matcher_dagster.faces.images import encode_png, read_image
 from twin_matcher_dagster.faces.quality import Accepted, Duplicates, Rejected, judge, measure
-from twin_matcher_dagster.faces.recheck import SAME_PERSON
-from twin_matcher_dagster.faces.recogniser import load_recogniser, template_of
+from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser, template_of
 from twin_matcher_dagster.faces.video import WORKING_SIDE, Frame, read_frames, stream_frames
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 
@@ -381,7 +380,7 @@ def stages_once(path: Path) -> dict[str, float]:
 
 
 def detection_sides(clips: list[Path]) -> Table:
-    """What shrinking frames costs and saves; 480 is what a clip's faces are found with."""
+    """What shrinking frames costs and saves; 320 is what a clip's faces are looked for with."""
     table = Table(
         "clip",
         *right(*(f"{side} px" for side in SIDES)),
