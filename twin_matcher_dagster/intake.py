@@ -63,11 +63,18 @@ def clean_name(name: str) -> str:
         UploadError: nothing is left.
     """
     text = unicodedata.normalize("NFKC", name[: 4 * MAX_NAME])
-    text = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    text = "".join(" " if _is_invisible(c) else c for c in text)
     text = " ".join(text.split())[:MAX_NAME].strip()
-    if not text:
+    if not text.strip("\u200c\u200d "):
         raise UploadError("Type a name. It is shown to others beside your pictures.")
     return text
+
+
+def _is_invisible(character: str) -> bool:
+    """Control characters and those that show nothing; the joiners of Persian and emoji stay."""
+    if character in "\u200c\u200d":
+        return False
+    return unicodedata.category(character)[0] == "C" or character in "\u115f\u1160\u3164\uffa0"
 
 
 def new_upload_id() -> str:

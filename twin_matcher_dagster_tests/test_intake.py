@@ -36,7 +36,8 @@ KEY = re.compile(
 )
 NAMES = {
     "../../x": "../../x",
-    "👩🏽\u200d🚀 Ana": "👩🏽 🚀 Ana",
+    "👩🏽\u200d🚀 Ana": "👩🏽\u200d🚀 Ana",
+    "\u3164Ana\u115f": "Ana",
     "\u202eשלום עולם": "שלום עולם",
     "a" * 10_000: "a" * MAX_NAME,
     "Mira Okonkwo": "Mira Okonkwo",

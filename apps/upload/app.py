@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Session:
     hints: tuple[str, ...] = ()
     upload_id: str = field(default_factory=new_upload_id)
     erasure_code: str = field(default_factory=new_erasure_code)
+    sent: str = ""
 
 
 # What the page shows after it looked: the session, pictures with captions, and a message.
@@ -119,6 +120,8 @@ def send(
     """Hand the faces in: what is left of the session, and a message."""
     if session is None:
         return None, problem(f"Record or upload a clip first; {MIN_FACES} faces are needed.")
+    if session.sent:
+        return session, session.sent  # a second click must not take the erasure code away
     try:
         upload_id = submit(
             store,
@@ -136,13 +139,14 @@ def send(
         f'<p class="keep">Upload id <code>{html.escape(upload_id)}</code><br>'
         f"Erasure code <code>{html.escape(session.erasure_code)}</code></p>"
     )
-    return None, success(
+    message = success(
         "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
         "prediction page knows you.",
         "Write these two down, to have everything taken out again. The code is shown this once; we "
         "keep no copy of it.",
         more=keep,
     )
+    return replace(session, sent=message), message
 
 
 def build(store: ObjectStore) -> gr.Blocks:

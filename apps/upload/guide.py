@@ -13,7 +13,7 @@ from twin_matcher_dagster.settings import Settings
 
 # A few more than are needed, because some may be left out when all are judged together.
 ENOUGH = MIN_FACES + 12
-MAX_FRAMES = 60
+MAX_FRAMES = 150
 _WHAT_TO_DO = {
     "no face": "No face is seen. Move in front of the camera.",
     "somebody else beside": "Somebody else is in the picture. One person alone, please.",
@@ -22,6 +22,10 @@ _WHAT_TO_DO = {
     "too bright": "Less light, please.",
     "blurred": "Slower, please.",
     "cut off": "Move to the middle of the picture.",
+    "tilted": "Hold the camera at the height of your eyes.",
+    "leaning": "Hold your head upright.",
+    "unsure": "The face is hard to make out. Uncover it, and face a light.",
+    "no contrast": "The picture is flat and grey. Clean the camera, or turn to the light.",
     "turned away": "That is far enough. Turn back a little.",
 }
 
@@ -34,6 +38,7 @@ class Guide:
         self._started: float | None = None
         self._advice = "Press the button of the camera, and look at it."
         self._done = False
+        self._good = self._frames = 0
 
     def add(self, frame: np.ndarray) -> bool:
         """Look at one more frame; whether this one completed the set.
@@ -47,11 +52,15 @@ class Guide:
         self._started = now if self._started is None else self._started
         self._collector.add(frame, now - self._started)
         problem = self._collector.trouble()
+        self._good += problem is None
+        self._frames += 1
         coverage = self._collector.coverage
-        enough = self._collector.faces >= ENOUGH and not coverage.missing
-        self._done = enough or self._collector.faces >= MAX_FRAMES
-        if self._done:
+        enough = self._good >= ENOUGH and not coverage.missing
+        self._done = enough or self._frames >= MAX_FRAMES
+        if self._done and self._good >= MIN_FACES:
             self._advice = "Done. You can stop the camera."
+        elif self._done:
+            self._advice = "That did not work: see below why, and press Start again."
         elif problem:
             self._advice = _WHAT_TO_DO.get(problem, f"The picture cannot be used: {problem}.")
         elif coverage.missing:
@@ -66,7 +75,7 @@ class Guide:
 
     def advice(self) -> str:
         """What to do next, and how far it is, as HTML."""
-        faces, coverage = self._collector.faces, self._collector.coverage
+        faces, coverage = self._good, self._collector.coverage
         share = min(1.0, faces / ENOUGH) / 2 + coverage.share / 2
         return (
             f'<div class="advice" role="status">{html.escape(self._advice)}'

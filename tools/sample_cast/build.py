@@ -72,9 +72,14 @@ def main() -> None:
             return subprocess.run(command, check=False).returncode
 
         running = [pool.submit(render, job) for job in jobs]
-        while not all(future.done() for future in running):
-            progress.update(task, completed=sum(min(files, count_files(renders / key)) for key, _, files in jobs))
-            time.sleep(1)
+        try:
+            while not all(future.done() for future in running):
+                progress.update(task, completed=sum(min(files, count_files(renders / key)) for key, _, files in jobs))
+                time.sleep(1)
+        except KeyboardInterrupt:
+            # The children got the signal too; nobody else is begun.
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise SystemExit("stopped; start again to continue") from None
         progress.update(task, completed=sum(min(files, count_files(renders / key)) for key, _, files in jobs))
     failed = [key for (key, *_), future in zip(jobs, running, strict=True) if future.result()]
     if failed:

@@ -40,7 +40,8 @@ def verify(path: Path, sha256: str) -> None:
     """Stop when an archive is not the one this generator was written for."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
-        raise SystemExit(f"{path.name}: sha256 is {found}, expected {sha256}")
+        path.unlink()
+        raise SystemExit(f"{path.name} was damaged and is deleted (sha256 {found}, expected {sha256}): start again to fetch it anew")
 
 
 def download(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster.errors import FaceError
+from twin_matcher_dagster.errors import FaceError, MediaError
 from twin_matcher_dagster.faces.advice import sentence
 from twin_matcher_dagster.faces.collecting import FaceCollector
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
@@ -146,10 +146,15 @@ def extract_from_photos(
     Raises:
         MediaError: one of them is not a readable image.
     """
+    if len(paths) > MAX_FRAMES:
+        raise MediaError(f"{len(paths)} photos are too many. Choose the best {MAX_FRAMES}.")
     collector = FaceCollector(every_s=0)
-    for index, path in enumerate(paths[:MAX_FRAMES]):
+    for index, path in enumerate(paths):
         progress(index / len(paths))
-        collector.add(read_image(path), float(index))
+        try:
+            collector.add(read_image(path), float(index))
+        except MediaError as error:
+            raise MediaError(f"{path.name[:60]}: {error}") from error
     report = report_on(collector, recogniser, moving=False)
     progress(1.0)
     return report

@@ -1,8 +1,8 @@
 """The child process that decodes what strangers hand in: ``python -m ...faces.decoding``.
 
 A clip is decoded by FFmpeg's C code, which a crafted file may crash, hang or worse. So it happens
-in a process of its own, with limits, without our environment (no credentials), for one file, and it
-can be killed. It reads one line of JSON, and writes frames as they come:
+in a process of its own, with limits, for one file; it is not handed our environment (credentials),
+and it can be killed. It runs as the same user: it is no sandbox. It reads one line of JSON, and writes frames as they come:
 
     b"F" time:f64 width:u16 height:u16 RGB bytes ...   a frame
     b"D"                                               done

@@ -154,7 +154,7 @@ class _WaitingChild:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    """A child without our environment: it has no use for credentials, and no way to them."""
+    """A child that is not handed our environment: it has no use for credentials."""
     kept = ("PATH", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
     package_root = str(Path(__file__).resolve().parents[2])
     return subprocess.Popen(

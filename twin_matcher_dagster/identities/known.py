@@ -11,7 +11,7 @@ ALWAYS = 0.80
 """Cosine of two people's mean faces above which they are taken for one, whoever else is known.
 
 Means over 10 and more photos of one real person were at 0.90 and above, those of two real people at
-0.51 and below; rendered people, who resemble one another, came to 0.78.
+0.51 and below; rendered people with clips, who resemble one another, came to 0.75.
 """
 
 AT_LEAST = 0.60
@@ -41,7 +41,7 @@ class Resemblance:
         return self.similarity >= self.threshold
 
 
-def nearest_known(template: np.ndarray, known: Mapping[str, np.ndarray]) -> Resemblance | None:
+def resembling(template: np.ndarray, known: Mapping[str, np.ndarray]) -> list[Resemblance]:
     """Compare a new person with everyone known.
 
     The threshold is normalised by the others (test normalisation, Auckenthaler et al. 2000): where
@@ -52,10 +52,11 @@ def nearest_known(template: np.ndarray, known: Mapping[str, np.ndarray]) -> Rese
         known: the same of everyone known, by identity id.
 
     Returns:
-        The nearest one; None where nobody is known.
+        The nearest one, and all who are taken for the same person, the nearest first; nothing where
+        nobody is known.
     """
     if not known:
-        return None
+        return []
     names: Sequence[str] = list(known)
     scores = np.stack([known[name] for name in names]) @ template
     best = int(scores.argmax())
@@ -64,7 +65,8 @@ def nearest_known(template: np.ndarray, known: Mapping[str, np.ndarray]) -> Rese
     if len(others) >= _MIN_OTHERS:
         expected = float(others.mean() + _DEVIATIONS * others.std())
         threshold = float(np.clip(expected, AT_LEAST, ALWAYS))
-    return Resemblance(names[best], float(scores[best]), threshold)
+    found = [Resemblance(names[i], float(scores[i]), threshold) for i in np.argsort(-scores)]
+    return [found[0], *(one for one in found[1:] if one.same)]
 
 
 def encode_template(template: np.ndarray) -> list[float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from ulid import ULID
 
@@ -15,6 +17,8 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 MAX_FACES = 200
+_MAX_HINTS = 10
+_HASH = re.compile(r"([0-9a-f]{64})?")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
             consent_version=body["consent_version"],
             consent_given_at=body["consent_given_at"],
             erasure_hash=body.get("erasure_hash", ""),
-            hints=tuple(body.get("hints", ())),
+            hints=tuple(_texts(body.get("hints", []))),
         )
     except ObjectMissingError as error:
         raise UploadError(f"There is no upload {upload_id}.") from error
@@ -91,11 +95,24 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
         raise UploadError(f"The manifest of upload {upload_id} names another upload.")
     if not manifest.consent_version or not manifest.consent_given_at:
         raise UploadError(f"Upload {upload_id} came without consent.")
+    try:
+        datetime.fromisoformat(manifest.consent_given_at)
+    except ValueError as error:
+        raise UploadError(f"Upload {upload_id} does not say when consent was given.") from error
+    if not _HASH.fullmatch(manifest.erasure_hash):
+        raise UploadError(f"The manifest of upload {upload_id} is malformed: its erasure hash.")
     if not 0 < len(manifest.faces) <= MAX_FACES:
         raise UploadError(
             f"Upload {upload_id} names {len(manifest.faces)} crops, 1 to {MAX_FACES}."
         )
     return manifest
+
+
+def _texts(value: Any) -> list[Any]:
+    """A list as it is; a text or an object is no list of texts."""
+    if not isinstance(value, list):
+        raise TypeError("hints are not a list")
+    return value[:_MAX_HINTS]
 
 
 def _is_unicode(text: str) -> bool:

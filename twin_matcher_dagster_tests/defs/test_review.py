@@ -98,6 +98,12 @@ def test_the_same_person_by_the_same_name_is_welcome_again(bench: Bench) -> None
     assert "Amara Tessemaye" in verdict["metadata"]["most like"]
 
 
+def test_sending_it_again_gets_nobody_past_a_review(bench: Bench) -> None:
+    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
+    for _ in range(2):
+        assert bench.judge(upload_story(bench.store, IMPOSTOR))["state"] == "flagged"
+
+
 def test_another_person_is_not_flagged(bench: Bench) -> None:
     assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
     assert bench.judge(upload_story(bench.store, TEODOR))["state"] == "accepted"

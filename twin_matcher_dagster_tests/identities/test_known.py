@@ -8,9 +8,10 @@ import pytest
 from twin_matcher_dagster.identities.known import (
     ALWAYS,
     AT_LEAST,
+    Resemblance,
     decode_template,
     encode_template,
-    nearest_known,
+    resembling,
 )
 
 
@@ -25,6 +26,10 @@ def people(count: int, shared: float, seed: int = 0) -> dict[str, np.ndarray]:
     return {f"c-{n}": unit(unit(rng.normal(size=128)) + shared * common) for n in range(count)}
 
 
+def nearest(template: np.ndarray, known: dict[str, np.ndarray]) -> Resemblance:
+    return resembling(template, known)[0]
+
+
 def at(person: np.ndarray, cosine: float, seed: int = 1) -> np.ndarray:
     """A vector at a given cosine to a person's."""
     other = np.random.default_rng(seed).normal(size=128)
@@ -33,14 +38,13 @@ def at(person: np.ndarray, cosine: float, seed: int = 1) -> np.ndarray:
 
 
 def test_nobody_is_known_at_first() -> None:
-    assert nearest_known(unit(np.ones(128)), {}) is None
+    assert resembling(unit(np.ones(128)), {}) == []
 
 
 @pytest.mark.parametrize(("cosine", "same"), [(0.95, True), (0.65, True), (0.5, False)])
 def test_among_different_people_a_clear_resemblance_is_enough(cosine: float, same: bool) -> None:
     known = people(30, shared=0)
-    found = nearest_known(at(known["c-7"], cosine), known)
-    assert found
+    found = nearest(at(known["c-7"], cosine), known)
     assert found.identity_id == "c-7"
     assert found.similarity == pytest.approx(cosine)
     assert found.threshold == AT_LEAST
@@ -50,8 +54,7 @@ def test_among_different_people_a_clear_resemblance_is_enough(cosine: float, sam
 def test_among_people_who_are_alike_more_is_asked_for() -> None:
     known = people(30, shared=1)
     newcomer = known.pop("c-7")
-    found = nearest_known(newcomer, known)
-    assert found
+    found = nearest(newcomer, known)
     assert found.similarity > AT_LEAST
     assert found.similarity < found.threshold <= ALWAYS
 
@@ -59,10 +62,17 @@ def test_among_people_who_are_alike_more_is_asked_for() -> None:
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_with_few_others_the_limit_is_fixed(count: int) -> None:
     known = people(count, shared=0)
-    found = nearest_known(at(known["c-0"], 0.7), known)
-    assert found
+    found = nearest(at(known["c-0"], 0.7), known)
     assert found.threshold == ALWAYS
     assert not found.same
+
+
+def test_everybody_who_is_taken_for_the_same_is_named() -> None:
+    known = people(30, shared=0)
+    known |= {"u-1": at(known["c-7"], 0.95, seed=5), "u-2": at(known["c-7"], 0.97, seed=6)}
+    found = resembling(known["c-7"], known)
+    assert [one.identity_id for one in found] == ["c-7", "u-2", "u-1"]
+    assert all(one.same for one in found)
 
 
 def test_a_template_survives_a_manifest() -> None:

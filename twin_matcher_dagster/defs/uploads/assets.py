@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -15,12 +16,12 @@ from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of, put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
-from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.errors import MediaError, UploadError
 from twin_matcher_dagster.identities.known import (
     Resemblance,
     decode_template,
     encode_template,
-    nearest_known,
+    resembling,
 )
 from twin_matcher_dagster.identities.merging import ShardEntry
 from twin_matcher_dagster.identities.names import tidy, user_id
@@ -102,12 +103,14 @@ def user_faces(
     before = log.head()
     review = _review(config, before.body if before else {})
     known = _Known(store, context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION))
-    judged = _judge(store, upload_id, known, settings.read().recogniser, context)
+    recogniser = settings.read().recogniser
+    judged = _judge(store, upload_id, known, recogniser, context)
     state = _state(judged, review)
     shards = [_put(store, upload_id, judged).as_dict()] if state == ACCEPTED else []
     body = {
         "fingerprint": fingerprint(
             state,
+            recogniser,
             review["decision"],
             review["note"],
             *judged.reasons,
@@ -136,7 +139,7 @@ def user_faces(
 
 def _review(config: ReviewConfig, before: Mapping[str, Any]) -> dict[str, str]:
     """The decision given now, or else the one that was given before."""
-    if config.decision is not Decision.none:
+    if config.decision is not Decision.none or config.note:
         return {"decision": config.decision.value, "note": config.note}
     return dict(before.get("review", {"decision": Decision.none.value, "note": ""}))
 
@@ -157,16 +160,23 @@ class _Known:
         self._store = store
         head = ManifestLog(store, layout.log(layout.BALANCED)).head()
         self._balanced: Mapping[str, Any] = head.body if head else {}
-        self._uploads = upload_ids
+        self._verdicts: dict[str, Mapping[str, Any]] = {}
+        for upload_id in upload_ids:
+            verdict = ManifestLog(store, layout.log(layout.user(upload_id))).head()
+            if verdict:
+                self._verdicts[user_id(upload_id)] = verdict.body
 
     def templates(self, without: str) -> dict[str, np.ndarray]:
         """By identity id, without one upload's own."""
         found = dict(self._balanced.get("templates", {}))
-        for upload_id in self._uploads:
-            head = ManifestLog(self._store, layout.log(layout.user(upload_id))).head()
-            if head and upload_id != without and head.body.get("template"):
-                found[user_id(upload_id)] = head.body["template"]
+        for who, verdict in self._verdicts.items():
+            if who != user_id(without) and verdict.get("template"):
+                found[who] = verdict["template"]
         return {who: decode_template(values) for who, values in found.items()}
+
+    def is_accepted(self, identity_id: str) -> bool:
+        """Whether this is an upload that is in."""
+        return bool(self._verdicts.get(identity_id, {}).get("accepted"))
 
     def name(self, identity_id: str) -> str:
         """Display name of somebody known."""
@@ -174,14 +184,20 @@ class _Known:
             for person in shard["identities"]:
                 if person["identity_id"] == identity_id:
                     return str(person["label"])
-        return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
+        try:
+            return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
+        except UploadError:
+            return "an upload that is gone"
 
     def faces(self, identity_id: str) -> list[np.ndarray]:
         """Some faces of somebody known."""
         faces = [f for f in faces_of(self._store, self._balanced) if f.identity_id == identity_id]
         if not faces and identity_id.startswith("u-"):
-            manifest = get_manifest(self._store, identity_id.removeprefix("u-"))
-            return _pictures(list(get_faces(self._store, manifest))[:12])
+            try:
+                manifest = get_manifest(self._store, identity_id.removeprefix("u-"))
+                return _pictures(list(islice(get_faces(self._store, manifest), 12)))
+            except (UploadError, MediaError):
+                return []
         return list(pixels_of(faces[:12]))
 
 
@@ -199,7 +215,7 @@ def _judge(
     context: dg.AssetExecutionContext,
 ) -> Judged:
     """Read an upload, find the face in each of its crops again, compare it with everyone."""
-    from twin_matcher_dagster.faces.clip import MIN_FACES
+    from twin_matcher_dagster.faces.clip import MAX_FACES, MIN_FACES
     from twin_matcher_dagster.faces.recheck import recheck
     from twin_matcher_dagster.faces.recogniser import load_recogniser
 
@@ -210,37 +226,57 @@ def _judge(
     except UploadError as error:
         return Judged("", (), None, (str(error),))
     found = recheck(encoded, load_recogniser(recogniser), progress_of(context))
-    good = tuple(encoded[index] for index in found.kept)
+    # No more than the page gives: spread over what came.
+    chosen = np.linspace(0, len(found.kept) - 1, min(len(found.kept), MAX_FACES)).round()
+    good = tuple(encoded[found.kept[int(index)]] for index in chosen)
     if len(good) < MIN_FACES:
         left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
         reason = f"{len(good)} of {len(encoded)} crops can be used, {MIN_FACES} are needed"
         return Judged(name, good, found, (f"{reason} ({left_out})" if left_out else reason,))
-    nearest = nearest_known(found.template, known.templates(without=upload_id))
-    resembles = (nearest, known.name(nearest.identity_id)) if nearest else None
+    alike = [
+        (one, known.name(one.identity_id))
+        for one in resembling(found.template, known.templates(without=upload_id))
+    ]
+    flagged = [(one, other) for one, other in alike if _is_another(known, name, one, other)]
     return Judged(
-        name, good, found, (), _flags(name, resembles), _hints(manifest, found), resembles
+        name,
+        good,
+        found,
+        (),
+        tuple(_flag(one, other) for one, other in flagged[:3]),
+        _hints(manifest, found),
+        (flagged or alike or [None])[0],
     )
 
 
-def _flags(name: str, resembles: tuple[Resemblance, str] | None) -> tuple[str, ...]:
-    """The same face under another name is for a person to decide, and never merged."""
-    if resembles is None or not resembles[0].same:
-        return ()
-    nearest, other = resembles
-    if nearest.identity_id.startswith("u-") and tidy(other).casefold() == tidy(name).casefold():
-        return ()  # the same person again, by the same name
+def _is_another(known: _Known, name: str, nearest: Resemblance, other: str) -> bool:
+    """The same face under another name is for a person to decide, and never merged.
+
+    So is that of a celebrity under any name, and of an upload that is not accepted itself: nobody
+    gets past a review by sending the same again.
+    """
+    same_name = tidy(other).casefold() == tidy(name).casefold()
+    return nearest.same and not (same_name and known.is_accepted(nearest.identity_id))
+
+
+def _flag(nearest: Resemblance, other: str) -> str:
     return (
         f"the face looks like {other} ({nearest.identity_id}): similarity "
-        f"{nearest.similarity:.2f}, limit {nearest.threshold:.2f}",
+        f"{nearest.similarity:.2f}, limit {nearest.threshold:.2f}"
     )
 
 
 def _hints(manifest: UploadManifest, found: "Recheck") -> tuple[str, ...]:
     """What the page noticed, which is not trusted, and what is noticed here."""
-    hints = [f"noticed by the upload page: {hint[:200]}" for hint in manifest.hints[:5]]
+    hints = [f"noticed by the upload page: {_printable(hint)}" for hint in manifest.hints[:5]]
     if found.flat:
         hints.append("the faces move like a flat picture: it may be a photo held to the camera")
     return (*hints, *found.coverage.missing)
+
+
+def _printable(text: str) -> str:
+    """At most 200 characters of a text from outside, in one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[:200]).split())
 
 
 def _put(store: ObjectStore, upload_id: str, judged: Judged) -> ShardEntry:

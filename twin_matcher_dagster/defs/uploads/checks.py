@@ -28,5 +28,6 @@ def upload_accepted(
         metadata={
             "verdict": verdict["state"],
             "reasons": "; ".join([*verdict["reasons"], *verdict["flags"]]) or "none",
+            "review": f"{verdict['review']['decision']} {verdict['review']['note']}".strip(),
         },
     )
