@@ -77,6 +77,8 @@ def test_the_same_face_under_another_name_waits_for_a_person(bench: Bench) -> No
     assert f"looks like Amara Tessemaye ({user_id(first)})" in flag
     assert "data:image" in verdict["metadata"]["faces"]
     assert "data:image" in verdict["metadata"]["the other"]
+    # Whoever comes later puts nobody under suspicion who was there before.
+    assert bench.judge(first)["state"] == "accepted"
     assert {user_id(first)} <= bench.people()
     assert user_id(second) not in bench.people()
 

@@ -102,7 +102,14 @@ def user_faces(
     log = ManifestLog(store, layout.log(layout.user(upload_id)))
     before = log.head()
     review = _review(config, before.body if before else {})
-    known = _Known(store, context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION))
+    others = [
+        other
+        for other in context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)
+        # Judged anew, an upload answers to earlier ones only (ids are in order of time): whoever
+        # hands somebody's face in later must not put the first one under suspicion.
+        if other < upload_id or (before is None and other != upload_id)
+    ]
+    known = _Known(store, others)
     recogniser = settings.read().recogniser
     judged = _judge(store, upload_id, known, recogniser, context)
     state = _state(judged, review)
@@ -156,7 +163,7 @@ def _state(judged: Judged, review: Mapping[str, str]) -> str:
 class _Known:
     """Mean faces of everyone known: celebrities, and users who are in or wait for review."""
 
-    def __init__(self, store: ObjectStore, upload_ids: list[str] | tuple[str, ...]) -> None:
+    def __init__(self, store: ObjectStore, upload_ids: list[str]) -> None:
         self._store = store
         head = ManifestLog(store, layout.log(layout.BALANCED)).head()
         self._balanced: Mapping[str, Any] = head.body if head else {}
@@ -166,11 +173,11 @@ class _Known:
             if verdict:
                 self._verdicts[user_id(upload_id)] = verdict.body
 
-    def templates(self, without: str) -> dict[str, np.ndarray]:
-        """By identity id, without one upload's own."""
+    def templates(self) -> dict[str, np.ndarray]:
+        """By identity id, float32 [128] each."""
         found = dict(self._balanced.get("templates", {}))
         for who, verdict in self._verdicts.items():
-            if who != user_id(without) and verdict.get("template"):
+            if verdict.get("template"):
                 found[who] = verdict["template"]
         return {who: decode_template(values) for who, values in found.items()}
 
@@ -234,8 +241,7 @@ def _judge(
         reason = f"{len(good)} of {len(encoded)} crops can be used, {MIN_FACES} are needed"
         return Judged(name, good, found, (f"{reason} ({left_out})" if left_out else reason,))
     alike = [
-        (one, known.name(one.identity_id))
-        for one in resembling(found.template, known.templates(without=upload_id))
+        (one, known.name(one.identity_id)) for one in resembling(found.template, known.templates())
     ]
     flagged = [(one, other) for one, other in alike if _is_another(known, name, one, other)]
     return Judged(
