@@ -154,7 +154,7 @@ def extract_from_photos(
         try:
             collector.add(read_image(path), float(index))
         except MediaError as error:
-            raise MediaError(f"{path.name[:60]}: {error}") from error
+            raise MediaError(f"Photo {path.name[:60]!r}: {error}") from error
     report = report_on(collector, recogniser, moving=False)
     progress(1.0)
     return report

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,14 +11,14 @@ from pydantic import Field
 
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of, put_faces
+from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of
+from twin_matcher_dagster.defs.uploads.known_people import KnownPeople
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
-from twin_matcher_dagster.errors import MediaError, UploadError
+from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.identities.known import (
     Resemblance,
-    decode_template,
     encode_template,
     resembling,
 )
@@ -109,7 +108,7 @@ def user_faces(
         # hands somebody's face in later must not put the first one under suspicion.
         if other < upload_id or (before is None and other != upload_id)
     ]
-    known = _Known(store, others)
+    known = KnownPeople(store, others)
     recogniser = settings.read().recogniser
     judged = _judge(store, upload_id, known, recogniser, context)
     state = _state(judged, review)
@@ -160,64 +159,10 @@ def _state(judged: Judged, review: Mapping[str, str]) -> str:
     return ACCEPTED
 
 
-class _Known:
-    """Mean faces of everyone known: celebrities, and users who are in or wait for review."""
-
-    def __init__(self, store: ObjectStore, upload_ids: list[str]) -> None:
-        self._store = store
-        head = ManifestLog(store, layout.log(layout.BALANCED)).head()
-        self._balanced: Mapping[str, Any] = head.body if head else {}
-        self._verdicts: dict[str, Mapping[str, Any]] = {}
-        for upload_id in upload_ids:
-            verdict = ManifestLog(store, layout.log(layout.user(upload_id))).head()
-            if verdict:
-                self._verdicts[user_id(upload_id)] = verdict.body
-
-    def templates(self) -> dict[str, np.ndarray]:
-        """By identity id, float32 [128] each."""
-        found = dict(self._balanced.get("templates", {}))
-        for who, verdict in self._verdicts.items():
-            if verdict.get("template"):
-                found[who] = verdict["template"]
-        return {who: decode_template(values) for who, values in found.items()}
-
-    def is_accepted(self, identity_id: str) -> bool:
-        """Whether this is an upload that is in."""
-        return bool(self._verdicts.get(identity_id, {}).get("accepted"))
-
-    def name(self, identity_id: str) -> str:
-        """Display name of somebody known."""
-        for shard in self._balanced.get("shards", []):
-            for person in shard["identities"]:
-                if person["identity_id"] == identity_id:
-                    return str(person["label"])
-        try:
-            return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
-        except UploadError:
-            return "an upload that is gone"
-
-    def faces(self, identity_id: str) -> list[np.ndarray]:
-        """Some faces of somebody known."""
-        faces = [f for f in faces_of(self._store, self._balanced) if f.identity_id == identity_id]
-        if not faces and identity_id.startswith("u-"):
-            try:
-                manifest = get_manifest(self._store, identity_id.removeprefix("u-"))
-                return _pictures(list(islice(get_faces(self._store, manifest), 12)))
-            except (UploadError, MediaError):
-                return []
-        return list(pixels_of(faces[:12]))
-
-
-def _pictures(encoded: list[bytes]) -> list[np.ndarray]:
-    from twin_matcher_dagster.faces.images import read_image
-
-    return [read_image(data) for data in encoded]
-
-
 def _judge(
     store: ObjectStore,
     upload_id: str,
-    known: _Known,
+    known: KnownPeople,
     recogniser: str,
     context: dg.AssetExecutionContext,
 ) -> Judged:
@@ -255,7 +200,7 @@ def _judge(
     )
 
 
-def _is_another(known: _Known, name: str, nearest: Resemblance, other: str) -> bool:
+def _is_another(known: KnownPeople, name: str, nearest: Resemblance, other: str) -> bool:
     """The same face under another name is for a person to decide, and never merged.
 
     So is that of a celebrity under any name, and of an upload that is not accepted itself: nobody
@@ -293,7 +238,7 @@ def _put(store: ObjectStore, upload_id: str, judged: Judged) -> ShardEntry:
 
 
 def _metadata(
-    known: _Known, judged: Judged, state: str, review: Mapping[str, str]
+    known: KnownPeople, judged: Judged, state: str, review: Mapping[str, str]
 ) -> dict[str, Any]:
     """What an operator sees: the verdict, why, and the pictures."""
     found = judged.found

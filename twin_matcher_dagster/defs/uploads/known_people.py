@@ -1,0 +1,73 @@
+"""Everybody whom a new upload is compared with, and what they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
+from twin_matcher_dagster.errors import MediaError, UploadError
+from twin_matcher_dagster.identities.known import decode_template
+from twin_matcher_dagster.identities.names import user_id
+from twin_matcher_dagster.intake import clean_name
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
+
+
+class KnownPeople:
+    """Mean faces of everyone known: celebrities, and users who are in or wait for review."""
+
+    def __init__(self, store: ObjectStore, upload_ids: list[str]) -> None:
+        self._store = store
+        head = ManifestLog(store, layout.log(layout.BALANCED)).head()
+        self._balanced: Mapping[str, Any] = head.body if head else {}
+        self._verdicts: dict[str, Mapping[str, Any]] = {}
+        for upload_id in upload_ids:
+            verdict = ManifestLog(store, layout.log(layout.user(upload_id))).head()
+            if verdict:
+                self._verdicts[user_id(upload_id)] = verdict.body
+
+    def templates(self) -> dict[str, np.ndarray]:
+        """By identity id, float32 [128] each."""
+        found = dict(self._balanced.get("templates", {}))
+        for who, verdict in self._verdicts.items():
+            if verdict.get("template"):
+                found[who] = verdict["template"]
+        return {who: decode_template(values) for who, values in found.items()}
+
+    def is_accepted(self, identity_id: str) -> bool:
+        """Whether this is an upload that is in."""
+        return bool(self._verdicts.get(identity_id, {}).get("accepted"))
+
+    def name(self, identity_id: str) -> str:
+        """Display name of somebody known."""
+        for shard in self._balanced.get("shards", []):
+            for person in shard["identities"]:
+                if person["identity_id"] == identity_id:
+                    return str(person["label"])
+        try:
+            return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
+        except UploadError:
+            return "an upload that is gone"
+
+    def faces(self, identity_id: str) -> list[np.ndarray]:
+        """Some faces of somebody known."""
+        faces = [f for f in faces_of(self._store, self._balanced) if f.identity_id == identity_id]
+        if not faces and identity_id.startswith("u-"):
+            try:
+                manifest = get_manifest(self._store, identity_id.removeprefix("u-"))
+                return _pictures(list(islice(get_faces(self._store, manifest), 12)))
+            except (UploadError, MediaError):
+                return []
+        return list(pixels_of(faces[:12]))
+
+
+def _pictures(encoded: list[bytes]) -> list[np.ndarray]:
+    from twin_matcher_dagster.faces.images import read_image
+
+    return [read_image(data) for data in encoded]
