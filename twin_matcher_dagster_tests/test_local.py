@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from twin_matcher_dagster.errors import ServicesError
-from twin_matcher_dagster.local import services
+from twin_matcher_dagster.local import s3_server, services
 from twin_matcher_dagster.local.environment import environment, state_folder
 from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
 
@@ -84,3 +85,24 @@ def test_only_one_at_a_time(settings: Settings) -> None:
         services.exclusive(settings),
     ):
         pass
+
+
+def test_a_service_that_does_not_end_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its port must be free for whatever starts next."""
+    monkeypatch.setattr(services, "STOP_SECONDS", 1)
+    for name in ("TWIN_MATCHER_BUCKET", "TWIN_MATCHER_EMBEDDED_S3"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings(twin_matcher_home=tmp_path / "home", s3_port=s3_server.free_ports(1)[0])
+    variables = environment(settings)
+    log = state_folder(settings) / "log"
+    with services.running([services.S3], variables, log) as honcho:
+        s3_server.wait_until_ready(variables)
+        servers = psutil.Process(honcho.pid).children(recursive=True)
+        for server in servers:
+            server.suspend()
+        with pytest.raises(ServicesError, match="is taken"):
+            services.check_ports(settings, [services.S3])
+    assert not any(server.is_running() for server in servers)
+    services.check_ports(settings, [services.S3])

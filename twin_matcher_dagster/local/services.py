@@ -131,9 +131,25 @@ def running(
         try:
             yield honcho
         finally:
-            honcho.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                honcho.wait(STOP_SECONDS)
+            stop(honcho)
+
+
+def stop(honcho: subprocess.Popen[bytes]) -> None:
+    """Stop honcho and every process under it; when this returns, their ports are free.
+
+    Honcho alone would wait for ever for a service that does not end.
+    """
+    family: list[psutil.Process] = []
+    with suppress(psutil.Error):
+        process = psutil.Process(honcho.pid)
+        family = [process, *process.children(recursive=True)]
+    honcho.terminate()
+    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    honcho.wait()
 
 
 def _die_with_parent() -> None:
