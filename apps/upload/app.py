@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,30 +88,13 @@ def _angle(yaw: float) -> str:
     return "ahead" if abs(yaw) < 8 else f"{abs(yaw):.0f}° {'right' if yaw > 0 else 'left'}"
 
 
-def find_in_clip(clip: str | None, progress: Any) -> Found:
-    """The faces of a clip."""
-    if clip is None:
-        return NOTHING
-    return look(
-        lambda: extract_faces(
-            Path(clip),
-            lambda share: progress(share, desc="looking for your face"),
-            Settings().recogniser,
-        )
-    )
+def find(extract: Callable[..., ClipReport], given: Any, progress: Any) -> Found:
+    """The faces of what was handed in, by ``extract_faces`` or ``extract_from_photos``."""
 
+    def report(share: float) -> None:
+        progress(share, desc="looking for your face")
 
-def find_in_photos(paths: Sequence[str] | None, progress: Any) -> Found:
-    """The faces of a set of photos."""
-    if not paths:
-        return NOTHING
-    return look(
-        lambda: extract_from_photos(
-            [Path(path) for path in paths],
-            lambda share: progress(share, desc="looking for your face"),
-            Settings().recogniser,
-        )
-    )
+    return look(lambda: extract(given, report, Settings().recogniser))
 
 
 def send(
@@ -218,13 +201,14 @@ def build(store: ObjectStore) -> gr.Blocks:
             return state, gr.Gallery(faces, visible=bool(faces)), message
 
         def on_clip(path: str | None, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-            return show(find_in_clip(path, progress))
+            return show(find(extract_faces, Path(path), progress) if path else NOTHING)
 
         def on_photos(
             paths: list[str] | None,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
         ) -> Any:
-            return show(find_in_photos(paths, progress))
+            files = [Path(path) for path in paths or []]
+            return show(find(extract_from_photos, files, progress) if files else NOTHING)
 
         def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
             if frame is None or not state.add(frame):

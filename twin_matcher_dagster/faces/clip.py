@@ -5,7 +5,6 @@ The same code answers the upload page at once and is what the rest of the system
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +16,21 @@ from twin_matcher_dagster.faces.advice import sentence
 from twin_matcher_dagster.faces.collecting import FaceCollector
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
 from twin_matcher_dagster.faces.images import read_image
-from twin_matcher_dagster.faces.photo import RIVAL_HEIGHT
+from twin_matcher_dagster.faces.photo import RIVAL_HEIGHT, rivals
 from twin_matcher_dagster.faces.pose import Pose, pose_of
 from twin_matcher_dagster.faces.quality import (
     Accepted,
     Duplicates,
     Rejected,
     Verdict,
+    count_rejected,
     judge,
     measure,
 )
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
 from twin_matcher_dagster.faces.tracking import SAME_IN_CLIP, Person, Seen, people_of
 from twin_matcher_dagster.faces.video import MAX_FRAMES, stream_frames
+from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 MIN_FACES = 20
 """Fewer crops than this do not show a person well enough."""
@@ -93,8 +94,7 @@ class ClipReport:
 
     def left_out(self) -> dict[str, int]:
         """How many frames were left out, by reason."""
-        reasons = (look.verdict.reason for look in self.looks if isinstance(look.verdict, Rejected))
-        return dict(Counter(reasons))
+        return count_rejected(look.verdict for look in self.looks)
 
     def raise_if_refused(self) -> None:
         """Raise FaceError with the sentence that says what to do."""
@@ -109,7 +109,7 @@ class ClipReport:
 def extract_faces(
     path: Path,
     progress: Callable[[float], None] = lambda share: None,
-    recogniser: str = "bundled",
+    recogniser: str = BUNDLED_RECOGNISER,
 ) -> ClipReport:
     """Find the faces of the one person in a clip.
 
@@ -135,7 +135,7 @@ def extract_faces(
 def extract_from_photos(
     paths: Sequence[Path],
     progress: Callable[[float], None] = lambda share: None,
-    recogniser: str = "bundled",
+    recogniser: str = BUNDLED_RECOGNISER,
 ) -> ClipReport:
     """Find the faces of the one person in a set of photos, each taken as a frame of a clip.
 
@@ -161,7 +161,7 @@ def extract_from_photos(
 
 
 def report_on(
-    collector: FaceCollector, recogniser: str = "bundled", moving: bool = True
+    collector: FaceCollector, recogniser: str = BUNDLED_RECOGNISER, moving: bool = True
 ) -> ClipReport:
     """Judge what was collected.
 
@@ -226,8 +226,7 @@ def _several(frames: list[list[Seen]], people: list[Person], moving: bool) -> Re
 
 
 def _is_shared(seen: list[Seen]) -> bool:
-    largest = max(one.face.height for one in seen)
-    return sum(one.face.height >= RIVAL_HEIGHT * largest for one in seen) > 1
+    return bool(rivals([one.face for one in seen]))
 
 
 def _judged(main: Person, frames: list[list[Seen]]) -> tuple[list[ClipFace], list[Look]]:

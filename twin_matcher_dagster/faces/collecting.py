@@ -7,7 +7,7 @@ import numpy as np
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of
 from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.photo import RIVAL_HEIGHT
+from twin_matcher_dagster.faces.photo import rivals
 from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import Rejected, judge, measure
 from twin_matcher_dagster.faces.sampling import TimeGrid
@@ -63,7 +63,7 @@ class FaceCollector:
         seen = self.frames[-1] if self.frames else []
         if not seen:
             return "no face"
-        if any(one.face.height >= RIVAL_HEIGHT * seen[0].face.height for one in seen[1:]):
+        if rivals([one.face for one in seen]):
             return "somebody else beside"
         verdict = judge(measure(seen[0].crop, seen[0].face, seen[0].size))
         return verdict.reason if isinstance(verdict, Rejected) else None

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.faces.files import is_file
 
 MAX_PIXELS = 60_000_000
 # MPO is what Pillow calls the JPEG of phones that append a second picture (depth, HDR).
@@ -31,7 +32,7 @@ def read_image(source: bytes | Path) -> np.ndarray:
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    if isinstance(source, Path) and not _is_file(source):
+    if isinstance(source, Path) and not is_file(source):
         raise MediaError("The photo is not there any more. Upload it again.")
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
@@ -57,14 +58,6 @@ def read_image(source: bytes | Path) -> np.ndarray:
     # Pillow raises many types on damaged files: OSError, ValueError, SyntaxError, struct.error, ...
     except Exception as error:
         raise MediaError("The image is damaged and cannot be read. Use another one.") from error
-
-
-def _is_file(path: Path) -> bool:
-    """No folder, no pipe that nobody writes to, no name that is too long."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def encode_png(image: np.ndarray) -> bytes:

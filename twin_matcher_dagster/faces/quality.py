@@ -6,6 +6,8 @@ on real clips and crops; `make bench-faces` prints how many real faces each of t
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -136,6 +138,11 @@ def judge(measures: Measures, limits: Limits | None = None) -> Verdict:
         if value > threshold:
             return Rejected(reason, value, threshold)
     return Accepted()
+
+
+def count_rejected(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """How many faces were rejected, by reason."""
+    return dict(Counter(one.reason for one in verdicts if isinstance(one, Rejected)))
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from twin_matcher_dagster.faces.quality import (
     Duplicates,
     Rejected,
     Verdict,
+    count_rejected,
     judge,
     measure,
 )
@@ -54,7 +54,7 @@ class Recheck:
 
     def left_out(self) -> dict[str, int]:
         """How many crops were left out, by reason."""
-        return dict(Counter(v.reason for v in self.verdicts if isinstance(v, Rejected)))
+        return count_rejected(self.verdicts)
 
 
 def recheck(

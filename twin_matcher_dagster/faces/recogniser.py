@@ -17,6 +17,7 @@ import numpy as np
 
 from twin_matcher_dagster.errors import RecogniserError
 from twin_matcher_dagster.faces.inference import open_session
+from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 DIMENSIONS = 128
 SAME_PERSON = 0.363
@@ -97,7 +98,7 @@ def template_of(vectors: np.ndarray) -> np.ndarray:
 _LOADING = threading.Lock()
 
 
-def load_recogniser(source: str = "bundled") -> Recogniser:
+def load_recogniser(source: str = BUNDLED_RECOGNISER) -> Recogniser:
     """The recogniser behind a name; loaded once in a process.
 
     Args:
@@ -113,7 +114,7 @@ def load_recogniser(source: str = "bundled") -> Recogniser:
 
 @lru_cache(maxsize=2)
 def _load(source: str) -> Recogniser:
-    if source == "bundled":
+    if source == BUNDLED_RECOGNISER:
         return Recogniser(BUNDLED)
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - leaves "~nobody" as it is
     return Recogniser(path if path.is_file() else _from_hub(source))

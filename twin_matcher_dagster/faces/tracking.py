@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from twin_matcher_dagster.faces.detection import Detection
+from twin_matcher_dagster.faces.recogniser import template_of
 
 # Vectors of aligned crops: uint8 [n, 160, 160, 3] -> float32 [n, 128].
 Embed = Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -63,8 +64,7 @@ class Person:
     @property
     def template(self) -> np.ndarray:
         """Mean of the vectors at hand, unit length, float32 [128]."""
-        mean = np.mean([one.vector for one in self.seen if one.vector is not None], 0)
-        return mean / max(float(np.linalg.norm(mean)), 1e-9)
+        return template_of(np.stack([one.vector for one in self.seen if one.vector is not None]))
 
 
 def people_of(
@@ -89,15 +89,17 @@ def _joined(parts: list[Person], same: float) -> list[Person]:
     A mean of many faces is a better judge than one of few: so the order matters.
     """
     people = list(parts)
+    templates = [person.template for person in people]
     while len(people) > 1:
-        templates = np.stack([person.template for person in people])
-        alike = templates @ templates.T - 2 * np.eye(len(people))
-        first, second = np.unravel_index(int(alike.argmax()), alike.shape)
+        alike = np.stack(templates) @ np.stack(templates).T - 2 * np.eye(len(people))
+        # The table is symmetric: the first of its largest entries has the smaller number first.
+        first, second = (int(place) for place in np.unravel_index(alike.argmax(), alike.shape))
         if alike[first, second] < same:
             break
-        one, other = people[int(first)], people[int(second)]
-        one.seen = sorted(one.seen + other.seen, key=lambda seen: seen.time)
-        people.remove(other)
+        one = people[first]
+        one.seen = sorted(one.seen + people.pop(second).seen, key=lambda seen: seen.time)
+        templates.pop(second)
+        templates[people.index(one)] = one.template
     return people
 
 
@@ -158,7 +160,7 @@ def _split(track: list[Seen], embed: Embed) -> list[Person]:
 
 
 def _now_and_then(track: list[Seen]) -> list[Seen]:
-    """The first and the last face, one every half second between, and where the picture jumps."""
+    """The first and the last face, one every second between, and where the picture jumps."""
     chosen = [track[0]]
     for before, one in pairwise(track):
         if _jump(before, one):

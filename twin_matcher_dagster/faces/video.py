@@ -27,6 +27,7 @@ from twin_matcher_dagster.faces.decoding import (
     FRAME,
     FRAME_HEADER,
 )
+from twin_matcher_dagster.faces.files import is_file
 from twin_matcher_dagster.faces.sampling import TimeGrid
 
 SAMPLE_EVERY_S = 0.1
@@ -77,11 +78,7 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
 
     As :func:`read_frames`, but a long clip gives more than 100.
     """
-    try:
-        there = path.is_file() and not path.is_symlink()
-    except OSError:  # a name that is too long
-        there = False
-    if not there:
+    if not is_file(path) or path.is_symlink():
         raise MediaError("The clip is not there any more. Upload or record it again.")
     if path.stat().st_size > MAX_BYTES:
         raise MediaError(f"The clip is larger than {MAX_BYTES // 2**20} MB. Record 4 to 5 seconds.")

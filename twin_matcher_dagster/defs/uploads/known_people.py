@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -24,13 +25,21 @@ class KnownPeople:
 
     def __init__(self, store: ObjectStore, upload_ids: list[str]) -> None:
         self._store = store
-        head = ManifestLog(store, layout.log(layout.BALANCED)).head()
-        self._balanced: Mapping[str, Any] = head.body if head else {}
-        self._verdicts: dict[str, Mapping[str, Any]] = {}
-        for upload_id in upload_ids:
-            verdict = ManifestLog(store, layout.log(layout.user(upload_id))).head()
-            if verdict:
-                self._verdicts[user_id(upload_id)] = verdict.body
+        self._upload_ids = upload_ids
+
+    # Read when they are asked for: an upload that shows no face is compared with nobody.
+    @cached_property
+    def _balanced(self) -> Mapping[str, Any]:
+        head = ManifestLog(self._store, layout.log(layout.BALANCED)).head()
+        return head.body if head else {}
+
+    @cached_property
+    def _verdicts(self) -> dict[str, Mapping[str, Any]]:
+        heads = {
+            user_id(upload_id): ManifestLog(self._store, layout.log(layout.user(upload_id))).head()
+            for upload_id in self._upload_ids
+        }
+        return {who: head.body for who, head in heads.items() if head}
 
     def templates(self) -> dict[str, np.ndarray]:
         """By identity id, float32 [128] each."""
