@@ -10,12 +10,13 @@ import numpy as np
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.alignment import FACE_SIZE
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
-from twin_matcher_dagster.faces.detection import detect_faces
+from twin_matcher_dagster.faces.detection import Detection, detect_faces
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import (
     Accepted,
     Duplicates,
+    Measures,
     Rejected,
     Verdict,
     count_rejected,
@@ -37,6 +38,7 @@ class Recheck:
     Attributes:
         kept: positions of the good ones, in order.
         pixels: the good ones, uint8 RGB [160, 160, 3] each.
+        measures: of the good ones, in order.
         refused: those that can be shown but are not good, in order, likewise.
         verdicts: on every crop, in order.
         template: mean vector of the good ones, float32 [128]; zeros where there is none.
@@ -46,6 +48,7 @@ class Recheck:
 
     kept: Sequence[int]
     pixels: Sequence[np.ndarray]
+    measures: Sequence[Measures]
     refused: Sequence[np.ndarray]
     verdicts: Sequence[Verdict]
     template: np.ndarray
@@ -73,14 +76,16 @@ def recheck(
     crops: dict[int, np.ndarray] = {}
     refused: dict[int, np.ndarray] = {}
     landmarks: dict[int, np.ndarray] = {}
+    measures: dict[int, Measures] = {}
     duplicates = Duplicates()
     for index, data in enumerate(encoded):
         progress(0.8 * index / len(encoded))
-        verdict, crop, points = _judge_one(data)
+        verdict, crop, face = _judge_one(data)
         if isinstance(verdict, Accepted) and crop is not None:
             verdict = duplicates.judge(crop)
-        if isinstance(verdict, Accepted) and crop is not None and points is not None:
-            crops[index], landmarks[index] = crop, points
+        if isinstance(verdict, Accepted) and crop is not None and face is not None:
+            crops[index], landmarks[index] = crop, face.landmarks
+            measures[index] = measure(crop, face, (FACE_SIZE, FACE_SIZE))
         elif crop is not None:
             refused[index] = crop
         verdicts.append(verdict)
@@ -94,6 +99,7 @@ def recheck(
     return Recheck(
         kept=kept,
         pixels=[crops[index] for index in kept],
+        measures=[measures[index] for index in kept],
         refused=[refused[index] for index in sorted(refused)],
         verdicts=verdicts,
         template=template_of(good),
@@ -116,8 +122,8 @@ def _strangers(vectors: Mapping[int, np.ndarray]) -> dict[int, Rejected]:
     }
 
 
-def _judge_one(data: bytes) -> tuple[Verdict, np.ndarray | None, np.ndarray | None]:
-    """Verdict, crop and landmarks of one encoded crop."""
+def _judge_one(data: bytes) -> tuple[Verdict, np.ndarray | None, Detection | None]:
+    """Verdict, crop and face of one encoded crop."""
     try:
         crop = read_image(data)
     except MediaError:
@@ -128,4 +134,4 @@ def _judge_one(data: bytes) -> tuple[Verdict, np.ndarray | None, np.ndarray | No
     if len(found) != 1:
         return Rejected("not one face", len(found), 1), None, None
     verdict = judge(measure(crop, found[0], (FACE_SIZE, FACE_SIZE)))
-    return verdict, crop, found[0].landmarks
+    return verdict, crop, found[0]

@@ -28,6 +28,8 @@ class Face:
         kind: a celebrity, or a user of the upload page.
         upload_id: the upload that a user's face came with, empty for celebrities.
         split: what the face is used for; whole photos and uploads go to one split.
+        yaw, pitch, roll: which way the head looks, in degrees, see ``faces.pose.Pose``.
+        quality: how sharp the face is, see ``faces.quality.Measures.sharpness``; 0 is blurred.
     """
 
     image: bytes
@@ -36,9 +38,14 @@ class Face:
     kind: Kind
     upload_id: str
     split: Split
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    quality: float = 0.0
 
 
-_FACE_COLUMNS = ("image", "label", "identity_id", "kind", "upload_id", "split")
+_NUMBERS = ("yaw", "pitch", "roll", "quality")
+_FACE_COLUMNS = ("image", "label", "identity_id", "kind", "upload_id", "split", *_NUMBERS)
 _RAW_COLUMNS = ("image", "label", "split")
 
 
@@ -47,9 +54,8 @@ def _schema(columns: tuple[str, ...]) -> pa.Schema:
     """Arrow schema with the Hugging Face features that make ``image`` an image."""
     from datasets import Features, Image, Value
 
-    return Features(
-        {name: Image() if name == "image" else Value("string") for name in columns}
-    ).arrow_schema
+    types = {name: Value("float32") for name in _NUMBERS} | {"image": Image()}
+    return Features({name: types.get(name, Value("string")) for name in columns}).arrow_schema
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from twin_matcher_dagster.identities.schema import (
     write_shard,
 )
 
+NUMBER = st.floats(width=32, allow_nan=False)
 FACES = st.builds(
     Face,
     image=st.binary(max_size=50),
@@ -36,6 +37,10 @@ FACES = st.builds(
     kind=st.sampled_from(get_args(Kind)),
     upload_id=st.text(max_size=26),
     split=st.sampled_from(get_args(Split)),
+    yaw=NUMBER,
+    pitch=NUMBER,
+    roll=NUMBER,
+    quality=NUMBER,
 )
 
 
@@ -71,8 +76,12 @@ def test_every_column_is_in_the_bytes() -> None:
         replace(face, kind="user"),
         replace(face, upload_id="x"),
         replace(face, split="test"),
+        replace(face, yaw=1.5),
+        replace(face, pitch=1.5),
+        replace(face, roll=1.5),
+        replace(face, quality=1.5),
     ]
-    assert len({write_shard([one]).sha256 for one in [face, *others]}) == 7
+    assert len({write_shard([one]).sha256 for one in [face, *others]}) == 1 + len(others)
     assert write_shard([face, others[0]]).sha256 != write_shard([others[0], face]).sha256
 
 

@@ -32,6 +32,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.uploads import UploadManifest, get_faces, get_manifest
 
 if TYPE_CHECKING:
+    from twin_matcher_dagster.faces.quality import Measures
     from twin_matcher_dagster.faces.recheck import Recheck
 
 ACCEPTED, FLAGGED, REJECTED = "accepted", "flagged", "rejected"
@@ -61,7 +62,7 @@ class Judged:
 
     Attributes:
         name: display name.
-        encoded: PNG bytes of the good crops.
+        crops: PNG bytes of the good crops, and what was measured on each.
         found: the crops, judged again; None if the upload cannot be read.
         reasons: why it is refused.
         flags: what a person has to look into before it is taken in.
@@ -70,7 +71,7 @@ class Judged:
     """
 
     name: str
-    encoded: tuple[bytes, ...]
+    crops: tuple[tuple[bytes, "Measures"], ...]
     found: "Recheck | None"
     reasons: tuple[str, ...]
     flags: tuple[str, ...] = ()
@@ -138,7 +139,7 @@ def user_faces(
     }
     return materialized(
         commit(store, layout.user(upload_id), body),
-        len(judged.encoded) if shards else 0,
+        len(judged.crops) if shards else 0,
         _metadata(known, judged, state, review),
     )
 
@@ -180,7 +181,7 @@ def _judge(
     found = recheck(encoded, load_recogniser(recogniser), progress_of(context))
     # No more than the page gives: spread over what came.
     chosen = np.linspace(0, len(found.kept) - 1, min(len(found.kept), MAX_FACES)).round()
-    good = tuple(encoded[found.kept[int(index)]] for index in chosen)
+    good = tuple((encoded[found.kept[i]], found.measures[i]) for i in chosen.astype(int))
     if len(good) < MIN_FACES:
         left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
         reason = f"{len(good)} of {len(encoded)} crops can be used, {MIN_FACES} are needed"
@@ -233,7 +234,21 @@ def _printable(text: str) -> str:
 def _put(store: ObjectStore, upload_id: str, judged: Judged) -> ShardEntry:
     """Write an accepted upload's shard. All of one clip goes to one split: never by frame."""
     who = user_id(upload_id)
-    faces = [Face(crop, judged.name, who, "user", upload_id, "train") for crop in judged.encoded]
+    faces = [
+        Face(
+            image=crop,
+            label=judged.name,
+            identity_id=who,
+            kind="user",
+            upload_id=upload_id,
+            split="train",
+            yaw=measures.pose.yaw,
+            pitch=measures.pose.pitch,
+            roll=measures.pose.roll,
+            quality=measures.sharpness,
+        )
+        for crop, measures in judged.crops
+    ]
     return put_faces(store, layout.user(upload_id), faces)
 
 
