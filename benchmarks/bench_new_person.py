@@ -1,110 +1,191 @@
-"""Claim: adding a person writes their shard and a manifest, whatever is there already.
+"""Claim: a new upload writes its shard, one list and a manifest, whatever is there already.
 
 Beside it, in the same run, the way of the system that this one re-imagines: load the data set,
-append, write everything again. Synthetic pixels, a real S3 server on this machine; bytes and
-requests are counted on the wire's client side, times are medians.
+append, write everything again. Synthetic pixels, a fifth of the faces from uploads, a real S3
+server on this machine; bytes and requests are counted on the client's side of the wire, times are
+medians. Bytes and requests decide the exit status (constant within 10%), times do not, because
+machines are shared.
 """
 
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
+from twin_matcher_dagster.dataset import note_verdict, read_version, update_dataset
+from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.results import commit
 from twin_matcher_dagster.faces.images import encode_jpeg
-from twin_matcher_dagster.identities.merging import ShardEntry, merge
-from twin_matcher_dagster.identities.schema import Face, read_shard, write_shard
+from twin_matcher_dagster.identities.names import user_id
+from twin_matcher_dagster.identities.schema import Face, Kind, write_shard
+from twin_matcher_dagster.intake import new_upload_id
 from twin_matcher_dagster.local import s3_server, services
 from twin_matcher_dagster.local.environment import environment
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
-SIZES = (1_000, 10_000)
+SIZES = (1_000, 10_000, 100_000)
+USERS_SHARE = 0.2
 PERSON = 85
 SHARD = 5_000
-REPEATS = 5
+REPEATS = 9
+REWRITES = 2
+# How much more than at the smallest size.
+MAX_GROWTH, MAX_SLOWER = 1.10, 1.30
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one piece of work: seconds, bytes sent, requests made."""
+
+    seconds: float
+    sent: float
+    requests: float
 
 
 class Meter:
     """Counts what a client sends."""
 
     def __init__(self, store: ObjectStore) -> None:
-        self.bytes = self.requests = 0
+        self._bytes = self._requests = 0
         store.client.meta.events.register("before-send.s3", self._count)
 
     def _count(self, request: object, **_: object) -> None:
-        self.requests += 1
-        self.bytes += int(request.headers.get("Content-Length", 0))  # ty: ignore
+        self._requests += 1
+        self._bytes += int(request.headers.get("Content-Length", 0))  # ty: ignore
 
-    def measure(self, work: Callable[[], None]) -> tuple[float, int, int]:
-        """Seconds, bytes and requests of one piece of work."""
-        self.bytes = self.requests = 0
+    def measure(self, work: Callable[[], object]) -> Cost:
+        """What one piece of work costs."""
+        self._bytes = self._requests = 0
         started = time.perf_counter()
         work()
-        return time.perf_counter() - started, self.bytes, self.requests
+        return Cost(time.perf_counter() - started, self._bytes, self._requests)
 
 
-def faces_of(count: int, who: str, random: np.random.Generator) -> list[Face]:
-    """Noise in the size of faces: about as many bytes as a JPEG of a face."""
-    images = random.integers(96, 160, (count, 40, 40, 3), np.uint8).repeat(4, 1).repeat(4, 2)
-    return [Face(encode_jpeg(i, 80), who, f"c-{who}", "celebrity", "", "train") for i in images]
+class Bench:
+    """A bucket with a data set of some size.
+
+    Args:
+        store: an empty bucket.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        random = np.random.default_rng(0)
+        # Noise in the size of faces: about as many bytes as a JPEG of a face.
+        images = random.integers(96, 160, (1_000, 40, 40, 3), np.uint8).repeat(4, 1).repeat(4, 2)
+        self._images = [encode_jpeg(image, 80) for image in images]
+        self._at = 0
+
+    def faces(self, count: int, who: str, kind: Kind = "celebrity") -> list[Face]:
+        """Faces of one identity."""
+        upload_id = who.removeprefix("u-") if kind == "user" else ""
+        self._at += 7
+        images = (self._images[(self._at + n) % len(self._images)] for n in range(count))
+        return [Face(image, who, who, kind, upload_id, "train") for image in images]
+
+    def fill(self, size: int) -> None:
+        """Celebrities and uploads, as the assets leave them."""
+        users = round(USERS_SHARE * size / PERSON)
+        left = size - users * PERSON
+        shards = []
+        while left:
+            people = [self.faces(100, f"c-{left - n}") for n in range(0, min(left, SHARD), 100)]
+            faces = [face for one in people for face in one][: min(left, SHARD)]
+            shards.append(put_faces(self.store, layout.BALANCED, faces))
+            left -= len(faces)
+        body = {
+            "rows": sum(one.rows for one in shards),
+            "shards": [one.as_dict() for one in shards],
+        }
+        commit(self.store, layout.BALANCED, {"fingerprint": str(size), **body})
+        for _ in range(users):
+            self.judge(new_upload_id())
+        update_dataset(self.store)
+
+    def judge(self, upload_id: str) -> None:
+        """Accept an upload: its shard, the verdict, the note for the data set."""
+        faces = self.faces(PERSON, user_id(upload_id), "user")
+        shard = put_faces(self.store, layout.user(upload_id), faces)
+        body = {
+            "fingerprint": shard.sha256,
+            "upload_id": upload_id,
+            "accepted": True,
+            "publication": False,
+            "shards": [shard.as_dict()],
+        }
+        verdict = commit(self.store, layout.user(upload_id), body)
+        note_verdict(self.store, upload_id, verdict.number)
+
+    def append(self) -> None:
+        """Our way."""
+        self.judge(new_upload_id())
+        update_dataset(self.store)
+
+    def rewrite(self) -> None:
+        """The other way: load, concatenate, write everything."""
+        faces = [*read_version(self.store).faces(), *self.faces(PERSON, "u-new", "user")]
+        for start in range(0, len(faces), SHARD):
+            shard = write_shard(faces[start : start + SHARD])
+            # Under a new name each time: this way keeps nothing of the version before.
+            self.store.put_new(f"rewritten/{time.time_ns()}/{shard.sha256}", shard.data)
 
 
-def put(store: ObjectStore, faces: list[Face]) -> ShardEntry:
-    """Write one shard."""
-    shard = write_shard(faces)
-    key = layout.shard(layout.BALANCED, shard.sha256)
-    store.put_content(key, shard.data)
-    return ShardEntry.of(key, shard.sha256, faces)
+def median(costs: list[Cost]) -> Cost:
+    """Of each figure by itself."""
+    return Cost(
+        *(statistics.median(getattr(c, name) for c in costs) for name in Cost.__annotations__)
+    )
 
 
-def bench(store: ObjectStore, meter: Meter, size: int, table: Table) -> None:
-    """Both ways at one size."""
-    random = np.random.default_rng(size)
-    old = [put(store, faces_of(SHARD, str(i), random)) for i in range(-(-size // SHARD) - 1)]
-    old.append(put(store, faces_of(size - SHARD * len(old), "last", random)))
-
-    def append(person: list[Face]) -> None:
-        commit(store, layout.DATASETS, merge(old, [put(store, person)]))
-
-    def rewrite(person: list[Face]) -> None:
-        faces = [face for shard in old for face in read_shard(store.get(shard.key))] + person
-        parts = [faces[start : start + SHARD] for start in range(0, len(faces), SHARD)]
-        commit(store, layout.DATASETS, merge([put(store, part) for part in parts], []))
-
-    for name, way in {"a shard and a manifest": append, "load, append, write all": rewrite}.items():
-        runs = []
-        for repeat in range(REPEATS):
-            person = faces_of(PERSON, f"{name}{repeat}", random)
-            runs.append(meter.measure(lambda way=way, person=person: way(person)))
-        seconds, sent, requests = (statistics.median(run[i] for run in runs) for i in range(3))
-        row = (f"{size:,}", name, f"{sent / 2**20:.2f}", f"{requests:.0f}", f"{seconds:.2f}")
-        table.add_row(*row)
-
-
-def main() -> None:
+def main() -> int:
     """Print the table."""
     right = [Column(name, justify="right") for name in ("MiB sent", "requests", "median s")]
     table = Table("faces before", "way of adding 85 faces", *right)
+    ours: list[Cost] = []
     with tempfile.TemporaryDirectory() as home:
         (port,) = s3_server.free_ports(1)
         settings = Settings(twin_matcher_home=Path(home), s3_port=port, twin_matcher_bucket=None)
         variables = environment(settings)
         with services.running([services.S3], variables, Path(home) / "log"):
-            store = s3_server.wait_until_ready(variables)
+            first = s3_server.wait_until_ready(variables)
             for size in SIZES:
-                bench(store, Meter(store), size, table)
+                store = ObjectStore(first.client, f"bench-{size}")
+                store.client.create_bucket(Bucket=store.bucket)
+                bench, meter = Bench(store), Meter(store)
+                bench.fill(size)
+                ours.append(median([meter.measure(bench.append) for _ in range(REPEATS)]))
+                other = median([meter.measure(bench.rewrite) for _ in range(REWRITES)])
+                ways = {"shard, list, manifest": ours[-1], "load, append, write all": other}
+                for name, cost in ways.items():
+                    figures = (f"{cost.sent / 2**20:.2f}", f"{cost.requests:.0f}")
+                    table.add_row(f"{size:,}", name, *figures, f"{cost.seconds:.2f}")
         services.stop_leftovers(Path(home))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    growth = {
+        name: max(getattr(one, name) for one in ours) / getattr(ours[0], name)
+        for name in Cost.__annotations__
+    }
+    good = growth["sent"] <= MAX_GROWTH and growth["requests"] <= MAX_GROWTH
+    slow = "" if growth["seconds"] <= MAX_SLOWER else " (MISSED: 1.30)"
+    console.print(
+        f"Largest against {SIZES[0]:,} faces: bytes {growth['sent']:.3f}, requests "
+        f"{growth['requests']:.3f} ({'ok' if good else 'MISSED'}: {MAX_GROWTH:.2f}), time "
+        f"{growth['seconds']:.2f}{slow}"
+    )
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

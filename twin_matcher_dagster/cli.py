@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.local import review
 from twin_matcher_dagster.local.environment import CHILD_MARK, environment, state_folder
 from twin_matcher_dagster.settings import Settings
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(review.app, name="review")
 console = Console()
 
 
@@ -95,6 +97,25 @@ def env() -> None:
         # The mark of child processes is not for a person's own shell: `up` would stop it.
         if before.get(name) != value and name != CHILD_MARK:
             print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def erase(
+    upload_id: Annotated[str, typer.Argument(help="As the upload page showed it.")],
+    code: Annotated[str | None, typer.Option(help="The erasure code shown with it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="As the operator, without code.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only look whether anything of it is left.")
+    ] = False,
+) -> None:
+    """Take an upload out of everything, or prove that it is out."""
+    from twin_matcher_dagster.local import erase as erasing
+
+    if verify:
+        if not erasing.prove(Settings(), upload_id, console):
+            sys.exit(1)
+    else:
+        erasing.erase(Settings(), upload_id, code, console, force=force)
 
 
 @app.command()

@@ -15,6 +15,10 @@ class SourceError(TwinMatcherError):
     """A source of celebrity faces is missing, empty or does not have the expected columns."""
 
 
+class ReviewError(TwinMatcherError):
+    """A file of decisions about celebrity faces cannot be used."""
+
+
 class MediaError(TwinMatcherError):
     """A clip or photo cannot be read, or is outside the limits."""
 
@@ -29,6 +33,10 @@ class RecogniserError(TwinMatcherError):
 
 class UploadError(TwinMatcherError):
     """An upload is incomplete, altered, or lacks consent."""
+
+
+class ErasureError(TwinMatcherError):
+    """An upload is not erased: there is none, or the code is not its own."""
 
 
 class StorageError(TwinMatcherError):
@@ -51,5 +59,17 @@ class TrainingError(TwinMatcherError):
     """The data set cannot be trained on."""
 
 
+class HubError(TwinMatcherError):
+    """The Hugging Face Hub does not answer, or refuses."""
+
+
+class HubRefusedError(HubError):
+    """A token, a permission or a name is wrong; trying again does not mend it."""
+
+
 class ServicesError(TwinMatcherError):
     """The local services cannot be started, or did not do what was asked of them."""
+
+
+class RunsAlreadyError(ServicesError):
+    """Another process of this installation runs."""

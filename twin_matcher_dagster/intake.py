@@ -19,10 +19,13 @@ from ulid import ULID
 from twin_matcher_dagster.errors import ObjectExistsError, UploadError
 from twin_matcher_dagster.faces.images import encode_png
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.storage.uploads import (
     UploadManifest,
+    face_folder,
     face_key,
     get_manifest,
+    manifest_key,
     put_manifest,
 )
 
@@ -35,6 +38,11 @@ CONSENT_TEXT = (
     "look-alike. How to take it back: I am shown an erasure code once, and with it and the upload "
     "id everything is taken out again."
 )
+PUBLICATION_TEXT = (
+    "Besides, and only if I want: my face pictures, my name and a model trained on them may be "
+    "published on the Hugging Face Hub, where others can copy them. Erasing takes them out there "
+    "too, but not out of copies that others made."
+)
 
 MAX_NAME = 80
 _CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter looks like a digit
@@ -45,15 +53,23 @@ MAX_UPLOAD_AGE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Consent:
-    """That a person agreed, to which words, and when (UTC)."""
+    """That a person agreed, to which words, and when (UTC).
+
+    Attributes:
+        version: of the words.
+        given_at: when.
+        publication: whether the person also agreed to :data:`PUBLICATION_TEXT`.
+    """
 
     version: str
     given_at: str
+    publication: bool = False
 
     @classmethod
-    def now(cls) -> Consent:
+    def now(cls, *, publication: bool = False) -> Consent:
         """Consent to the current words, given now."""
-        return cls(CONSENT_VERSION, datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return cls(CONSENT_VERSION, now, publication)
 
 
 def clean_name(name: str) -> str:
@@ -126,7 +142,7 @@ def submit(
         The upload id.
 
     Raises:
-        UploadError: no consent, no name, no faces, or the earlier try is too old.
+        UploadError: no consent, no name, no faces, or the earlier try is too old, or erased.
         StorageError: S3 does not answer; call again with the same ``upload_id``.
     """
     if consent is None:
@@ -142,6 +158,7 @@ def submit(
         ) from error
     if datetime.now(timezone.utc) - ulid.datetime > MAX_UPLOAD_AGE:
         raise UploadError("This upload was begun over an hour ago. Start again with a new clip.")
+    refuse_erased(store, str(ulid))
     checksums = []
     for index, face in enumerate(faces):
         data = encode_png(face)
@@ -156,6 +173,7 @@ def submit(
         consent_given_at=consent.given_at,
         erasure_hash=erasure_hash(str(ulid), erasure_code or new_erasure_code()),
         hints=tuple(hints),
+        publication=consent.publication,
     )
     try:
         put_manifest(store, manifest)
@@ -163,4 +181,20 @@ def submit(
         # An earlier try was committed and only its answer was lost: its name and consent stand.
         if get_manifest(store, str(ulid)).faces != manifest.faces:
             raise
+    # Erased while it was on its way: after this look nothing more is written.
+    refuse_erased(store, str(ulid))
     return str(ulid)
+
+
+def refuse_erased(store: ObjectStore, upload_id: str) -> None:
+    """Leave nothing of an upload that was erased, however late it comes.
+
+    Raises:
+        UploadError: it was.
+    """
+    if get_tombstone(store, upload_id) is None:
+        return
+    for prefix in (manifest_key(upload_id), face_folder(upload_id)):
+        for key in list(store.list(prefix)):
+            store.delete(key)
+    raise UploadError("This upload was erased. Start again with a new clip, if you want to.")

@@ -129,7 +129,14 @@ class Production:
     def _load(self, number: int) -> TwinFinder:
         """A release from the bucket; the one in memory goes on where that fails."""
         try:
-            return TwinFinder(self._store, self._log.read(number))
+            release = self._log.read(number)
+            if "withdrawn" in release.body:
+                self._finder = None
+                raise NoReleaseError(
+                    "There is no model at the moment: the last one was withdrawn, because "
+                    f"{release.body['withdrawn']}. A new one is being made; try again later."
+                )
+            return TwinFinder(self._store, release)
         except TwinMatcherError:
             if self._finder is None:
                 raise

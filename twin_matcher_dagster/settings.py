@@ -6,9 +6,11 @@ Credentials are not here: boto3 and huggingface_hub read theirs from their own u
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +20,9 @@ SAMPLE_SOURCE = "sample"
 SMALL_BACKBONE = "small"
 BUNDLED_RECOGNISER = "bundled"
 EMBEDDED_BUCKET = "twin-matcher"
+
+# The Hub's own rule: no "-" or "." at an end, neither doubled.
+_HUB_ID = re.compile(r"(?!.*(?:--|\.\.))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}(?<!\.git)\b", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -43,6 +48,26 @@ class Settings(BaseSettings):
         "a Hub repository id such as opencv/face_recognition_sface.",
     )
     epochs: int | None = Field(None, ge=1, description="Passes over the training split.")
+    hub_dataset: str | None = Field(
+        None, description="Repository on the Hub, owner/name, that the data set is published to."
+    )
+    hub_model: str | None = Field(
+        None, description="Repository on the Hub, owner/name, that the model is published to."
+    )
+    hub_private: bool = Field(
+        True, description="Whether these repositories are private; a public one is then refused."
+    )
+    hub_license: str = Field(
+        "other",
+        pattern=r"^[a-z0-9][a-z0-9.-]*$",
+        description="Licence of what is published, as the Hub names it: cc-by-4.0, other, ...",
+    )
+    retrain_within_hours: float = Field(
+        24, gt=0, description="After an erasure: when no released model may know the upload."
+    )
+    keep_versions: int = Field(
+        10, ge=1, description="How many versions of data sets, models and releases are kept."
+    )
     s3_port: int = Field(8333, ge=1, le=65535, description="Port of the embedded S3 server.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     upload_port: int = Field(7860, ge=1, le=65535, description="Port of the upload page.")
@@ -59,6 +84,20 @@ class Settings(BaseSettings):
     twin_matcher_embedded_s3: bool = Field(
         False, description="Set by `twin-matcher` for its children when the bucket is embedded."
     )
+
+    @field_validator("hub_dataset", "hub_model")
+    @classmethod
+    def _is_hub_id(cls, value: str | None) -> str | None:
+        if value and not _HUB_ID.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is not the id of a repository on the Hub, such as my-name/twin-faces"
+            )
+        return value or None
+
+    @property
+    def retrain_within(self) -> timedelta:
+        """How long a released model may outlive an erasure."""
+        return timedelta(hours=self.retrain_within_hours)
 
     @property
     def embedded(self) -> bool:

@@ -30,13 +30,14 @@ PAGES_MAY = {
     f"{PACKAGE}.faces",
     f"{PACKAGE}.storage",
     f"{PACKAGE}.intake",
+    f"{PACKAGE}.erasure",
     f"{PACKAGE}.production",
     f"{PACKAGE}.recognition.embedding",
     f"{PACKAGE}.recognition.index",
 }
 DOMAIN = ("faces", "identities", "storage", "recognition")
 HEAVY = ("torch", "transformers", "cv2", "datasets", "gradio", "matplotlib", "av", "onnxruntime")
-STAGES = ("celebrities", "uploads", "training", "release")
+STAGES = ("celebrities", "uploads", "training", "release", "erasure", "publication")
 
 
 def module_of(path: Path) -> str:

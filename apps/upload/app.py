@@ -13,6 +13,7 @@ import numpy as np
 from gradio.data_classes import FileData
 
 from apps.page import FORGET_AFTER_S, launch, open_store, problem, success
+from apps.upload.forget import forget
 from apps.upload.guide import Guide
 from apps.upload.plot import yaw_plot
 from twin_matcher_dagster.errors import TwinMatcherError
@@ -24,6 +25,7 @@ from twin_matcher_dagster.faces.clip import (
 )
 from twin_matcher_dagster.intake import (
     CONSENT_TEXT,
+    PUBLICATION_TEXT,
     Consent,
     new_erasure_code,
     new_upload_id,
@@ -98,7 +100,7 @@ def find(extract: Callable[..., ClipReport], given: Any, progress: Any) -> Found
 
 
 def send(
-    store: ObjectStore, session: Session | None, name: str, agreed: bool, progress: Any
+    store: ObjectStore, session: Session | None, name: str, consent: Consent | None, progress: Any
 ) -> tuple[Session | None, str]:
     """Hand the faces in: what is left of the session, and a message."""
     if session is None:
@@ -110,7 +112,7 @@ def send(
             store,
             session.faces,
             name or "",
-            Consent.now() if agreed else None,
+            consent,
             session.upload_id,
             session.erasure_code,
             session.hints,
@@ -192,6 +194,12 @@ def build(store: ObjectStore) -> gr.Blocks:
             elem_id="name",
         )
         consent = gr.Checkbox(label=CONSENT_TEXT, elem_id="consent")
+        settings = Settings()
+        publish = gr.Checkbox(
+            label=PUBLICATION_TEXT,
+            elem_id="publish",
+            visible=bool(settings.hub_dataset or settings.hub_model),
+        )
         button = gr.Button("Send my faces", variant="primary", elem_id="send")
         outcome = gr.HTML(elem_id="outcome")
         shown = [session, gallery, found]
@@ -222,9 +230,11 @@ def build(store: ObjectStore) -> gr.Blocks:
             state: Session | None,
             text: str,
             agreed: bool,
+            published: bool,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
         ) -> Any:
-            return send(store, state, text, agreed, progress)
+            given = Consent.now(publication=published) if agreed else None
+            return send(store, state, text, given, progress)
 
         clip.change(on_clip, clip, shown, show_progress_on=found)
         photos.change(on_photos, photos, shown, show_progress_on=found)
@@ -239,8 +249,9 @@ def build(store: ObjectStore) -> gr.Blocks:
         )
         again.click(on_again, None, [guide, advice, *shown], show_progress="hidden")
         button.click(
-            on_send, [session, name, consent], [session, outcome], show_progress_on=outcome
+            on_send, [session, name, consent, publish], [session, outcome], show_progress_on=outcome
         )
+        forget(store)
     return page
 
 

@@ -32,7 +32,9 @@ def when_inputs_change() -> dg.AutomationCondition:
     condition = dg.AutomationCondition
     changed = condition.any_deps_match(condition.data_version_changed()) | condition.newly_missing()
     absent = condition.any_deps_match(condition.missing()).allow(
-        dg.AssetSelection.assets(BALANCED_FACES, TWIN_DATASET, TWIN_MODEL, FACE_INDEX)
+        dg.AssetSelection.assets(
+            BALANCED_FACES, TWIN_DATASET, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE
+        )
     )
     return (
         changed.since_last_handled()

@@ -19,7 +19,15 @@ ASSETS = (
 )
 """In the order of the graph."""
 
+PUBLISHED_DATASET = "published_dataset"
+PUBLISHED_MODEL = "published_model"
+"""After the graph, where a token and repositories are set: no part of the demo."""
+
+ERASURES = "erasures"
+"""Beside the graph: who is taken out of it."""
+
 CELEBRITIES_JOB = "celebrities"
 RELEASE_JOB = "release"
+RETENTION_JOB = "retention"
 UPLOADS_PARTITION = "uploads"
 OWNER = "team:twin-matcher"

@@ -1,13 +1,12 @@
-"""One data set out of celebrities and accepted uploads: a list of shards, nothing is copied."""
+"""What a shard holds, and who is in a list of shards: nothing is copied to know it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from twin_matcher_dagster.identities.schema import Face, Kind, fingerprint
+from twin_matcher_dagster.identities.schema import Face, Kind
 
 
 @dataclass(frozen=True)
@@ -61,39 +60,14 @@ class ShardEntry:
         return asdict(self)
 
 
-def merge(
-    celebrities: Sequence[ShardEntry],
-    users: Sequence[ShardEntry],
-    about: Mapping[str, Mapping[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """The body of a data set's manifest.
-
-    Args:
-        celebrities: shards of the balanced celebrities.
-        users: shards of accepted uploads.
-        about: biographies (see people.py) by identity id; users have none.
-
-    The order is fixed, so that the same shards give the same fingerprint, whichever upload was
-    looked at first, and a shard that is named twice counts once.
-    """
-    shards = {shard.sha256: shard for shard in [*celebrities, *users]}
-    ordered = sorted(shards.values(), key=lambda shard: shard.sha256)
+def people_in(shards: Iterable[ShardEntry]) -> list[Identity]:
+    """Everybody in some shards, by id; what is in two shards adds up."""
     people: dict[str, Identity] = {}
-    for shard in ordered:
+    for shard in shards:
         for person in shard.identities:
             known = people.get(person.identity_id)
             people[person.identity_id] = _add(known, person) if known else person
-    told = {who: about[who] for who in sorted(people) if about and who in about}
-    return {
-        "fingerprint": fingerprint(
-            json.dumps(told, sort_keys=True), *(shard.sha256 for shard in ordered)
-        ),
-        "rows": sum(shard.rows for shard in ordered),
-        "shards": [shard.as_dict() for shard in ordered],
-        "identities": [
-            {**asdict(people[who]), "about": told.get(who, {})} for who in sorted(people)
-        ],
-    }
+    return [people[who] for who in sorted(people)]
 
 
 def _add(one: Identity, more: Identity) -> Identity:

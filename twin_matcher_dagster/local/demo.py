@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from twin_matcher_dagster.dataset import read_version
 from twin_matcher_dagster.defs.keys import (
     ASSETS,
     CELEBRITIES_JOB,
@@ -28,7 +29,6 @@ from twin_matcher_dagster.defs.keys import (
 from twin_matcher_dagster.errors import ServicesError, UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.images import read_image
-from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.sources import check_source
 from twin_matcher_dagster.intake import Consent, new_upload_id, submit
 from twin_matcher_dagster.local import s3_server, services
@@ -168,13 +168,11 @@ class Demo:
             return CELEBRITIES_JOB
         if balanced.body["raw"] != raw.key or not release:
             return CELEBRITIES_JOB
-        dataset = ManifestLog(store, layout.log(layout.DATASETS)).read(release.body["dataset"])
+        dataset = read_version(store, release.body["dataset"])
         model = ManifestLog(store, layout.log(layout.MODELS)).read(release.body["model"])
-        shards = {shard["key"] for shard in dataset.body["shards"]}
-        people = {person["identity_id"] for person in dataset.body["identities"]}
-        if not shards >= {shard["key"] for shard in balanced.body["shards"]}:
+        if dataset.body["balanced"]["fingerprint"] != balanced.fingerprint:
             return CELEBRITIES_JOB
-        if user_id(upload_id) not in people:
+        if upload_id not in {member.upload_id for member in dataset.members}:
             return CELEBRITIES_JOB
         plan = model.body["plan"]
         epochs = self._settings.epochs or TrainingPlan.epochs

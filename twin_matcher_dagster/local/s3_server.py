@@ -12,9 +12,10 @@ import random
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +23,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
+# Where the server that runs notes its master, beside its objects.
+_MASTER = "s3-master"
 _COMPONENTS = ("master", "volume", "filer", "admin")
 # SeaweedFS finds the gRPC port of a component at this distance from its HTTP port.
 _GRPC_DISTANCE = 10_000
@@ -43,13 +46,6 @@ def command(folder: Path, port: int) -> list[str]:
     Raises:
         ServicesError: the server is not installed.
     """
-    beside = Path(sys.executable).parent / "weed"
-    binary = str(beside) if beside.exists() else shutil.which("weed")
-    if not binary:
-        raise ServicesError(
-            "The embedded S3 server is not installed. Run `make install`, or set "
-            "TWIN_MATCHER_BUCKET to a bucket of your own."
-        )
     flags = [
         f"-dir={folder}",
         "-ip=127.0.0.1",
@@ -69,7 +65,18 @@ def command(folder: Path, port: int) -> list[str]:
     flags.append(f"-s3.port.grpc={s3_grpc}")
     for name, number in zip(_COMPONENTS, components, strict=True):
         flags += [f"-{name}.port={number}", f"-{name}.port.grpc={number + _GRPC_DISTANCE}"]
-    return [binary, "mini", *flags]
+    return [_binary(), "mini", *flags]
+
+
+def _binary() -> str:
+    beside = Path(sys.executable).parent / "weed"
+    binary = str(beside) if beside.exists() else shutil.which("weed")
+    if not binary:
+        raise ServicesError(
+            "The embedded S3 server is not installed. Run `make install`, or set "
+            "TWIN_MATCHER_BUCKET to a bucket of your own."
+        )
+    return binary
 
 
 def serve(folder: Path, port: int) -> None:
@@ -79,7 +86,40 @@ def serve(folder: Path, port: int) -> None:
     variables = {**os.environ, "GOMEMLIMIT": "384MiB"}
     variables.update({name: secrets.token_hex(16) for name in _TOKENS})
     arguments = command(folder, port)
+    (folder.parent / _MASTER).write_text(_master_of(arguments))
     os.execve(arguments[0], arguments, variables)  # noqa: S606
+
+
+def _master_of(arguments: Sequence[str]) -> str:
+    """Where the master listens, as `weed shell` wants it: host:port.grpcport."""
+    port, grpc = (
+        next(text.removeprefix(flag) for text in arguments if text.startswith(flag))
+        for flag in ("-master.port=", "-master.port.grpc=")
+    )
+    return f"127.0.0.1:{port}.{grpc}"
+
+
+def vacuum(home: Path) -> bool:
+    """Have the running server rewrite its files without deleted objects, whose bytes they keep.
+
+    Args:
+        home: the state folder.
+
+    Returns:
+        Whether it did; it does so by itself later if not.
+    """
+    master = home / _MASTER
+    if not master.exists():
+        return False
+    done = subprocess.run(
+        [_binary(), "shell", f"-master={master.read_text()}"],
+        input="lock\nvolume.vacuum -garbageThreshold=0.00001\nunlock\n",
+        text=True,
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
+    return done.returncode == 0
 
 
 def free_ports(count: int) -> list[int]:

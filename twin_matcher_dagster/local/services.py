@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.errors import RunsAlreadyError, ServicesError
 from twin_matcher_dagster.local.environment import CHILD_MARK, PAGES_FOLDER, state_folder
 from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
 
@@ -51,14 +51,14 @@ def exclusive(settings: Settings) -> Generator[Path]:
     """Hold the state folder alone, and clear away what a killed predecessor left running.
 
     Raises:
-        ServicesError: another process of this installation runs.
+        RunsAlreadyError: another process of this installation runs.
     """
     home = state_folder(settings)
     with (home / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ServicesError(
+            raise RunsAlreadyError(
                 f"Twin Matcher runs already with the state in {home}. Stop it with Ctrl-C where "
                 "it runs, or set TWIN_MATCHER_HOME to another folder."
             ) from error

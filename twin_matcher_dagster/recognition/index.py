@@ -59,6 +59,14 @@ class FaceIndex:
                 twins.append(Twin(identity_id, mean, int(order[0])))
         return sorted(twins, key=lambda twin: -twin.similarity)[:top]
 
+    def without(self, identity_id: str) -> FaceIndex:
+        """The same gallery without one identity."""
+        gone = [position for position, who in enumerate(self.identities) if who == identity_id]
+        rows = ~np.isin(self.owners, gone)
+        left = [who for who in self.identities if who != identity_id]
+        numbers = np.array([left.index(who) if who in left else -1 for who in self.identities])
+        return FaceIndex(self.embeddings[rows], numbers[self.owners[rows]], left)
+
     def to_bytes(self) -> bytes:
         """Encode as safetensors."""
         from safetensors.numpy import save

@@ -2,32 +2,43 @@
 
 ::
 
-    celebrities/raw/log/00000001.json        what raw_faces found          (manifest log)
+    celebrities/raw/versions/99999998.json      what raw_faces found          (manifest log)
     celebrities/raw/shards/<sha256>.parquet
-    celebrities/balanced/log/...             what balanced_faces kept      (manifest log)
-    celebrities/balanced/shards/...
-    uploads/faces/<upload>/000.png ...       the crops of one clip
-    uploads/manifests/<upload>.json          written last: its presence is the commit
-    users/<upload>/log/...                   verdict of user_faces         (manifest log)
+    celebrities/balanced/versions/...           what balanced_faces kept      (manifest log)
+    celebrities/balanced/shards/...             one split each
+    celebrities/balanced/tables/<sha256>.parquet  what was found wrong with raw_faces
+    celebrities/reviews/versions/...            what a person decided of that (manifest log)
+    uploads/faces/<upload>/000.png ...          the crops of one clip
+    uploads/manifests/<upload>.json             written last: its presence is the commit
+    users/<upload>/versions/...                 verdict of user_faces         (manifest log)
     users/<upload>/shards/...
-    datasets/log/...                         twin_dataset                  (manifest log)
-    models/files/<sha256>.safetensors        the files of a transformers model folder
-    models/log/...                           twin_model                    (manifest log)
-    indexes/files/<sha256>.safetensors       face_index
-    indexes/log/...                                                        (manifest log)
-    releases/log/...                         production_release            (manifest log)
+    datasets/changes/<upload>.<verdict>.json    verdicts that twin_dataset did not see yet
+    datasets/members/<sha256>.json              who is in: one of 256 lists of uploads
+    datasets/versions/...                       twin_dataset                  (manifest log)
+    models/files/<sha256>.safetensors           the files of a transformers model folder
+    models/versions/...                         twin_model                    (manifest log)
+    indexes/files/<sha256>.safetensors          face_index
+    indexes/versions/...                                                      (manifest log)
+    releases/versions/...                       production_release            (manifest log)
+    erasures/<upload>.json                      that an upload was erased: nobody's data
+    erasure-tries/<upload>/...                  when a code was tried
 """
 
 from __future__ import annotations
 
 RAW = "celebrities/raw"
 BALANCED = "celebrities/balanced"
+REVIEWS = "celebrities/reviews"
 UPLOAD_FACES = "uploads/faces"
 UPLOAD_MANIFESTS = "uploads/manifests"
 DATASETS = "datasets"
+CHANGES = "datasets/changes"
+MEMBERS = "datasets/members"
 MODELS = "models"
 INDEXES = "indexes"
 RELEASES = "releases"
+ERASURES = "erasures"
+ERASURE_TRIES = "erasure-tries"
 
 
 def user(upload_id: str) -> str:
@@ -35,9 +46,14 @@ def user(upload_id: str) -> str:
     return f"users/{upload_id}"
 
 
+def change_prefix(upload_id: str) -> str:
+    """What the keys of an upload's noted verdicts begin with. No folder each: empty ones stay."""
+    return f"{CHANGES}/{upload_id}."
+
+
 def log(folder: str) -> str:
     """Name of a folder's manifest log."""
-    return f"{folder}/log"
+    return f"{folder}/versions"
 
 
 def shard(folder: str, sha256: str) -> str:
@@ -48,3 +64,8 @@ def shard(folder: str, sha256: str) -> str:
 def file(folder: str, name: str) -> str:
     """Key of a file that a manifest of this folder names."""
     return f"{folder}/files/{name}"
+
+
+def table(folder: str, sha256: str) -> str:
+    """Key of an immutable Parquet table that is no shard: it holds no faces."""
+    return f"{folder}/tables/{sha256}.parquet"

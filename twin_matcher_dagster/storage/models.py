@@ -25,11 +25,17 @@ def put_model(store: ObjectStore, folder: Path) -> list[dict[str, Any]]:
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix in _ALLOWED:
             data = path.read_bytes()
+            key = put_file(store, layout.MODELS, data, path.suffix)
             sha256 = hashlib.sha256(data).hexdigest()
-            key = layout.file(layout.MODELS, f"{sha256}{path.suffix}")
-            store.put_content(key, data)
             files.append({"name": path.name, "key": key, "sha256": sha256, "bytes": len(data)})
     return files
+
+
+def put_file(store: ObjectStore, folder: str, data: bytes, suffix: str) -> str:
+    """Store a file of a folder under its content; its key."""
+    key = layout.file(folder, f"{hashlib.sha256(data).hexdigest()}{suffix}")
+    store.put_content(key, data)
+    return key
 
 
 def get_model(store: ObjectStore, files: Sequence[dict[str, Any]], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A bucket in which nothing is ever overwritten.
+"""A bucket in which nothing is ever overwritten, but where a person is erased.
 
 Works the same against AWS S3 and any server that speaks its protocol with conditional writes
 (``If-None-Match: *``, https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -113,15 +114,72 @@ class ObjectStore:
         with self._explained(key):
             return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
-    def list(self, prefix: str, start_after: str = "") -> Iterator[str]:
+    def list(
+        self, prefix: str, start_after: str = "", page_size: int | None = None
+    ) -> Iterator[str]:
         """Keys under a prefix in the store's order, page by page, from after ``start_after``."""
+        for item in self.items(prefix, start_after, page_size):
+            yield item["Key"]
+
+    def items(
+        self, prefix: str, start_after: str = "", page_size: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """As :meth:`list`, with ``Size`` in bytes and ``LastModified`` beside each ``Key``."""
         with self._explained(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=prefix, StartAfter=start_after
+                Bucket=self.bucket,
+                Prefix=prefix,
+                StartAfter=start_after,
+                PaginationConfig={"PageSize": page_size},
             )
             for page in pages:
-                for item in page.get("Contents", []):
-                    yield item["Key"]
+                yield from page.get("Contents", [])
+
+    def everything(self) -> Iterator[tuple[str, bytes]]:
+        """Key and content of every object of the bucket, old versions included."""
+        for key in self.list(""):
+            yield key, self.get(key)
+        if self._versioned:
+            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
+            for page in pages:
+                for item in page.get("Versions", []):
+                    if not item["IsLatest"]:
+                        old = {"Key": item["Key"], "VersionId": item["VersionId"]}
+                        answer = self.client.get_object(Bucket=self.bucket, **old)
+                        yield item["Key"], answer["Body"].read()
+
+    def overwrite(
+        self, key: str, body: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Write an object over another one. Only an erasure may, and it leaves no old version."""
+        with self._explained(key):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+            self._delete_versions(key, but_newest=True)
+
+    def delete(self, key: str) -> None:
+        """Delete an object, with its old versions where the bucket keeps them."""
+        with self._explained(key):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+            self._delete_versions(key, but_newest=False)
+
+    def _delete_versions(self, key: str, *, but_newest: bool) -> None:
+        """Delete what a bucket with versioning keeps of a key, marks of deletion included."""
+        if not self._versioned:
+            return
+        pages = self.client.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=key
+        )
+        for page in pages:
+            for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                if item["Key"] == key and not (but_newest and item["IsLatest"]):
+                    self.client.delete_object(
+                        Bucket=self.bucket, Key=key, VersionId=item["VersionId"]
+                    )
+
+    @cached_property
+    def _versioned(self) -> bool:
+        """Whether the bucket keeps, or kept once, old versions of its objects."""
+        return "Status" in self.client.get_bucket_versioning(Bucket=self.bucket)
 
     @contextmanager
     def _explained(self, key: str) -> Generator[None]:

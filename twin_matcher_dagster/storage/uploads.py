@@ -33,6 +33,7 @@ class UploadManifest:
         erasure_hash: of the code that erases the upload, see ``intake.erasure_hash``; empty in
             uploads of older versions.
         hints: what the upload page noticed about the pictures.
+        publication: whether the person agreed to being published on the Hub as well.
     """
 
     upload_id: str
@@ -42,6 +43,7 @@ class UploadManifest:
     consent_given_at: str
     erasure_hash: str = ""
     hints: tuple[str, ...] = ()
+    publication: bool = False
 
 
 def manifest_key(upload_id: str) -> str:
@@ -49,9 +51,14 @@ def manifest_key(upload_id: str) -> str:
     return f"{layout.UPLOAD_MANIFESTS}/{upload_id}.json"
 
 
+def face_folder(upload_id: str) -> str:
+    """What the keys of an upload's crops begin with."""
+    return f"{layout.UPLOAD_FACES}/{upload_id}/"
+
+
 def face_key(upload_id: str, index: int) -> str:
     """Key of one crop of an upload."""
-    return f"{layout.UPLOAD_FACES}/{upload_id}/{index:03d}.png"
+    return f"{face_folder(upload_id)}{index:03d}.png"
 
 
 def put_manifest(store: ObjectStore, manifest: UploadManifest) -> None:
@@ -76,6 +83,8 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
             consent_given_at=body["consent_given_at"],
             erasure_hash=body.get("erasure_hash", ""),
             hints=tuple(_texts(body.get("hints", []))),
+            # Anything but a plain yes is a no.
+            publication=body.get("publication") is True,
         )
     except ObjectMissingError as error:
         raise UploadError(f"There is no upload {upload_id}.") from error

@@ -96,17 +96,21 @@ def elsewhere(url: str) -> list[str]:
     return [] if local else [f"the page called {url}"]
 
 
-Serve = Callable[[str, ObjectStore], str]
+Serve = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
 def serve(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Serve]:
-    """Start a page on a bucket: ``serve("upload", store)`` gives its address."""
-    folder = tmp_path_factory.mktemp("pages")
-    started: dict[tuple[str, str], tuple[subprocess.Popen[bytes], str]] = {}
+    """Start a page on a bucket: ``serve("upload", store)`` gives its address.
 
-    def start(name: str, store: ObjectStore) -> str:
-        if (name, store.bucket) not in started:
+    Further arguments are variables of its environment.
+    """
+    folder = tmp_path_factory.mktemp("pages")
+    started: dict[tuple[str, ...], tuple[subprocess.Popen[bytes], str]] = {}
+
+    def start(name: str, store: ObjectStore, **more: str) -> str:
+        page = name, store.bucket, *more
+        if page not in started:
             port = s3_server.free_ports(1)[0]
             url = f"http://127.0.0.1:{port}"
             process = subprocess.Popen(
@@ -118,16 +122,21 @@ def serve(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Ser
                     f"{name.upper()}_PORT": str(port),
                     "GRADIO_TEMP_DIR": str(folder / "cache"),
                     "OMP_WAIT_POLICY": "PASSIVE",
+                    **more,
                 },
             )
             wait_for(url, process)
-            started[name, store.bucket] = (process, url)
-        return started[name, store.bucket][1]
+            started[page] = (process, url)
+        return started[page][1]
 
     yield start
     for process, _ in started.values():
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:  # a tab's connection may be open still
+            process.kill()
+            process.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:

@@ -15,6 +15,7 @@ from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
+from twin_matcher_dagster.verification import verify
 from twin_matcher_dagster_tests.browser.conftest import Serve
 from twin_matcher_dagster_tests.media import sample_frames, write_clip
 
@@ -186,3 +187,44 @@ def test_the_camera_says_what_is_missing(page: Page, serve: Serve, store: Object
     page.click("#again")
     page.wait_for_function("document.querySelector('#advice').innerText.includes('0 faces')")
     assert page.locator("#found .success").count() == 0
+
+
+def erase(page: Page, upload_id: str, code: str, kind: str) -> str:
+    """Ask for an erasure; what the page says, a problem or success."""
+    page.fill("#erase-id input, #erase-id textarea", upload_id)
+    page.fill("#erase-code input, #erase-code textarea", code)
+    page.click("#erase")
+    message = page.wait_for_selector(f"#erased .{kind}", timeout=60_000)
+    assert message
+    return message.inner_text()
+
+
+def test_who_came_in_can_go_again(
+    page: Page, serve: Serve, store: ObjectStore, story: Story
+) -> None:
+    page.goto(serve("upload", store))
+    choose(page, story.clip)
+    send(page, story.name, consent=True)
+    upload_id, code = page.locator("#outcome code").all_inner_texts()
+    page.get_by_text("Take your faces out again").click()
+    assert "do not belong together" in erase(page, upload_id, code[::-1], "problem")
+    assert uploads(store) == [upload_id]
+    assert "deleted" in erase(page, upload_id, f" {code.lower()} ", "success")
+    assert uploads(store) == []
+    proof = verify(store, upload_id)
+    assert (proof.left, proof.pending, proof.proven) == ([], [], True)
+    assert "Type the upload id" in erase(page, "", "", "problem")
+
+
+def test_publication_is_asked_for_where_there_is_any(
+    page: Page, serve: Serve, store: ObjectStore, story: Story
+) -> None:
+    page.goto(serve("upload", store))
+    page.wait_for_selector("#consent")
+    assert page.locator("#publish").count() == 0
+    page.goto(serve("upload", store, HUB_DATASET="somebody/twins"))
+    choose(page, story.clip)
+    page.set_checked("#publish input", True)
+    send(page, story.name, consent=True)
+    (upload_id,) = uploads(store)
+    assert get_manifest(store, upload_id).publication is True

@@ -12,7 +12,7 @@ from twin_matcher_dagster_tests.graph import definitions
 
 CHAIN = (keys.TWIN_DATASET, keys.TWIN_MODEL, keys.FACE_INDEX, keys.PRODUCTION_RELEASE)
 BLOCKING = {
-    keys.BALANCED_FACES: ("enough_identities", "no_image_in_two_splits"),
+    keys.BALANCED_FACES: ("enough_identities", "no_near_duplicate_crosses_the_split"),
     keys.TWIN_DATASET: ("users_split_by_upload",),
     keys.TWIN_MODEL: ("model_learned",),
     keys.FACE_INDEX: ("held_out_faces_are_found",),
@@ -85,6 +85,16 @@ def test_a_first_run_goes_all_the_way() -> None:
     assert installation.tick() == set()
 
 
+def test_an_erasure_goes_on_to_the_data_set_once(installation: Installation) -> None:
+    installation.make(keys.ERASURES, "1")
+    assert installation.tick() == {keys.TWIN_DATASET}
+    installation.make(keys.TWIN_DATASET, "2")
+    assert installation.tick() == {keys.TWIN_MODEL}
+    # The hourly look at the same erasures trains nothing.
+    installation.make(keys.ERASURES, "1")
+    assert keys.TWIN_DATASET not in installation.tick()
+
+
 def test_an_accepted_upload_goes_on_to_a_release(installation: Installation) -> None:
     installation.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, ["a"])
     assert installation.tick() == set()
@@ -139,7 +149,9 @@ def test_a_failed_blocking_check_stops_the_flow(installation: Installation, asse
 
 
 def test_sensors_are_on_by_themselves() -> None:
-    for sensor in definitions().sensors or []:
+    sensors = {sensor.name: sensor for sensor in definitions().sensors or []}
+    assert set(sensors) == {"automation", "new_uploads_sensor", "erasures_sensor"}
+    for sensor in sensors.values():
         assert sensor.default_status is DefaultSensorStatus.RUNNING
 
 
@@ -147,5 +159,5 @@ def test_conditions_are_where_they_belong() -> None:
     specs = {spec.key.to_user_string(): spec for spec in definitions().resolve_all_asset_specs()}
     # The source is read when somebody asks for it, an upload when the sensor sees it.
     by_hand = {asset for asset in specs if specs[asset].automation_condition is None}
-    assert by_hand == {keys.RAW_FACES, keys.USER_FACES}
+    assert by_hand == {keys.RAW_FACES, keys.USER_FACES, keys.ERASURES}
     assert isinstance(specs[keys.TWIN_MODEL].automation_condition, AutomationCondition)

@@ -21,6 +21,7 @@ from twin_matcher_dagster.local import s3_server
 from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.local.environment import CHILD_MARK, environment
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE, Settings
+from twin_matcher_dagster.verification import verify
 from twin_matcher_dagster_tests.graph import another_frame, upload_story
 
 # Each starts a whole installation and some train twice: longer than a usual test on a busy machine.
@@ -58,6 +59,21 @@ class Installation:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def run(self, *command: str) -> str:
+        """Run ``twin-matcher COMMAND`` to its end; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "twin_matcher_dagster.cli", *command],
+            cwd=PROJECT_ROOT,
+            env=self.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
 
     def wait_for(self, pattern: str, process: subprocess.Popen[bytes], seconds: float) -> str:
         """Wait until the command has printed something; all that it printed."""
@@ -145,7 +161,7 @@ def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
     assert (installation.home / "s3-credentials.json").stat().st_mode & 0o777 == 0o600
 
     store = s3_server.wait_until_ready(environment(settings_of(installation.variables)))
-    upload_story(store, NEWCOMER)
+    upload_id = upload_story(store, NEWCOMER)
     deadline = time.monotonic() + 300
     while NEWCOMER.name not in (answer := ask(page, NEWCOMER, tmp_path)):
         assert up.poll() is None
@@ -153,6 +169,25 @@ def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
         time.sleep(2)
     assert names_of(answer)[0] == NEWCOMER.name
     assert release_of(answer) > release_of(first)
+
+    # Erased, nobody is shown the newcomer any more, and the next model never saw them.
+    printed = installation.run("erase", upload_id, "--force")
+    assert re.search(r"Dagster forgot [1-9]\d* runs", printed)
+    assert "gave the bytes back" in printed
+    assert NEWCOMER.name not in ask(page, NEWCOMER, tmp_path)
+    printed = installation.run("erase", "--verify", upload_id)
+    assert "until the next training" in printed
+    assert "Nothing else of it is left." in printed
+    deadline = time.monotonic() + 300
+    while not verify(store, upload_id).proven or verify(store, upload_id).pending:
+        assert up.poll() is None
+        assert time.monotonic() < deadline, "the model was not trained again"
+        time.sleep(4)
+    assert "Nothing of it is left." in installation.run("erase", "--verify", upload_id)
+    last = ask(page, NEWCOMER, tmp_path)
+    assert NEWCOMER.name not in last
+    assert release_of(last) > release_of(answer) + 1
+    assert traces(installation.home, NEWCOMER.name) == []
 
     second = installation.start("demo", COLUMNS="300")
     assert second.wait(60) == 1
@@ -188,6 +223,15 @@ def ask(page: Client, story: Story, folder: Path) -> str:
     photo = folder / f"{story.clip.stem}.png"
     Image.fromarray(another_frame(story)).save(photo)
     return str(page.predict(handle_file(photo), api_name="/twins"))
+
+
+def traces(home: Path, name: str) -> list[str]:
+    """Files of an installation that hold a name: objects, Dagster's history, logs."""
+    return [
+        str(path)
+        for path in home.rglob("*")
+        if path.is_file() and name.encode() in path.read_bytes()
+    ]
 
 
 def names_of(answer: str) -> list[str]:

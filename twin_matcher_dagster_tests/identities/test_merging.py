@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from twin_matcher_dagster.identities.merging import ShardEntry, merge
+from twin_matcher_dagster.identities.merging import ShardEntry, people_in
 from twin_matcher_dagster.identities.schema import Face, Split, write_shard
 
 
@@ -46,48 +42,13 @@ def test_a_shard_says_who_is_in_it() -> None:
     assert ana.faces == {"train": 5, "test": 2}
 
 
-def test_a_data_set_adds_up() -> None:
-    body = merge(CELEBRITIES, USERS)
-    assert body["rows"] == 28
-    people = {person["identity_id"]: person for person in body["identities"]}
+def test_people_in_several_shards_add_up() -> None:
+    people = {person.identity_id: person for person in people_in([*CELEBRITIES, *USERS])}
     assert list(people) == ["c-1", "c-2", "u-1", "u-2"]
-    assert people["c-1"]["faces"] == {"train": 6, "validation": 4, "test": 2}
-    assert people["u-1"]["label"] == people["c-1"]["label"] == "Ana"
-    assert people["u-1"]["kind"] == "user"
-    assert {shard["key"] for shard in body["shards"]} == {e.key for e in [*CELEBRITIES, *USERS]}
-
-
-@given(seed=st.integers(0, 1000), doubled=st.integers(0, 3))
-def test_order_and_doubled_shards_do_not_matter(seed: int, doubled: int) -> None:
-    """The system this one re-imagines appended the same uploads again at every run."""
-    shuffle = random.Random(seed)  # noqa: S311 - an order, not a secret
-    celebrities = [*CELEBRITIES, *shuffle.choices(CELEBRITIES, k=doubled)]
-    users = [*USERS, *shuffle.choices(USERS, k=doubled)]
-    shuffle.shuffle(celebrities)
-    shuffle.shuffle(users)
-    assert merge(celebrities, users) == merge(CELEBRITIES, USERS)
-
-
-def test_another_shard_is_another_data_set() -> None:
-    prints = [
-        merge(CELEBRITIES, users)["fingerprint"] for users in ([], USERS[:1], USERS[1:], USERS)
-    ]
-    assert len(set(prints)) == 4
-
-
-def test_a_person_who_is_left_out_is_gone() -> None:
-    body = merge(CELEBRITIES, USERS[:1])
-    assert "u-2" not in json.dumps(body)
-    assert merge([], [])["identities"] == []
-
-
-def test_biographies_are_told_of_those_who_are_in() -> None:
-    about = {"c-1": {"age": 41}, "c-9": {"age": 50}}
-    body = merge(CELEBRITIES, USERS, about)
-    assert {p["identity_id"]: p["about"] for p in body["identities"] if p["about"]} == {
-        "c-1": {"age": 41}
-    }
-    assert body["fingerprint"] != merge(CELEBRITIES, USERS)["fingerprint"]
+    assert people["c-1"].faces == {"train": 6, "validation": 4, "test": 2}
+    assert people["u-1"].label == people["c-1"].label == "Ana"
+    assert people["u-1"].kind == "user"
+    assert people_in([]) == []
 
 
 def test_a_shard_entry_survives_a_manifest() -> None:

@@ -52,7 +52,7 @@ def test_the_newest_entry_is_the_head(store: ObjectStore) -> None:
     head = log.head()
     assert head is not None
     assert (head.number, head.fingerprint) == (11, "content 11")
-    assert head.key == "a/log/00000011.json"
+    assert head.key == "a/log/99999988.json"
     assert log.read(2).fingerprint == "content 2"
 
 
@@ -60,6 +60,7 @@ def test_an_object_of_somebody_else_is_not_an_entry(store: ObjectStore) -> None:
     log = ManifestLog(store, "a/log")
     log.append({"fingerprint": "ours"})
     store.put_new("a/log/notes.txt", b"not ours")
+    store.put_new("a/log/00000000.txt", b"not ours, and listed first")
     assert log.head_number() == 1
     assert log.append({"fingerprint": "next"}).number == 2
 
@@ -117,5 +118,5 @@ def test_an_append_whose_answer_was_lost_is_not_doubled(store: ObjectStore) -> N
     entry = log.append({"fingerprint": "once"})
     assert len(lost) == 1
     assert entry.number == 2
-    assert list(store.list("")) == ["a/log/00000001.json", "a/log/00000002.json"]
+    assert list(log.numbers()) == [2, 1]
     assert log.read(2).fingerprint == "once"

@@ -1,8 +1,8 @@
 """face_index and production_release: what the pages search, and the one manifest they read."""
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -10,18 +10,20 @@ import dagster as dg
 import numpy as np
 
 from twin_matcher_dagster import reporting
+from twin_matcher_dagster.dataset import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
+from twin_matcher_dagster.defs.faces_io import pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of, refuse
+from twin_matcher_dagster.erasure import purge_models
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.identities.schema import Face, fingerprint, write_shard
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.recognition.index import FaceIndex, evaluate
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
-from twin_matcher_dagster.storage.models import get_model
+from twin_matcher_dagster.storage.models import get_model, put_file
 
 PORTRAITS = 3
 """Faces of each identity that a page shows."""
@@ -44,13 +46,17 @@ def face_index(
     store = object_store.open()
     model = head_of(store, layout.MODELS, keys.TWIN_MODEL)
     # The model's own data set: a newer one may be there already.
-    dataset = ManifestLog(store, layout.log(layout.DATASETS)).read(model.body["dataset"])
-    names = {person["identity_id"]: person["label"] for person in dataset.body["identities"]}
+    dataset = read_version(store, model.body["dataset"])
+    # Users are named in the release alone: what is shown in Dagster stays there.
+    names = {
+        person.identity_id: person.label if person.kind == "celebrity" else "a user"
+        for person in dataset.identities
+    }
     with tempfile.TemporaryDirectory() as folder:
         get_model(store, model.body["files"], Path(folder))
         embedder = Embedder(Path(folder))
     progress = progress_of(context)
-    faces = list(faces_of(store, dataset.body))
+    faces = list(dataset.faces())
     gallery = [face for face in faces if face.split == "train"]
     held_out = [face for face in faces if face.split == "test"]
     if not held_out:
@@ -70,19 +76,17 @@ def face_index(
     measured = evaluate(index, test_embeddings, probabilities, truth, embedder.identities)
     guessed = [embedder.identities[i] for i in probabilities.argmax(1)]
     progress(1.0)
-    data = index.to_bytes()
-    portraits = write_shard(_portraits(index, gallery))
+    portraits = write_shard(_portraits(index, gallery)).data
     files = {
-        "index": layout.file(layout.INDEXES, f"{hashlib.sha256(data).hexdigest()}.safetensors"),
-        "portraits": layout.file(layout.INDEXES, f"{portraits.sha256}.parquet"),
+        "index": put_file(store, layout.INDEXES, index.to_bytes(), ".safetensors"),
+        "portraits": put_file(store, layout.INDEXES, portraits, ".parquet"),
     }
-    store.put_content(files["index"], data)
-    store.put_content(files["portraits"], portraits.data)
     body = {
         "fingerprint": fingerprint(model.fingerprint, *files.values()),
         "model": model.number,
         "dataset": dataset.number,
         "rows": len(gallery),
+        "uploads": [member.upload_id for member in dataset.members],
         **files,
         "held_out": measured.as_dict(),
     }
@@ -128,7 +132,11 @@ def production_release(object_store: ObjectStoreResource) -> dg.MaterializeResul
     store = object_store.open()
     index = head_of(store, layout.INDEXES, keys.FACE_INDEX)
     model = ManifestLog(store, layout.log(layout.MODELS)).read(index.body["model"])
-    dataset = ManifestLog(store, layout.log(layout.DATASETS)).read(index.body["dataset"])
+    dataset = read_version(store, index.body["dataset"])
+    people = [
+        {**asdict(person), "about": dataset.people.get(person.identity_id, {})}
+        for person in dataset.identities
+    ]
     body = {
         "fingerprint": fingerprint(dataset.fingerprint, model.fingerprint, index.fingerprint),
         "released_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -138,13 +146,15 @@ def production_release(object_store: ObjectStoreResource) -> dg.MaterializeResul
         "files": model.body["files"],
         "index": index.body["index"],
         "portraits": index.body["portraits"],
-        "identities": dataset.body["identities"],
+        "identities": people,
+        "uploads": [member.upload_id for member in dataset.members],
         "held_out": index.body["held_out"],
     }
     release = commit(store, layout.RELEASES, body)
+    purge_models(store)  # now that another one is in production
     return materialized(
         release,
-        len(dataset.body["identities"]),
+        len(people),
         {
             "release": release.number,
             "data set": dataset.number,

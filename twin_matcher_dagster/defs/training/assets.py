@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from twin_matcher_dagster import reporting
+from twin_matcher_dagster.dataset import Version, read_version, update_dataset
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
+from twin_matcher_dagster.defs.faces_io import pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import RETRY, commit, head_of, materialized, refuse
+from twin_matcher_dagster.defs.results import RETRY, commit, materialized, refuse
 from twin_matcher_dagster.errors import TrainingError
-from twin_matcher_dagster.identities.merging import ShardEntry, merge
-from twin_matcher_dagster.identities.schema import SPLITS, Face, Split, fingerprint
+from twin_matcher_dagster.identities.schema import Face, Split, fingerprint
 from twin_matcher_dagster.recognition.training import (
     Epoch,
     LabelledFaces,
@@ -27,7 +27,6 @@ from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.models import put_model
-from twin_matcher_dagster.storage.object_store import ObjectStore
 
 
 class TrainingConfig(dg.Config):
@@ -50,59 +49,47 @@ class TrainingConfig(dg.Config):
         )
 
 
+class DatasetConfig(dg.Config):
+    """What to look at."""
+
+    everything: bool = Field(
+        False,
+        description="Look at the verdict on every upload again, not only at new ones. The result "
+        "is the same, unless verdicts were changed by hand.",
+    )
+
+
 @dg.asset(
-    deps=[keys.BALANCED_FACES, keys.USER_FACES],
+    deps=[keys.BALANCED_FACES, keys.USER_FACES, keys.ERASURES],
     group_name="training",
     kinds={"huggingface", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="2",
+    code_version="3",
     retry_policy=RETRY,
     automation_condition=when_inputs_change(),
     description="Celebrities and all accepted uploads as one data set: a manifest that names "
     "immutable shards. A new person adds a shard; nothing is copied.",
 )
-def twin_dataset(
-    context: dg.AssetExecutionContext, object_store: ObjectStoreResource
-) -> dg.MaterializeResult:
-    """Name the shards of everybody who is in."""
+def twin_dataset(config: DatasetConfig, object_store: ObjectStoreResource) -> dg.MaterializeResult:
+    """Take in who was accepted since the last version, leave out who is not any more."""
     store = object_store.open()
-    celebrities = head_of(store, layout.BALANCED, keys.BALANCED_FACES)
-    users, left_out = _accepted(
-        store, context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)
-    )
-    shards = [ShardEntry.from_dict(shard) for shard in celebrities.body["shards"]]
-    body = merge(shards, users, celebrities.body.get("people"))
-    names = {person["identity_id"]: person["label"] for person in body["identities"]}
-    counts = {
-        f"{names[person['identity_id']]} ({person['identity_id'][:8]})": sum(
-            person["faces"].values()
-        )
-        for person in body["identities"]
-    }
-    splits: dict[str, int] = {
-        split: sum(person["faces"].get(split, 0) for person in body["identities"])
-        for split in SPLITS
-    }
+    log = ManifestLog(store, layout.log(layout.DATASETS))
+    before = log.head()
+    manifest = update_dataset(store, everything=config.everything)
+    version = Version(store, manifest)
+    came, left = version.changes_since(Version(store, before) if before else None)
     return materialized(
-        commit(store, layout.DATASETS, body),
-        body["rows"],
+        manifest,
+        manifest.body["rows"],
         {
-            "identities": len(names),
-            "users": len(users),
-            "uploads left out": left_out,
-            "shards": len(body["shards"]),
-            "splits": dg.MetadataValue.json(splits),
-            "faces an identity": dg.MetadataValue.md(reporting.class_histogram(counts)),
+            "identities": manifest.body["identities"],
+            "users": manifest.body["users"],
+            "uploads that came in": ", ".join(sorted(came)) or "none",
+            "uploads that left": ", ".join(sorted(left)) or "none",
+            "celebrities": manifest.body["balanced"]["number"],
+            "splits": dg.MetadataValue.json(manifest.body["splits"]),
         },
     )
-
-
-def _accepted(store: ObjectStore, upload_ids: Sequence[str]) -> tuple[list[ShardEntry], int]:
-    """The shards of accepted uploads, and how many uploads are not (yet) accepted."""
-    heads = [ManifestLog(store, layout.log(layout.user(upload))).head() for upload in upload_ids]
-    bodies = [head.body for head in heads if head is not None and head.body["accepted"]]
-    shards = [ShardEntry.from_dict(shard) for body in bodies for shard in body["shards"]]
-    return shards, len(upload_ids) - len(bodies)
 
 
 @dg.asset(
@@ -124,9 +111,9 @@ def twin_model(
 ) -> dg.MaterializeResult:
     """Train, and store the model folder."""
     store = object_store.open()
-    dataset = head_of(store, layout.DATASETS, keys.TWIN_DATASET)
-    labels = {person["identity_id"]: person["label"] for person in dataset.body["identities"]}
-    faces = list(faces_of(store, dataset.body))
+    dataset = read_version(store)
+    labels = {person.identity_id: person.label for person in dataset.identities}
+    faces = list(dataset.faces())
     train, validation = (_labelled(faces, split, list(labels)) for split in ("train", "validation"))
     plan = config.plan(settings.read())
     context.log.info(f"{len(train)} faces of {len(labels)} identities, from {plan.backbone}")
@@ -146,9 +133,11 @@ def twin_model(
             raise refuse(error) from error
         files = put_model(store, folder)
     body = {
-        "fingerprint": fingerprint(*(file["sha256"] for file in files)),
+        "fingerprint": fingerprint(dataset.fingerprint, *(file["sha256"] for file in files)),
         "files": files,
         "dataset": dataset.number,
+        # Whose faces are in the weights: an erasure must know.
+        "uploads": [member.upload_id for member in dataset.members],
         "plan": {name: getattr(plan, name) for name in TrainingPlan.__dataclass_fields__},
         "curve": [vars(epoch) for epoch in curve],
     }

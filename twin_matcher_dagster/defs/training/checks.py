@@ -1,33 +1,49 @@
 """What must hold of a data set and a model before they go further."""
 
+import hashlib
 import math
 
 import dagster as dg
 
+from twin_matcher_dagster.dataset import Version, read_version
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.faces_io import faces_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import beyond_guessing, head_of
+from twin_matcher_dagster.errors import ObjectMissingError
+from twin_matcher_dagster.identities.schema import read_shard
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.object_store import ObjectStore
 
 
 @dg.asset_check(
     asset=keys.TWIN_DATASET,
     blocking=True,
-    description="Every user's faces come from one accepted upload and are in one split.",
+    description="The shards that came in with this version are whole, and all of an upload is in "
+    "one split.",
 )
 def users_split_by_upload(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """A clip's frames are nearly alike: some in training and some held out would be a leak."""
     store = object_store.open()
-    head = head_of(store, layout.DATASETS, keys.TWIN_DATASET)
-    splits: dict[str, set[str]] = {}
-    for face in faces_of(store, head.body):
-        if face.kind == "user":
-            splits.setdefault(face.upload_id, set()).add(face.split)
-    torn = [upload_id for upload_id, found in splits.items() if len(found) > 1 or not upload_id]
+    version = read_version(store)
+    came, _ = version.changes_since(_before(store, version))
+    wrong = []
+    for upload_id, member in came.items():
+        data = store.get(member.shard.key)
+        faces = list(read_shard(data))
+        whole = hashlib.sha256(data).hexdigest() == member.shard.sha256
+        if not whole or {(face.upload_id, face.split) for face in faces} != {(upload_id, "train")}:
+            wrong.append(upload_id)
     return dg.AssetCheckResult(
-        passed=not torn, metadata={"uploads": len(splits), "in two splits": str(torn)}
+        passed=not wrong, metadata={"uploads that came in": len(came), "wrong": str(wrong)}
     )
+
+
+def _before(store: ObjectStore, version: Version) -> Version | None:
+    """The version before, if it is kept."""
+    try:
+        return read_version(store, version.number - 1) if version.number > 1 else None
+    except ObjectMissingError:
+        return None
 
 
 @dg.asset_check(
@@ -40,8 +56,8 @@ def model_learned(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """A model that did not learn must not be indexed or released."""
     store = object_store.open()
     body = head_of(store, layout.MODELS, keys.TWIN_MODEL).body
-    people = head_of(store, layout.DATASETS, keys.TWIN_DATASET).body["identities"]
-    counts = [person["faces"].get("validation", 0) for person in people]
+    people = read_version(store, body["dataset"]).identities
+    counts = [person.faces.get("validation", 0) for person in people]
     faces = sum(counts)
     needed = beyond_guessing(max(counts) / faces, faces) if faces else 0.0
     first, last = body["curve"][0], body["curve"][-1]

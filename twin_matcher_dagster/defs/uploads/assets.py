@@ -10,12 +10,14 @@ import numpy as np
 from pydantic import Field
 
 from twin_matcher_dagster import reporting
+from twin_matcher_dagster.dataset import note_verdict
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of
+from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of, refuse
 from twin_matcher_dagster.defs.uploads.known_people import KnownPeople
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
+from twin_matcher_dagster.erasure import erase
 from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.identities.known import (
     Resemblance,
@@ -29,6 +31,7 @@ from twin_matcher_dagster.intake import clean_name
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.storage.uploads import UploadManifest, get_faces, get_manifest
 
 if TYPE_CHECKING:
@@ -67,7 +70,8 @@ class Judged:
         reasons: why it is refused.
         flags: what a person has to look into before it is taken in.
         hints: what a person may want to look into.
-        resembles: the known person it resembles most, and that person's name.
+        resembles: the known person it resembles most, and how to call them.
+        publication: whether its person agreed to being published.
     """
 
     name: str
@@ -77,6 +81,7 @@ class Judged:
     flags: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     resembles: tuple[Resemblance, str] | None = None
+    publication: bool = False
 
 
 @dg.asset(
@@ -84,7 +89,7 @@ class Judged:
     group_name="uploads",
     kinds={"opencv", "onnx", "s3"},
     owners=[keys.OWNER],
-    code_version="2",
+    code_version="3",
     retry_policy=RETRY,
     description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
     "compared with everyone known; accepted, rejected with the reason, or flagged for review. To "
@@ -99,6 +104,8 @@ def user_faces(
     """Trust nothing of an upload; keep what is a face."""
     store = object_store.open()
     upload_id = context.partition_key
+    if get_tombstone(store, upload_id):
+        raise refuse(UploadError("This upload was erased. Delete its partition."))
     log = ManifestLog(store, layout.log(layout.user(upload_id)))
     before = log.head()
     review = _review(config, before.body if before else {})
@@ -120,6 +127,7 @@ def user_faces(
             recogniser,
             review["decision"],
             review["note"],
+            judged.publication,
             *judged.reasons,
             *judged.flags,
             *(shard["sha256"] for shard in shards),
@@ -127,6 +135,7 @@ def user_faces(
         "upload_id": upload_id,
         "state": state,
         "accepted": state == ACCEPTED,
+        "publication": judged.publication,
         "reasons": list(judged.reasons),
         "flags": list(judged.flags),
         "hints": list(judged.hints),
@@ -137,8 +146,13 @@ def user_faces(
         else None,
         "shards": shards,
     }
+    verdict = commit(store, layout.user(upload_id), body)
+    note_verdict(store, upload_id, verdict.number)
+    if stone := get_tombstone(store, upload_id):  # erased while this ran
+        erase(store, upload_id, stone.retrain_by - stone.erased_at)
+        raise refuse(UploadError("This upload was erased while it was judged."))
     return materialized(
-        commit(store, layout.user(upload_id), body),
+        verdict,
         len(judged.crops) if shards else 0,
         _metadata(known, judged, state, review),
     )
@@ -186,29 +200,30 @@ def _judge(
         left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
         reason = f"{len(good)} of {len(encoded)} crops can be used, {MIN_FACES} are needed"
         return Judged(name, good, found, (f"{reason} ({left_out})" if left_out else reason,))
-    alike = [
-        (one, known.name(one.identity_id)) for one in resembling(found.template, known.templates())
-    ]
-    flagged = [(one, other) for one, other in alike if _is_another(known, name, one, other)]
+    alike = resembling(found.template, known.templates())
+    flagged = [one for one in alike if _is_another(known, name, one)]
+    nearest = (flagged or alike or [None])[0]
     return Judged(
         name,
         good,
         found,
         (),
-        tuple(_flag(one, other) for one, other in flagged[:3]),
+        tuple(_flag(one, known.shown(one.identity_id)) for one in flagged[:3]),
         _hints(manifest, found),
-        (flagged or alike or [None])[0],
+        (nearest, known.shown(nearest.identity_id)) if nearest else None,
+        manifest.publication,
     )
 
 
-def _is_another(known: KnownPeople, name: str, nearest: Resemblance, other: str) -> bool:
+def _is_another(known: KnownPeople, name: str, nearest: Resemblance) -> bool:
     """The same face under another name is for a person to decide, and never merged.
 
     So is that of a celebrity under any name, and of an upload that is not accepted itself: nobody
     gets past a review by sending the same again.
     """
-    same_name = tidy(other).casefold() == tidy(name).casefold()
-    return nearest.same and not (same_name and known.is_accepted(nearest.identity_id))
+    if not nearest.same or not known.is_accepted(nearest.identity_id):
+        return nearest.same
+    return tidy(known.name(nearest.identity_id)).casefold() != tidy(name).casefold()
 
 
 def _flag(nearest: Resemblance, other: str) -> str:
@@ -277,6 +292,7 @@ def _metadata(
     if judged.resembles:
         nearest, other = judged.resembles
         shown["most like"] = f"{other} ({nearest.identity_id}), {nearest.similarity:.2f}"
-        if judged.flags:
-            shown["the other"] = dg.MetadataValue.md(grid(known.faces(nearest.identity_id)))
+        others = known.celebrity_faces(nearest.identity_id) if judged.flags else []
+        if others:
+            shown["the other"] = dg.MetadataValue.md(grid(others))
     return shown

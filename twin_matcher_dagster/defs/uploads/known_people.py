@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
-from twin_matcher_dagster.errors import MediaError, UploadError
+from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.identities.known import decode_template
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.intake import clean_name
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
+from twin_matcher_dagster.storage.uploads import get_manifest
 
 
 class KnownPeople:
@@ -64,19 +64,21 @@ class KnownPeople:
         except UploadError:
             return "an upload that is gone"
 
-    def faces(self, identity_id: str) -> list[np.ndarray]:
-        """Some faces of somebody known."""
-        faces = [f for f in faces_of(self._store, self._balanced) if f.identity_id == identity_id]
-        if not faces and identity_id.startswith("u-"):
-            try:
-                manifest = get_manifest(self._store, identity_id.removeprefix("u-"))
-                return _pictures(list(islice(get_faces(self._store, manifest), 12)))
-            except (UploadError, MediaError):
-                return []
-        return list(pixels_of(faces[:12]))
+    def shown(self, identity_id: str) -> str:
+        """How somebody is called in the record of another person's upload.
 
+        Another user by the id alone: what is recorded of one must not outlive them in the record
+        of the other.
+        """
+        return self.name(identity_id) if identity_id.startswith("c-") else "an earlier upload"
 
-def _pictures(encoded: list[bytes]) -> list[np.ndarray]:
-    from twin_matcher_dagster.faces.images import read_image
-
-    return [read_image(data) for data in encoded]
+    def celebrity_faces(self, identity_id: str) -> list[np.ndarray]:
+        """Some faces of a celebrity, uint8 RGB [160, 160, 3] each; none of a user."""
+        shards = (
+            shard
+            for shard in self._balanced.get("shards", [])
+            if any(person["identity_id"] == identity_id for person in shard["identities"])
+        )
+        faces = faces_of(self._store, {"shards": islice(shards, 1)})
+        own = (face for face in faces if face.identity_id == identity_id)
+        return list(pixels_of(list(islice(own, 12))))

@@ -1,0 +1,1 @@
+"""Taking people out again, and old versions: what must not stay."""

@@ -1,0 +1,71 @@
+"""erasures: everybody who asked to be forgotten, and that they are."""
+
+from datetime import datetime, timedelta, timezone
+
+import dagster as dg
+
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.erasure.history import forget
+from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
+from twin_matcher_dagster.defs.results import RETRY
+from twin_matcher_dagster.erasure import erase, purge_models
+from twin_matcher_dagster.hub.forgetting import forget_upload
+from twin_matcher_dagster.identities.schema import fingerprint
+from twin_matcher_dagster.local.s3_server import vacuum
+from twin_matcher_dagster.retention import entries
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone
+
+# What began before an erasure and did not know of it has ended by then.
+SWEEP_FOR = timedelta(days=2)
+
+
+@dg.asset(
+    group_name="uploads",
+    kinds={"s3"},
+    owners=[keys.OWNER],
+    code_version="1",
+    retry_policy=RETRY,
+    description="Uploads that were erased: completes each erasure in the bucket and in Dagster's "
+    "own history. The data set follows, and the model is trained again without them.",
+)
+def erasures(
+    context: dg.AssetExecutionContext, object_store: ObjectStoreResource, settings: SettingsResource
+) -> dg.MaterializeResult:
+    """Erase again what was erased of late: it finds nothing, or what was cut off or came late."""
+    store = object_store.open()
+    found = erased_uploads(store)
+    known = set(context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION))
+    ours = settings.read()
+    deleted = runs = 0
+    on_the_hub: list[str] = []
+    for upload_id in found:
+        stone = get_tombstone(store, upload_id)
+        recent = stone and datetime.now(timezone.utc) - stone.erased_at < SWEEP_FOR
+        if stone and (recent or upload_id in known):
+            deleted += erase(store, upload_id, stone.retrain_by - stone.erased_at).deleted
+            runs += forget(context.instance, upload_id)
+            if ours.hub_dataset or ours.hub_model:
+                on_the_hub += forget_upload(upload_id, ours.hub_dataset, ours.hub_model)
+    deleted += purge_models(store)
+    if ours.embedded and deleted:
+        vacuum(ours.twin_matcher_home)
+    waiting = {
+        upload_id
+        for model in entries(store, layout.MODELS)
+        for upload_id in set(model.body.get("uploads", [])) & set(found)
+    }
+    stones = [stone for one in waiting if (stone := get_tombstone(store, one))]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(fingerprint(*sorted(found))),
+        metadata={
+            "dagster/row_count": len(found),
+            "objects deleted now": deleted,
+            "runs forgotten now": runs,
+            "on the Hub": "; ".join(on_the_hub) or "nothing",
+            "still in the weights of the released model": len(waiting),
+            "to be retrained by": min(stone.retrain_by for stone in stones).isoformat()
+            if stones
+            else "nothing to do",
+        },
+    )

@@ -1,0 +1,67 @@
+"""Erasures are completed at once, and what is kept too long goes every night."""
+
+import dagster as dg
+
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.automation import EVERY_SECONDS
+from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
+from twin_matcher_dagster.errors import StorageError
+from twin_matcher_dagster.identities.schema import fingerprint
+from twin_matcher_dagster.retention import collect_garbage
+from twin_matcher_dagster.storage.tombstones import erased_uploads
+
+
+@dg.sensor(
+    target=dg.AssetSelection.assets(keys.ERASURES),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=EVERY_SECONDS,
+    description="Sees that an upload was erased, and completes it: history, data set, model.",
+)
+def erasures_sensor(
+    context: dg.SensorEvaluationContext, object_store: ObjectStoreResource
+) -> dg.SensorResult | dg.SkipReason:
+    """The cursor stands for all erasures seen so far."""
+    try:
+        erased = erased_uploads(object_store.open())
+    except StorageError as error:
+        return dg.SkipReason(str(error))
+    seen = fingerprint(*sorted(erased))
+    if not erased or seen == context.cursor:
+        return dg.SkipReason("no new erasure")
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=seen)], cursor=seen)
+
+
+@dg.op(description="Delete old versions, what only they named, and uploads never finished.")
+def collect(
+    context: dg.OpExecutionContext, object_store: ObjectStoreResource, settings: SettingsResource
+) -> None:
+    """Keep what the settings say."""
+    gone = collect_garbage(object_store.open(), settings.read().keep_versions)
+    context.log.info(f"{gone} objects deleted")
+
+
+@dg.job(name=keys.RETENTION_JOB, description="Delete what is kept too long; every night.")
+def retention() -> None:
+    """One step."""
+    collect()
+
+
+@dg.definitions
+def erasing() -> dg.Definitions:
+    """Every hour the deadlines of erasures are looked at; every night old versions go."""
+    running = dg.DefaultScheduleStatus.RUNNING
+    return dg.Definitions(
+        sensors=[erasures_sensor],
+        jobs=[retention],
+        schedules=[
+            dg.ScheduleDefinition(
+                job=retention, cron_schedule="23 3 * * *", default_status=running
+            ),
+            dg.ScheduleDefinition(
+                name="erasure_deadlines",
+                target=dg.AssetSelection.assets(keys.ERASURES),
+                cron_schedule="7 * * * *",
+                default_status=running,
+            ),
+        ],
+    )

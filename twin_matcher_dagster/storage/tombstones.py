@@ -1,0 +1,89 @@
+"""What stays of an erased upload: that it was erased, and until when a model may know it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, UploadError
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.uploads import face_folder, get_manifest, manifest_key
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """That an upload was erased. It says nothing about anybody.
+
+    Attributes:
+        upload_id: random, see ``intake.new_upload_id``.
+        erased_at: when (UTC).
+        retrain_by: after this no model that learned from it may be in production (UTC).
+        code_hash: of the erasure code, so that its owner can ask again; empty where none was given.
+    """
+
+    upload_id: str
+    erased_at: datetime
+    retrain_by: datetime
+    code_hash: str = ""
+
+
+def tombstone_key(upload_id: str) -> str:
+    """Key of an upload's tombstone."""
+    return f"{layout.ERASURES}/{upload_id}.json"
+
+
+def get_tombstone(store: ObjectStore, upload_id: str) -> Tombstone | None:
+    """The tombstone of an upload, if it was erased."""
+    try:
+        body = json.loads(store.get(tombstone_key(upload_id)))
+    except ObjectMissingError:
+        return None
+    return Tombstone(
+        upload_id,
+        datetime.fromisoformat(body["erased_at"]),
+        datetime.fromisoformat(body["retrain_by"]),
+        body["code_hash"],
+    )
+
+
+def erased_uploads(store: ObjectStore) -> list[str]:
+    """Ids of all erased uploads."""
+    prefix = f"{layout.ERASURES}/"
+    return [key.removeprefix(prefix).removesuffix(".json") for key in store.list(prefix)]
+
+
+def put_tombstone(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Tombstone:
+    """Say that an upload is erased; the first word stands.
+
+    Raises:
+        ErasureError: there never was such an upload.
+    """
+    if found := get_tombstone(store, upload_id):
+        return found
+    if not any(_traces(store, upload_id)):
+        raise ErasureError(f"There is no upload {upload_id!r}. Check the id.")
+    try:
+        code_hash = get_manifest(store, upload_id).erasure_hash
+    except UploadError:
+        code_hash = ""  # without a manifest that can be read there is no code to compare
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    tombstone = Tombstone(upload_id, now, now + retrain_within, code_hash)
+    body = {
+        "erased_at": tombstone.erased_at.isoformat(),
+        "retrain_by": tombstone.retrain_by.isoformat(),
+        "code_hash": code_hash,
+    }
+    store.put_content(tombstone_key(upload_id), json.dumps(body).encode(), "application/json")
+    return get_tombstone(store, upload_id) or tombstone
+
+
+def _traces(store: ObjectStore, upload_id: str) -> list[str]:
+    """A key of each kind that an upload leaves."""
+    prefixes = (
+        manifest_key(upload_id),
+        face_folder(upload_id),
+        f"{layout.user(upload_id)}/",
+    )
+    return [key for prefix in prefixes for key in store.list(prefix, page_size=1)][:1]

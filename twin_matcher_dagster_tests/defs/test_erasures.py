@@ -1,0 +1,160 @@
+"""Erasures in Dagster: its own history forgets too, and the graph follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster_aws.s3 import S3Resource
+
+from twin_matcher_dagster.dataset import read_version
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.erasure.sensors import erasures_sensor, retention
+from twin_matcher_dagster.defs.resources import ObjectStoreResource
+from twin_matcher_dagster.erasure import erase
+from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.verification import verify
+from twin_matcher_dagster_tests.graph import definitions, materialize, upload_story
+from twin_matcher_dagster_tests.world import World
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "dagster"
+
+
+@pytest.fixture
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """One with its history on disk, as in production."""
+    home.mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as made:
+        yield made
+
+
+def on_disk(folder: Path, text: str) -> list[str]:
+    """Files under a folder that hold a text."""
+    return [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and text.encode() in path.read_bytes()
+    ]
+
+
+def version_of(result: dg.ExecuteInProcessResult, asset: str) -> str:
+    (made,) = result.asset_materializations_for_node(asset)
+    return str((made.tags or {})["dagster/data_version"])
+
+
+def test_dagsters_history_forgets_an_upload(
+    store: ObjectStore, story: Story, instance: dg.DagsterInstance, home: Path
+) -> None:
+    World(store)
+    gone, stays = upload_story(store, story), upload_story(store, story)
+    for upload_id in (gone, stays):
+        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
+        assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
+    assert on_disk(home, story.name)
+    assert on_disk(home, gone)
+    erase(store, stays, DAY)
+    erase(store, gone, DAY)
+    result = materialize(instance, [keys.ERASURES])
+    assert result.success
+    (made,) = result.asset_materializations_for_node(keys.ERASURES)
+    assert made.metadata["runs forgotten now"].value == 2
+    assert instance.get_dynamic_partitions(keys.UPLOADS_PARTITION) == []
+    # Neither the name nor a picture: all of them were in the metadata of these runs.
+    assert on_disk(home, story.name) == []
+    assert on_disk(home, "data:image/") == []
+    assert instance.fetch_materializations(dg.AssetKey(keys.USER_FACES), limit=1).records == []
+
+
+def test_the_history_of_others_stays(
+    store: ObjectStore, story: Story, instance: dg.DagsterInstance, home: Path
+) -> None:
+    World(store)
+    stays, gone = upload_story(store, story), upload_story(store, story)
+    for upload_id in (stays, gone):
+        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
+        assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
+    erase(store, gone, DAY)
+    assert materialize(instance, [keys.ERASURES]).success
+    assert list(instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)) == [stays]
+    (record,) = instance.fetch_materializations(dg.AssetKey(keys.USER_FACES), limit=9).records
+    assert record.partition_key == stays
+    event = instance.get_latest_materialization_event(dg.AssetKey(keys.USER_FACES))
+    assert event
+    assert event.run_id == record.run_id
+    assert on_disk(home, "data:image/")
+    assert verify(store, gone).left == []
+
+
+def test_the_data_set_follows_an_erasure(store: ObjectStore, instance: dg.DagsterInstance) -> None:
+    world = World(store)
+    first = materialize(instance, [keys.TWIN_DATASET])
+    gone = world.member()
+    before = materialize(instance, [keys.TWIN_DATASET])
+    erase(store, gone, DAY)
+    assert materialize(instance, [keys.ERASURES]).success
+    after = materialize(instance, [keys.TWIN_DATASET])
+    versions = [version_of(result, keys.TWIN_DATASET) for result in (first, before, after)]
+    assert versions[0] == versions[2] != versions[1]
+    assert {member.upload_id for member in read_version(store).members} == set()
+
+
+def test_a_version_says_what_it_was_made_from(
+    store: ObjectStore, instance: dg.DagsterInstance
+) -> None:
+    """Dagster's provenance of the data set: the data version of each thing it was made from."""
+    World(store)
+    assert materialize(instance, [keys.ERASURES]).success
+    result = materialize(instance, [keys.TWIN_DATASET])
+    (made,) = result.asset_materializations_for_node(keys.TWIN_DATASET)
+    tags = made.tags or {}
+    assert tags["dagster/code_version"] == "3"
+    erased = materialize(instance, [keys.ERASURES])
+    assert tags[f"dagster/input_data_version/{keys.ERASURES}"] == version_of(erased, keys.ERASURES)
+
+
+def test_an_erasure_is_seen_once(store: ObjectStore, instance: dg.DagsterInstance) -> None:
+    world = World(store)
+
+    resource = ObjectStoreResource(s3=S3Resource(max_attempts=1), bucket=store.bucket)
+
+    def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+        with dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"object_store": resource}
+        ) as context:
+            result = erasures_sensor(context)
+        assert isinstance(result, (dg.SensorResult, dg.SkipReason))
+        return result
+
+    assert isinstance(tick(None), dg.SkipReason)
+    cursor: str | None = None
+    for _ in range(2):
+        erase(store, world.member(), DAY)
+        seen = tick(cursor)
+        assert isinstance(seen, dg.SensorResult)
+        (request,) = seen.run_requests or []
+        assert request.run_key
+        cursor = seen.cursor
+        assert isinstance(tick(cursor), dg.SkipReason)
+
+
+def test_retention_runs_as_a_job(
+    store: ObjectStore, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEEP_VERSIONS", "2")
+    world = World(store)
+    for number in range(2, 6):
+        world.celebrities(number)
+    job = definitions().get_job_def(retention.name)
+    assert job.execute_in_process(instance=instance).success
+    assert len(list(ManifestLog(store, layout.log(layout.BALANCED)).numbers())) == 2

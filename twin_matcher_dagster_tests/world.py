@@ -1,0 +1,153 @@
+"""A bucket with everything in it, made in a second: real manifests and files, pixels of noise."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from twin_matcher_dagster.dataset import Version, note_verdict, read_version, update_dataset
+from twin_matcher_dagster.defs.faces_io import put_faces
+from twin_matcher_dagster.defs.results import commit
+from twin_matcher_dagster.faces.images import encode_jpeg
+from twin_matcher_dagster.identities.names import user_id
+from twin_matcher_dagster.identities.schema import Face, Kind, Split, fingerprint, write_shard
+from twin_matcher_dagster.intake import Consent, submit
+from twin_matcher_dagster.recognition.index import FaceIndex
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import Manifest
+from twin_matcher_dagster.storage.models import put_file
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+CODE = "ABCDE-FGHJK-MNPQR-STVWX"
+
+
+class World:
+    """What the assets leave in a bucket.
+
+    Args:
+        store: an empty bucket.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self._random = np.random.default_rng(0)
+        self.celebrities(1)
+
+    def pictures(self, count: int) -> list[np.ndarray]:
+        """Crops of noise."""
+        small = self._random.integers(0, 255, (count, 20, 20, 3), np.uint8)
+        return list(small.repeat(8, 1).repeat(8, 2))
+
+    def faces(
+        self, who: str, kind: Kind = "celebrity", split: Split = "train", count: int = 3
+    ) -> list[Face]:
+        """Faces of one identity."""
+        upload_id = who.removeprefix("u-") if kind == "user" else ""
+        return [
+            Face(encode_jpeg(one), f"Name of {who}", who, kind, upload_id, split)
+            for one in self.pictures(count)
+        ]
+
+    def celebrities(self, version: int, people: int = 2) -> Manifest:
+        """Another version of the balanced celebrities."""
+        raw = commit(self.store, layout.RAW, {"fingerprint": f"raw {version}", "shards": []})
+        shards = [
+            put_faces(
+                self.store,
+                layout.BALANCED,
+                [face for n in range(people) for face in self.faces(f"c-{n}", split=split)],
+            )
+            for split in ("train", "test")
+        ]
+        body = {
+            "fingerprint": fingerprint(version, *(shard.sha256 for shard in shards)),
+            "raw": raw.key,
+            "rows": sum(shard.rows for shard in shards),
+            "shards": [shard.as_dict() for shard in shards],
+        }
+        return commit(self.store, layout.BALANCED, body)
+
+    def upload(self, *, publication: bool = False, name: str = "Zoë Ödegård") -> str:
+        """An upload as the page leaves it, not judged yet; its id."""
+        consent = Consent.now(publication=publication)
+        return submit(self.store, self.pictures(3), name, consent, erasure_code=CODE)
+
+    def judge(
+        self, upload_id: str, *, accepted: bool = True, flags: tuple[str, ...] = (), rows: int = 3
+    ) -> None:
+        """The verdict on an upload, noted for the data set."""
+        faces = self.faces(user_id(upload_id), "user", count=rows)
+        shards = [put_faces(self.store, layout.user(upload_id), faces)] if accepted else []
+        body = {
+            "fingerprint": fingerprint(accepted, *flags, *(shard.sha256 for shard in shards)),
+            "upload_id": upload_id,
+            "accepted": accepted,
+            "publication": False,
+            "flags": list(flags),
+            "shards": [shard.as_dict() for shard in shards],
+        }
+        verdict = commit(self.store, layout.user(upload_id), body)
+        note_verdict(self.store, upload_id, verdict.number)
+
+    def member(self) -> str:
+        """An upload that was accepted, and the data set with it; its id."""
+        upload_id = self.upload()
+        self.judge(upload_id)
+        update_dataset(self.store)
+        return upload_id
+
+    def train(self) -> Manifest:
+        """A model of the newest data set; its weights are a number."""
+        dataset = read_version(self.store)
+        weights = self._random.bytes(64)
+        key = put_file(self.store, layout.MODELS, weights, ".safetensors")
+        body = {
+            "fingerprint": fingerprint(key),
+            "files": [{"name": "model.safetensors", "key": key}],
+            "dataset": dataset.number,
+            "uploads": [member.upload_id for member in dataset.members],
+        }
+        return commit(self.store, layout.MODELS, body)
+
+    def release(self, model: Manifest) -> Manifest:
+        """Index and release of a model."""
+        dataset = read_version(self.store, model.body["dataset"])
+        faces = [face for face in dataset.faces() if face.split == "train"]
+        people = [person.identity_id for person in dataset.identities]
+        embeddings = self._random.normal(size=(len(faces), 8)).astype(np.float32)
+        owners = np.array([people.index(face.identity_id) for face in faces], np.int64)
+        index = FaceIndex(embeddings, owners, people)
+        uploads = [member.upload_id for member in dataset.members]
+        files = {
+            "index": put_file(self.store, layout.INDEXES, index.to_bytes(), ".safetensors"),
+            "portraits": put_file(
+                self.store, layout.INDEXES, write_shard(faces[::2]).data, ".parquet"
+            ),
+        }
+        body = {
+            "fingerprint": fingerprint(*files.values()),
+            "model": model.number,
+            "rows": len(faces),
+            "uploads": uploads,
+            **files,
+        }
+        entry = commit(self.store, layout.INDEXES, body)
+        return commit(
+            self.store,
+            layout.RELEASES,
+            {
+                "fingerprint": fingerprint(entry.fingerprint),
+                "dataset": dataset.number,
+                "model": model.number,
+                "face_index": entry.number,
+                "files": model.body["files"],
+                "identities": [asdict(person) for person in dataset.identities],
+                "uploads": uploads,
+                **files,
+            },
+        )
+
+    def version(self) -> Version:
+        """The newest version of the data set."""
+        return read_version(self.store)
