@@ -1,0 +1,1 @@
+"""What goes to the Hugging Face Hub, where a token and repositories are set."""
