@@ -1,15 +1,14 @@
-"""From a raw, very uneven collection to the same number of faces an identity."""
+"""From a cleaned, very uneven collection to about the same number of faces an identity."""
 
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from twin_matcher_dagster.identities.names import best_spelling, celebrity_id, tidy
-from twin_matcher_dagster.identities.schema import Face, RawFace, Split
+from twin_matcher_dagster.identities.names import best_spelling
+from twin_matcher_dagster.identities.schema import Face, Split
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,10 @@ class BalancePlan:
     Attributes:
         train_faces: faces an identity in the training split, at most.
         held_out_faces: faces an identity in each of the validation and test splits, at most.
-        held_out_share: share of an identity's faces in each of these, at most.
+        held_out_share: share of an identity's photos in each of these, at most.
         min_faces: identities with fewer faces to train on are left out.
-        seed: the choice among an identity's faces is random and repeatable.
+        seed: the choice among an identity's photos is random and repeatable. Choosing for variety
+            of pose did not help (`benchmarks/bench_choice.py`).
     """
 
     train_faces: int = 85
@@ -31,95 +31,94 @@ class BalancePlan:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A face that may be chosen.
+
+    Attributes:
+        face: as it will be stored, but for the split and the spelling of the name.
+        image: SHA-256 of the raw image.
+        photo: number of the photo: all faces of one go to one split.
+        held_out: whether the source itself holds it out for tests.
+    """
+
+    face: Face
+    image: str
+    photo: int
+    held_out: bool
+
+
 @dataclass
 class BalanceReport:
-    """What balancing kept and what it left out, by reason."""
+    """What balancing kept and what it left out.
+
+    Attributes:
+        kept: faces by label.
+        too_few: faces to train on, by label, of identities that are left out for having too few.
+        unused: faces of the others that are more than wanted.
+    """
 
     kept: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
+    too_few: dict[str, int] = field(default_factory=dict)
+    unused: int = 0
 
 
 def balance(
-    rows: Iterable[RawFace],
-    crop: Callable[[bytes], bytes | None],
-    plan: BalancePlan,
-    report: BalanceReport,
-    progress: Callable[[float], None] = lambda share: None,
-) -> Iterator[Face]:
-    """Choose, crop and split the faces of all identities.
+    candidates: Iterable[Candidate], plan: BalancePlan, report: BalanceReport
+) -> Iterator[Candidate]:
+    """Choose and split the faces of all identities, by photo.
 
-    Labels that differ in case, underscores and spaces are one identity. Rows with the very same
-    image are used once. Every row is one photo, so that a split by row is a split by photo; rows
-    that the source itself calls ``test`` stay in the test split.
+    A photo that the source holds out stays in the test split. What is chosen of a photo depends on
+    the seed and the photo alone: more photos of somebody push some out, and change no others.
 
     Args:
-        rows: the raw faces.
-        crop: gives the encoded 160 x 160 crop of an encoded image, or None if it shows no face.
+        candidates: cleaned faces, in any order.
         plan: how many to keep.
         report: filled in as faces are taken.
-        progress: called with the share of identities that is done.
 
     Yields:
-        Faces, identity by identity.
+        The chosen ones with their split, identity by identity.
     """
-    groups = _group(rows, report)
-    for done, (identity_id, group) in enumerate(sorted(groups.items())):
-        progress(done / len(groups))
-        label = best_spelling(row.label for row in group)
-        faces = _choose(group, crop, plan, report)
-        if sum(split == "train" for _, split in faces) < plan.min_faces:
-            report.dropped["identity with too few faces"] += len(faces)
+    groups: dict[str, list[Candidate]] = {}
+    for one in candidates:
+        groups.setdefault(one.face.identity_id, []).append(one)
+    held_out = {one.photo for group in groups.values() for one in group if one.held_out}
+    for _, group in sorted(groups.items()):
+        label = best_spelling(one.face.label for one in group)
+        chosen = _choose(group, held_out, plan)
+        trained = sum(split == "train" for _, split in chosen)
+        if trained < plan.min_faces:
+            report.too_few[label] = trained
             continue
-        report.kept[label] += len(faces)
-        for image, split in faces:
-            yield Face(image, label, identity_id, "celebrity", "", split)
-    progress(1.0)
-
-
-def _group(rows: Iterable[RawFace], report: BalanceReport) -> dict[str, list[RawFace]]:
-    """Rows by identity, without rows that cannot be used and exact duplicates."""
-    groups: dict[str, list[RawFace]] = {}
-    seen: set[bytes] = set()
-    for row in rows:
-        digest = hashlib.sha256(row.image).digest()
-        if not row.image:
-            report.dropped["no image"] += 1
-        elif not tidy(row.label):
-            report.dropped["no label"] += 1
-        elif digest in seen:
-            report.dropped["same image again"] += 1
-        else:
-            seen.add(digest)
-            groups.setdefault(celebrity_id(row.label), []).append(row)
-    return groups
+        report.kept[label] += len(chosen)
+        report.unused += len(group) - len(chosen)
+        for one, split in chosen:
+            yield replace(one, face=replace(one.face, label=label, split=split))
 
 
 def _choose(
-    group: list[RawFace],
-    crop: Callable[[bytes], bytes | None],
-    plan: BalancePlan,
-    report: BalanceReport,
-) -> list[tuple[bytes, Split]]:
-    """Draw an identity's faces in random order until every split is full."""
-    order = list(group)
-    random.Random(plan.seed).shuffle(order)  # noqa: S311 - a repeatable choice, not a secret
-    own_test = [row for row in order if row.split == "test"]
-    free = [row for row in order if row.split != "test"]
-    held_out = min(plan.held_out_faces, int(plan.held_out_share * len(free)))
-    wanted: list[tuple[Split, int, list[RawFace]]] = [
-        ("test", len(own_test) or held_out, own_test or free),
-        ("validation", held_out, free),
+    group: Sequence[Candidate], held_out: set[int], plan: BalancePlan
+) -> list[tuple[Candidate, Split]]:
+    """Take an identity's photos in an order drawn by lot until every split is full."""
+    photos: dict[int, list[Candidate]] = {}
+    for one in sorted(group, key=lambda one: _lot(plan.seed, one.image)):
+        photos.setdefault(one.photo, []).append(one)
+    own_test = [photo for number, photo in photos.items() if number in held_out]
+    free = [photo for number, photo in photos.items() if number not in held_out]
+    count = min(plan.held_out_faces, int(plan.held_out_share * len(free)))
+    wanted: tuple[tuple[Split, int, list[list[Candidate]]], ...] = (
+        ("test", len(group) if own_test else count, own_test or free),
+        ("validation", count, free),
         ("train", plan.train_faces, free),
-    ]
-    chosen: list[tuple[bytes, Split]] = []
-    for split, count, pool in wanted:
-        taken = 0
-        while pool and taken < count:
-            image = crop(pool.pop(0).image)
-            if image is None:
-                report.dropped["no face"] += 1
-                continue
-            chosen.append((image, split))
-            taken += 1
-    report.dropped["more than wanted"] += len(free)
+    )
+    chosen: list[tuple[Candidate, Split]] = []
+    for split, most, pool in wanted:
+        taken: list[Candidate] = []
+        while pool and len(taken) < most:
+            taken += pool.pop(0)
+        chosen += [(one, split) for one in taken[:most]]
     return chosen
+
+
+def _lot(seed: int, image: str) -> bytes:
+    return hashlib.sha256(f"{seed} {image}".encode()).digest()

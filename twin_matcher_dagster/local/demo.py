@@ -168,11 +168,12 @@ class Demo:
             return CELEBRITIES_JOB
         if balanced.body["raw"] != raw.key or not release:
             return CELEBRITIES_JOB
+        if "withdrawn" in release.body:
+            return RELEASE_JOB
         dataset = read_version(store, release.body["dataset"])
         model = ManifestLog(store, layout.log(layout.MODELS)).read(release.body["model"])
-        if dataset.body["balanced"]["fingerprint"] != balanced.fingerprint:
-            return CELEBRITIES_JOB
-        if upload_id not in {member.upload_id for member in dataset.members}:
+        same = dataset.body["balanced"]["fingerprint"] == balanced.fingerprint
+        if not same or upload_id not in {member.upload_id for member in dataset.members}:
             return CELEBRITIES_JOB
         plan = model.body["plan"]
         epochs = self._settings.epochs or TrainingPlan.epochs

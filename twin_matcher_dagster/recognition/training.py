@@ -12,9 +12,10 @@ import numpy as np
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.backbone import SMALL, image_processor, load_backbone
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
+from twin_matcher_dagster.recognition.sampling import sampler_weights
 
 if TYPE_CHECKING:
-    from transformers import TrainerCallback
+    from transformers import Trainer, TrainerCallback
 
 
 MIN_STEPS = 8
@@ -93,7 +94,7 @@ def fine_tune(
             f"The training split has {len(set(train.classes.tolist()))} identities, at least 2 are "
             "needed. Check balanced_faces: too few faces an identity are left out."
         )
-    from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+    from transformers import PrinterCallback, TrainingArguments, set_seed
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
@@ -127,7 +128,7 @@ def fine_tune(
         curve.append(epoch)
         on_epoch(epoch)
 
-    trainer = Trainer(
+    trainer = _balanced_trainer(train, plan.seed)(
         model=model,
         args=arguments,
         train_dataset=train,  # ty: ignore[invalid-argument-type]
@@ -141,6 +142,22 @@ def fine_tune(
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return curve
+
+
+def _balanced_trainer(train: LabelledFaces, seed: int) -> type[Trainer]:
+    """A Trainer that draws every identity equally often, with replacement."""
+    import torch
+    from torch.utils.data import WeightedRandomSampler
+    from transformers import Trainer
+
+    weights = sampler_weights(train.classes).tolist()
+
+    class BalancedTrainer(Trainer):
+        def _get_train_sampler(self, train_dataset: Any = None) -> WeightedRandomSampler:
+            generator = torch.Generator().manual_seed(seed)
+            return WeightedRandomSampler(weights, len(weights), generator=generator)
+
+    return BalancedTrainer
 
 
 class _Collator:

@@ -1,23 +1,36 @@
 """raw_faces and balanced_faces: the celebrities, as they come and as they are used."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
 
 import dagster as dg
+import numpy as np
 from pydantic import Field
 
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.faces_io import pixels_of, put_faces
+from twin_matcher_dagster.defs.celebrities.looking import candidates, look_at
+from twin_matcher_dagster.defs.celebrities.pictures import metadata_of
+from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of
-from twin_matcher_dagster.identities.balancing import BalancePlan, BalanceReport, balance
+from twin_matcher_dagster.identities.balancing import (
+    BalancePlan,
+    BalanceReport,
+    Candidate,
+    balance,
+)
+from twin_matcher_dagster.identities.cleaning import Seen
+from twin_matcher_dagster.identities.curating import curate
 from twin_matcher_dagster.identities.known import encode_template
 from twin_matcher_dagster.identities.names import celebrity_id, tidy
 from twin_matcher_dagster.identities.people import read_people
+from twin_matcher_dagster.identities.reviews import write_table
 from twin_matcher_dagster.identities.schema import (
+    SPLITS,
     Face,
     RawFace,
     fingerprint,
@@ -25,6 +38,7 @@ from twin_matcher_dagster.identities.schema import (
     write_raw_shard,
 )
 from twin_matcher_dagster.identities.sources import path_of, read_source
+from twin_matcher_dagster.reviewing import reviews_of
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
 
@@ -51,6 +65,15 @@ class BalanceConfig(dg.Config):
         8, ge=1, description="Identities with fewer training faces are left out."
     )
     seed: int = Field(0, description="Fixes the random choice.")
+
+    def plan(self) -> BalancePlan:
+        """This configuration as the domain's own."""
+        return BalancePlan(
+            train_faces=self.train_faces,
+            held_out_faces=self.held_out_faces,
+            min_faces=self.min_faces,
+            seed=self.seed,
+        )
 
 
 @dg.asset(
@@ -120,10 +143,11 @@ def raw_faces(
     group_name="celebrities",
     kinds={"opencv", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="2",
+    code_version="3",
     automation_condition=when_inputs_change(),
-    description="The celebrities as they are learned: found with RetinaFace, aligned, 160x160, "
-    "one spelling a name, the same number of faces an identity, split by photo.",
+    description="The celebrities as they are learned: found with RetinaFace, aligned, 160x160, one "
+    "spelling a name; without non-faces, copies and other people's faces, which the table of "
+    "findings lists and a reviewed table overrides; at most so many an identity, split by photo.",
 )
 def balanced_faces(
     context: dg.AssetExecutionContext,
@@ -131,85 +155,61 @@ def balanced_faces(
     object_store: ObjectStoreResource,
     settings: SettingsResource,
 ) -> dg.MaterializeResult:
-    """Clean, align, choose and split; and note what everybody's face is like, to know it again."""
+    """Look at every image once, clean, choose, split; note what everybody's face is like."""
     store = object_store.open()
     raw = head_of(store, layout.RAW, keys.RAW_FACES)
-    report = BalanceReport()
-    plan = BalancePlan(
-        train_faces=config.train_faces,
-        held_out_faces=config.held_out_faces,
-        min_faces=config.min_faces,
-        seed=config.seed,
-    )
-    rows = (row for shard in raw.body["shards"] for row in read_raw_shard(store.get(shard["key"])))
-    faces = list(balance(rows, _aligned_crop, plan, report, progress_of(context)))
-    entries = [put_faces(store, layout.BALANCED, part) for part in _parts(faces)]
-    kept = {face.identity_id for face in faces}
     recogniser = settings.read().recogniser
+    rows = (row for shard in raw.body["shards"] for row in read_raw_shard(store.get(shard["key"])))
+    progress = progress_of(context)
+    total = max(1, raw.body["rows"])
+    looked = look_at(rows, recogniser, lambda done: progress(0.95 * done / total))
+    decisions, reviews = reviews_of(store)
+    curated = curate([one.seen for one in looked], decisions)
+    report = BalanceReport()
+    chosen = list(balance(candidates(looked, curated.kept), config.plan(), report))
+    entries = [put_faces(store, layout.BALANCED, part) for part in _parts(chosen)]
+    table = write_table(curated.table)
+    table_key = layout.table(layout.BALANCED, hashlib.sha256(table).hexdigest())
+    store.put_content(table_key, table, "application/vnd.apache.parquet")
+    kept = {one.face.identity_id for one in chosen}
     body = {
         "fingerprint": fingerprint(
-            raw.fingerprint, recogniser, *(entry.sha256 for entry in entries)
+            raw.fingerprint, recogniser, reviews, table_key, *(entry.sha256 for entry in entries)
         ),
         "raw": raw.key,
-        "rows": len(faces),
-        "templates": _templates(faces, recogniser),
+        "table": table_key,
+        "images": Counter(one.seen.identity_id for one in looked),
+        "rows": len(chosen),
+        "templates": _templates(chosen, {one.seen.image: one.seen for one in looked}),
         "people": {who: text for who, text in raw.body.get("people", {}).items() if who in kept},
         "shards": [entry.as_dict() for entry in entries],
     }
-    dropped = [dg.TableRecord({"reason": why, "faces": n}) for why, n in report.dropped.items()]
+    progress(1.0)
     return materialized(
         commit(store, layout.BALANCED, body),
-        len(faces),
-        {
-            "identities": len(report.kept),
-            "splits": dg.MetadataValue.json(Counter(face.split for face in faces)),
-            "left out": dg.MetadataValue.table(dropped) if dropped else "nothing",
-            "faces an identity": dg.MetadataValue.md(reporting.class_histogram(report.kept)),
-            "sample": dg.MetadataValue.md(_grid(faces)),
-        },
+        len(chosen),
+        metadata_of(looked, curated, chosen, report),
     )
 
 
-def _templates(faces: list[Face], recogniser: str) -> dict[str, list[float]]:
+def _templates(chosen: list[Candidate], seen: dict[str, Seen]) -> dict[str, list[float]]:
     """The mean vector of each identity's first training faces, by identity id."""
-    from twin_matcher_dagster.faces.recogniser import load_recogniser, template_of
+    from twin_matcher_dagster.faces.recogniser import template_of
 
-    embed = load_recogniser(recogniser)
-    by_identity: dict[str, list[Face]] = {}
-    for face in faces:
-        if face.split == "train":
-            by_identity.setdefault(face.identity_id, []).append(face)
+    vectors: dict[str, list[np.ndarray]] = {}
+    for one in chosen:
+        vector = seen[one.image].vector
+        if one.face.split == "train" and vector is not None:
+            vectors.setdefault(one.face.identity_id, []).append(vector)
     return {
-        who: encode_template(template_of(embed(pixels_of(some[:TEMPLATE_FACES]))))
-        for who, some in by_identity.items()
+        who: encode_template(template_of(np.stack(some[:TEMPLATE_FACES])))
+        for who, some in vectors.items()
     }
 
 
-def _aligned_crop(image: bytes) -> bytes | None:
-    """The largest face of a raw image, aligned, as JPEG; None if there is no readable face."""
-    from twin_matcher_dagster.errors import MediaError
-    from twin_matcher_dagster.faces.alignment import align
-    from twin_matcher_dagster.faces.detection import detect_faces
-    from twin_matcher_dagster.faces.images import encode_jpeg, read_image
-
-    try:
-        pixels = read_image(image)
-    except MediaError:
-        return None
-    found = detect_faces(pixels)
-    return encode_jpeg(align(pixels, found[0].landmarks)) if found else None
-
-
-def _parts(faces: list[Face]) -> Iterator[list[Face]]:
-    for start in range(0, len(faces), SHARD_ROWS):
-        yield faces[start : start + SHARD_ROWS]
-
-
-def _grid(faces: list[Face]) -> str:
-    """One row of faces an identity, for the first ten."""
-    from twin_matcher_dagster.faces.images import read_image
-
-    chosen: list[Face] = []
-    for identity_id in sorted({face.identity_id for face in faces})[:10]:
-        chosen += [face for face in faces if face.identity_id == identity_id][:8]
-    return reporting.face_grid([read_image(face.image) for face in chosen], columns=8)
+def _parts(chosen: list[Candidate]) -> Iterator[list[Face]]:
+    """The faces of one shard each: a shard holds one split, so that a split can be published."""
+    for split in SPLITS:
+        faces = [one.face for one in chosen if one.face.split == split]
+        for start in range(0, len(faces), SHARD_ROWS):
+            yield faces[start : start + SHARD_ROWS]

@@ -1,15 +1,23 @@
 """What must hold of the celebrities before anything is learned from them."""
 
+from collections import Counter
+
 import dagster as dg
 
+from twin_matcher_dagster import reporting
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.celebrities.leaks import photos_in_two_splits
+from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import head_of
-from twin_matcher_dagster.identities.merging import ShardEntry, merge
-from twin_matcher_dagster.identities.schema import read_shard
+from twin_matcher_dagster.identities.cleaning import NEAR_DUPLICATE, SAME_IMAGE
+from twin_matcher_dagster.identities.merging import ShardEntry, people_in
+from twin_matcher_dagster.identities.reviews import read_table
 from twin_matcher_dagster.storage import layout
 
 MIN_IDENTITIES = 2
+MAX_LOST = 0.2
+"""Share of an identity's images that may be left out without a warning."""
 
 
 @dg.asset_check(
@@ -20,8 +28,8 @@ MIN_IDENTITIES = 2
 def enough_identities(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Training needs classes to tell apart."""
     head = head_of(object_store.open(), layout.BALANCED, keys.BALANCED_FACES)
-    people = merge([ShardEntry.from_dict(shard) for shard in head.body["shards"]], [])["identities"]
-    without = [person["label"] for person in people if not person["faces"].get("train")]
+    people = people_in(ShardEntry.from_dict(shard) for shard in head.body["shards"])
+    without = [person.label for person in people if not person.faces.get("train")]
     return dg.AssetCheckResult(
         passed=len(people) >= MIN_IDENTITIES and not without,
         metadata={"identities": len(people), "without training faces": str(without)},
@@ -31,17 +39,51 @@ def enough_identities(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset=keys.BALANCED_FACES,
     blocking=True,
-    description="No image is in two splits: a leak would make the accuracy a lie.",
+    description="No photo is in two splits, altered or not: a leak would make the accuracy a lie. "
+    "Looks at the stored faces alone, whatever cleaning found.",
 )
-def no_image_in_two_splits(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
-    """Compare the images of all splits, byte by byte."""
+def no_near_duplicate_crosses_the_split(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
+    """Compare the stored faces of each split with those of the others, pixel by pixel."""
     store = object_store.open()
     head = head_of(store, layout.BALANCED, keys.BALANCED_FACES)
-    splits: dict[bytes, set[str]] = {}
-    for shard in head.body["shards"]:
-        for face in read_shard(store.get(shard["key"])):
-            splits.setdefault(face.image, set()).add(face.split)
-    leaked = sum(len(found) > 1 for found in splits.values())
+    faces = list(faces_of(store, head.body))
+    crossing = photos_in_two_splits(faces)
+    people = [ShardEntry.from_dict(shard).identities for shard in head.body["shards"]]
+    mixed = sum(len({split for one in some for split in one.faces}) > 1 for some in people)
+    shown = [face for pair in crossing[:12] for face in pair]
     return dg.AssetCheckResult(
-        passed=leaked == 0, metadata={"images": len(splits), "in two splits": leaked}
+        passed=not crossing and not mixed,
+        metadata={
+            "faces": len(faces),
+            "photos in two splits": len(crossing),
+            "shards of two splits": mixed,
+            "pictures": dg.MetadataValue.md(reporting.face_grid(list(pixels_of(shown))))
+            if shown
+            else "none",
+        },
+    )
+
+
+@dg.asset_check(
+    asset=keys.BALANCED_FACES,
+    description="A warning where much of an identity was left out: its label may be another's, or "
+    "cleaning is wrong about it. Look at the pictures, and review the table.",
+)
+def little_was_left_out(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
+    """Compare what was left out, copies aside, with what there was of each identity."""
+    store = object_store.open()
+    head = head_of(store, layout.BALANCED, keys.BALANCED_FACES)
+    table = read_table(store.get(head.body["table"]))
+    lost = Counter(
+        one.identity_id
+        for one in table
+        if not one.decision and one.reason not in (SAME_IMAGE, NEAR_DUPLICATE)
+    )
+    names = {one.identity_id: one.label for one in table}
+    shares = {who: count / head.body["images"][who] for who, count in lost.items()}
+    much = {names[who]: round(share, 3) for who, share in shares.items() if share > MAX_LOST}
+    return dg.AssetCheckResult(
+        passed=not much,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"share that was left out": dg.MetadataValue.json(much)},
     )

@@ -1,0 +1,270 @@
+"""What is wrong with a collection of images: every finding is data, with the value that decided.
+
+Labels are judged by the distance to the robust centre of each identity, the way in which MS1MV2 was
+made from MS-Celeb-1M (Deng et al. 2019, https://arxiv.org/abs/1801.07698, section 3.1). Confident
+learning (cleanlab) finds wrong labels only where the right one is an identity of the set: of faces
+of strangers it found at most 6% (docs/measured.md), and it needs scikit-learn and SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+UNREADABLE = "unreadable"
+NO_FACE = "no face"
+SAME_IMAGE = "same image again"
+NEAR_DUPLICATE = "near duplicate"
+ANOTHER_PERSON = "another person"
+LOOKS_LIKE = "looks like"
+SECOND_PERSON = "second person of this name"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What decides; cosines of the reference recogniser.
+
+    Attributes:
+        same_person: a face that is further from its identity's centre is not this person.
+        looks_like: a face that is nearer to another identity's centre is called by that one's name
+            from here on; below it is a stranger.
+        two_people: centres of two groups of one identity that are further apart are two people:
+            means of one real person are at 0.90 and above, of two at 0.51 and below.
+        one_person: centres of two identities that are nearer may be one person under two names;
+            rendered people who are not reach 0.82.
+        second_photos, second_share: so many photos, and such a share of the identity's, make a
+            second person; fewer are label errors.
+        same_photo: correlation above which two images are one photo (``faces.same_photo``).
+    """
+
+    same_person: float = 0.363
+    looks_like: float = 0.5
+    two_people: float = 0.6
+    one_person: float = 0.85
+    second_photos: int = 5
+    second_share: float = 0.05
+    same_photo: float = 0.97
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One image of a collection, as detector and recogniser see it.
+
+    Attributes:
+        image: SHA-256 of its bytes.
+        label: the name it came with, tidied.
+        identity_id: whom the name stands for.
+        split: the source's own split.
+        vector: float32 [128], unit length; None where there is no face.
+        photo: number of the photo; images with one number are one photo.
+        likeness: how well it correlates with another image of its photo, 0 to 1.
+        size: height of the face in its image, in pixels: of one photo the largest is kept.
+        trouble: why it has no vector.
+    """
+
+    image: str
+    label: str
+    identity_id: str
+    split: str = ""
+    vector: np.ndarray | None = None
+    photo: int = -1
+    likeness: float = 0.0
+    size: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One image that is left out, and why.
+
+    Attributes:
+        image, label, identity_id: as in :class:`Seen`.
+        reason: one of the reasons above; equal for equal faults.
+        value, limit: what was measured, and what it had to keep to.
+        other: the other identity, if there is one: whom it looks like, or who has the same photo.
+        other_image: the image that is kept in its place, for duplicates.
+        decision: what a person decided about it, see ``reviews``; empty where nobody did.
+    """
+
+    image: str
+    label: str
+    identity_id: str
+    reason: str
+    value: float = 0.0
+    limit: float = 0.0
+    other: str = ""
+    other_image: str = ""
+    decision: str = ""
+
+
+def robust_centre(vectors: np.ndarray, same_person: float = Limits.same_person) -> np.ndarray:
+    """The mean of the largest group of faces that are one person; a third may be others.
+
+    It starts at the face with the most others near it and takes the mean of those near the mean,
+    until they stay the same.
+
+    Args:
+        vectors: float32 [n, 128], unit vectors, n >= 1.
+        same_person: cosine from which two are near.
+
+    Returns:
+        float32 [128], unit length.
+    """
+    near = vectors @ vectors.T > same_person
+    inside = near[near.sum(1).argmax()]
+    centre = vectors[0]
+    for _ in range(10):
+        centre = _unit(vectors[inside].mean(0) if inside.any() else centre)
+        now = vectors @ centre > same_person
+        if (now == inside).all():
+            break
+        inside = now
+    return centre
+
+
+def second_person(vectors: np.ndarray, limits: Limits) -> np.ndarray:
+    """The smaller of two well-separated groups of faces: bool [n], all False where there is one.
+
+    Args:
+        vectors: float32 [n, 128], unit vectors of one identity.
+        limits: what counts as well separated.
+    """
+    first = robust_centre(vectors, limits.same_person)
+    apart = vectors @ first < limits.looks_like
+    if not apart.any():
+        return apart
+    second = robust_centre(vectors[apart], limits.same_person)
+    smaller = apart
+    for _ in range(10):
+        smaller = (vectors @ second > vectors @ first) & (vectors @ second > limits.same_person)
+        if not smaller.any() or smaller.all():
+            return np.zeros(len(vectors), bool)
+        first, second = (
+            robust_centre(vectors[part], limits.same_person) for part in (~smaller, smaller)
+        )
+    enough = smaller.sum() >= max(limits.second_photos, limits.second_share * len(vectors))
+    two = enough and first @ second < limits.two_people
+    return smaller if two else np.zeros(len(vectors), bool)
+
+
+def find_errors(seen: Sequence[Seen], limits: Limits | None = None) -> list[Finding]:
+    """Everything that is wrong with a collection, one finding for an image at most.
+
+    Args:
+        seen: every image once a label: rows that repeat both are counted by the caller.
+        limits: what decides.
+    """
+    limits = limits or Limits()
+    found = [
+        Finding(one.image, one.label, one.identity_id, one.trouble)
+        for one in seen
+        if one.vector is None
+    ]
+    usable = [one for one in seen if one.vector is not None]
+    people = People.of(usable, limits)
+    wrong = [finding for one in usable if (finding := people.judge(one)) is not None]
+    out = {(finding.image, finding.identity_id) for finding in wrong}
+    right = [one for one in usable if (one.image, one.identity_id) not in out]
+    return [*found, *wrong, *_duplicates(right, people)]
+
+
+@dataclass(frozen=True)
+class People:
+    """What everybody of a collection looks like.
+
+    Attributes:
+        centres: float32 [128] by identity id.
+        seconds: images, with identity ids, of a second person under one name.
+        limits: what decides.
+    """
+
+    centres: Mapping[str, np.ndarray]
+    seconds: frozenset[tuple[str, str]]
+    limits: Limits
+
+    @classmethod
+    def of(cls, usable: Sequence[Seen], limits: Limits) -> People:
+        """Find everybody's centre; every photo counts once, however many copies there are."""
+        centres: dict[str, np.ndarray] = {}
+        seconds: set[tuple[str, str]] = set()
+        for who, images in _by_identity(usable).items():
+            once = list({one.photo: one for one in reversed(images)}.values())
+            vectors = np.stack([one.vector for one in once if one.vector is not None])
+            smaller = second_person(vectors, limits)
+            centres[who] = robust_centre(vectors[~smaller], limits.same_person)
+            photos = {one.photo for one, other in zip(once, smaller, strict=True) if other}
+            seconds |= {(one.image, who) for one in images if one.photo in photos}
+        return cls(centres, frozenset(seconds), limits)
+
+    def judge(self, one: Seen) -> Finding | None:
+        """Whether an image shows somebody else than its label says."""
+        own = float(one.vector @ self.centres[one.identity_id])
+        other, value = self._nearest_other(one)
+        about = Finding(one.image, one.label, one.identity_id, "", own, self.limits.same_person)
+        if value > own and value >= self.limits.looks_like:
+            return replace(about, reason=LOOKS_LIKE, limit=value, other=other)
+        if (one.image, one.identity_id) in self.seconds:
+            return replace(about, reason=SECOND_PERSON, limit=self.limits.two_people)
+        if own < self.limits.same_person or value > own:
+            limit = max(self.limits.same_person, value)
+            return replace(about, reason=ANOTHER_PERSON, limit=limit, other=other)
+        return None
+
+    def one_person_twice(self) -> list[tuple[str, str, float]]:
+        """Pairs of identities that may be one person under two names, for a person to decide."""
+        names = sorted(self.centres)
+        return [
+            (one, other, float(self.centres[one] @ self.centres[other]))
+            for index, one in enumerate(names)
+            for other in names[index + 1 :]
+            if self.centres[one] @ self.centres[other] >= self.limits.one_person
+        ]
+
+    def _nearest_other(self, one: Seen) -> tuple[str, float]:
+        """The other identity whose centre is nearest; one that may be the same person is none."""
+        own = self.centres[one.identity_id]
+        best, value = "", -1.0
+        for who, centre in self.centres.items():
+            if who != one.identity_id and own @ centre < self.limits.one_person:
+                cosine = float(one.vector @ centre)
+                if cosine > value:
+                    best, value = who, cosine
+        return best, value
+
+
+def _duplicates(right: Sequence[Seen], people: People) -> Iterator[Finding]:
+    """All images of a photo but the best one; what a source holds out for tests comes first."""
+    photos: dict[int, list[Seen]] = {}
+    for one in right:
+        photos.setdefault(one.photo, []).append(one)
+
+    def worth(one: Seen) -> tuple[bool, float, float, str]:
+        own = float(one.vector @ people.centres[one.identity_id])
+        return one.split != "test", -one.size, -own, one.image
+
+    for copies in photos.values():
+        best, *rest = sorted(copies, key=worth)
+        for one in rest:
+            yield Finding(
+                one.image,
+                one.label,
+                one.identity_id,
+                SAME_IMAGE if one.image == best.image else NEAR_DUPLICATE,
+                one.likeness,
+                people.limits.same_photo,
+                best.identity_id if best.identity_id != one.identity_id else "",
+                best.image,
+            )
+
+
+def _by_identity(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
+    groups: dict[str, list[Seen]] = {}
+    for one in seen:
+        groups.setdefault(one.identity_id, []).append(one)
+    return groups
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)

@@ -1,0 +1,32 @@
+"""Everybody is drawn equally often, however many faces they have."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin_matcher_dagster.recognition.sampling import sampler_weights
+from twin_matcher_dagster.recognition.training import LabelledFaces, _balanced_trainer
+
+
+@given(classes=st.lists(st.integers(0, 9), min_size=1, max_size=200))
+def test_every_class_weighs_the_same(classes: list[int]) -> None:
+    numbers = np.array(classes, np.int64)
+    weights = sampler_weights(numbers)
+    sums = [weights[numbers == one].sum() for one in set(classes)]
+    assert sums == pytest.approx([len(classes) / len(sums)] * len(sums))
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_the_trainer_draws_a_small_class_as_often_as_a_large_one() -> None:
+    classes = np.repeat([0, 1], [900, 100])
+    faces = LabelledFaces(np.zeros((1000, 1, 1, 3), np.uint8), classes)
+    drawn = [
+        list(_balanced_trainer(faces, seed)._get_train_sampler(None))  # ty: ignore
+        for seed in (0, 0, 1)
+    ]
+    assert all(len(one) == len(faces) for one in drawn)
+    assert all(0.42 < np.mean(classes[one] == 1) < 0.58 for one in drawn)
+    assert drawn[0] == drawn[1] != drawn[2]
