@@ -21,7 +21,7 @@ from typing import Any
 from ulid import ULID
 
 from twin_matcher_dagster.dataset import list_of, without
-from twin_matcher_dagster.errors import ErasureError, UploadError
+from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, UploadError
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.schema import fingerprint, read_shard, write_shard
 from twin_matcher_dagster.intake import erasure_hash
@@ -161,7 +161,7 @@ def _erase_from_verdicts(store: ObjectStore, upload_id: str) -> None:
             body = json.loads(data)
             body["flags"] = [
                 "the face looked like an upload that was erased since" if upload_id in one else one
-                for one in body["flags"]
+                for one in body.get("flags", [])
             ]
             store.overwrite(key, encode(body), "application/json")
 
@@ -173,10 +173,16 @@ def _erase_from_release(store: ObjectStore, upload_id: str) -> int:
     )
     release = releases.head()
     if release and _names(release, upload_id):
-        index = indexes.read(release.body["face_index"])
-        if _names(index, upload_id):
-            index = indexes.append(_index_without(store, index.body, upload_id))
-        releases.append(_release_without(release.body, index, upload_id))
+        try:
+            index = indexes.read(release.body["face_index"])
+            if _names(index, upload_id):
+                index = indexes.append(_index_without(store, index.body, upload_id))
+            releases.append(_release_without(release.body, index, upload_id))
+        except ObjectMissingError:
+            # Released from an index that an erasure took away at that moment: it cannot be read.
+            whole = (one for one in entries(store, layout.RELEASES) if not _names(one, upload_id))
+            before = next(whole, None)
+            releases.append(before.body if before else _withdrawn("it was made during an erasure"))
     unwanted = {
         folder: {one.number for one in entries(store, folder) if _names(one, upload_id)}
         for folder in (layout.RELEASES, layout.INDEXES)
@@ -246,13 +252,16 @@ def purge_models(store: ObjectStore, now: datetime | None = None) -> int:
         if _retrain_by(store, models[in_production]) > now:
             tainted.discard(in_production)
         else:
-            reason = "its model learned from an upload that was erased"
-            releases.append({"fingerprint": fingerprint(reason), "withdrawn": reason})
+            releases.append(_withdrawn("its model learned from an upload that was erased"))
     unwanted = {
         folder: {one.number for one in entries(store, folder) if one.body.get("model") in tainted}
         for folder in (layout.RELEASES, layout.INDEXES)
     }
     return delete_entries(store, {**unwanted, layout.MODELS: tainted})
+
+
+def _withdrawn(reason: str) -> Mapping[str, Any]:
+    return {"fingerprint": fingerprint(reason), "withdrawn": reason}
 
 
 def _retrain_by(store: ObjectStore, model: Manifest) -> datetime:

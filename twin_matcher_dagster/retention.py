@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ulid import ULID
+
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog, number_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -19,7 +21,13 @@ from twin_matcher_dagster.storage.uploads import manifest_key
 
 # A file that no manifest names may be on its way into one that is being written.
 GRACE = timedelta(days=1)
-_CONTENT = re.compile(r"[\w/-]+/(shards|files|members|tables)/[0-9a-f]{64}\.\w+")
+# The bucket may hold other people's objects too: only these are ours to delete.
+_CONTENT = re.compile(
+    r"(celebrities/(raw|balanced)|users/[0-9A-Z]{26}|datasets|models|indexes)"
+    r"/(shards|files|members|tables)/[0-9a-f]{64}\.\w+"
+)
+_OURS = ("celebrities/", "users/", "datasets/", "models/", "indexes/")
+_UNFINISHED = (f"{layout.UPLOAD_FACES}/", f"{layout.ERASURE_TRIES}/")
 
 # Folders with a log of versions. What an entry stands on is in the folders after it, by number.
 _LOGS = {
@@ -113,7 +121,8 @@ def collect_garbage(store: ObjectStore, keep: int, now: datetime | None = None) 
         for number in numbers[1:]:
             log.delete(number)
             gone += 1
-    for item in list(store.items("")):
+    found = [item for prefix in (*_OURS, *_UNFINISHED) for item in store.items(prefix)]
+    for item in found:
         key, age = item["Key"], now - item["LastModified"]
         unnamed = _CONTENT.fullmatch(key) and key not in named
         # Crops without a manifest: an upload that was never finished, and cannot be any more.
@@ -126,13 +135,24 @@ def collect_garbage(store: ObjectStore, keep: int, now: datetime | None = None) 
     return gone
 
 
+def rejected_before(store: ObjectStore, moment: datetime) -> list[str]:
+    """Uploads that were begun before a moment and are rejected: nobody needs their pictures."""
+    found = []
+    for upload_id, numbers in _verdicts(store).items():
+        if ULID.from_str(upload_id).datetime < moment:
+            verdict = ManifestLog(store, layout.log(layout.user(upload_id))).read(numbers[0])
+            if verdict.body.get("state") == "rejected":
+                found.append(upload_id)
+    return found
+
+
 def _verdicts(store: ObjectStore) -> dict[str, list[int]]:
     """Numbers of the verdicts on every upload, the newest first."""
     found: dict[str, list[int]] = {}
     for key in store.list("users/"):
-        parts = key.split("/")
-        if parts[2] == "versions":
-            found.setdefault(parts[1], []).append(number_of(key))
+        _, upload_id, *rest = key.split("/")
+        if rest[:1] == ["versions"]:
+            found.setdefault(upload_id, []).append(number_of(key))
     return found
 
 

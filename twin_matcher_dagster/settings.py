@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     keep_versions: int = Field(
         10, ge=1, description="How many versions of data sets, models and releases are kept."
     )
+    keep_rejected_days: float = Field(
+        30, ge=0, description="How long a rejected upload is kept before it is erased."
+    )
     s3_port: int = Field(8333, ge=1, le=65535, description="Port of the embedded S3 server.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     upload_port: int = Field(7860, ge=1, le=65535, description="Port of the upload page.")

@@ -272,6 +272,34 @@ def test_old_versions_go_and_what_is_in_use_stays(world: World, leaving: str) ->
     assert collect_garbage(store, keep=1, now=later) == 0
 
 
+def test_objects_of_others_are_not_touched(world: World) -> None:
+    """A bucket may be shared."""
+    others = ["photos/files/" + "0" * 64 + ".jpg", "users/readme.txt", "notes.json", "models/x.bin"]
+    for key in others:
+        world.store.put_new(key, b"not ours")
+    collect_garbage(world.store, keep=1, now=datetime.now(timezone.utc) + 2 * DAY)
+    assert [world.store.get(key) for key in others] == [b"not ours"] * len(others)
+
+
+def test_a_release_made_during_an_erasure_does_not_stop_the_next_try(
+    world: World, leaving: str
+) -> None:
+    """It names the upload, and an index that is gone: the one before takes its place."""
+    releases = ManifestLog(world.store, layout.log(layout.RELEASES))
+    during = releases.head()
+    assert during
+    erase(world.store, leaving, DAY)
+    good = releases.head()
+    assert good
+    releases.append(during.body)
+    erase(world.store, leaving, DAY)
+    now = releases.head()
+    assert now
+    assert now.number > good.number + 1
+    assert now.body == good.body
+    assert verify(world.store, leaving).left == []
+
+
 def test_what_is_being_written_is_not_taken_for_garbage(world: World) -> None:
     world.store.put_new(layout.shard(layout.BALANCED, "0" * 64), b"its manifest follows")
     world.store.put_new(f"{layout.UPLOAD_FACES}/{new_upload_id()}/000.png", b"on its way")

@@ -83,6 +83,7 @@ class World:
             "fingerprint": fingerprint(accepted, *flags, *(shard.sha256 for shard in shards)),
             "upload_id": upload_id,
             "accepted": accepted,
+            "state": "accepted" if accepted else "rejected",
             "publication": False,
             "flags": list(flags),
             "shards": [shard.as_dict() for shard in shards],

@@ -49,7 +49,8 @@ def erase(
         if code is not None:
             done = erasure.erase_with_code(store, upload_id, code, settings.retrain_within)
         else:
-            done = erasure.erase(store, upload_id, settings.retrain_within)
+            known = upload_id.strip().upper()
+            done = erasure.erase(store, known, settings.retrain_within)
         upload_id = done.tombstone.upload_id
         console.print(
             f"Erased {upload_id}: {done.deleted} objects deleted, {done.rewritten} versions of the "

@@ -152,9 +152,15 @@ def test_retention_runs_as_a_job(
     store: ObjectStore, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEEP_VERSIONS", "2")
+    monkeypatch.setenv("KEEP_REJECTED_DAYS", "0")
     world = World(store)
+    stays, goes = world.member(), world.upload()
+    world.judge(goes, accepted=False)
     for number in range(2, 6):
         world.celebrities(number)
     job = definitions().get_job_def(retention.name)
     assert job.execute_in_process(instance=instance).success
     assert len(list(ManifestLog(store, layout.log(layout.BALANCED)).numbers())) == 2
+    # What was rejected is erased after a time: 0 days here.
+    assert verify(store, goes).left == []
+    assert {member.upload_id for member in read_version(store).members} == {stays}

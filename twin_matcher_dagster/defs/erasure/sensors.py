@@ -1,13 +1,17 @@
 """Erasures are completed at once, and what is kept too long goes every night."""
 
+from datetime import datetime, timedelta, timezone
+
 import dagster as dg
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import EVERY_SECONDS
+from twin_matcher_dagster.defs.erasure.history import forget
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
+from twin_matcher_dagster.erasure import erase
 from twin_matcher_dagster.errors import StorageError
 from twin_matcher_dagster.identities.schema import fingerprint
-from twin_matcher_dagster.retention import collect_garbage
+from twin_matcher_dagster.retention import collect_garbage, rejected_before
 from twin_matcher_dagster.storage.tombstones import erased_uploads
 
 
@@ -31,13 +35,19 @@ def erasures_sensor(
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=seen)], cursor=seen)
 
 
-@dg.op(description="Delete old versions, what only they named, and uploads never finished.")
+@dg.op(description="Delete old versions, what only they named, uploads rejected or unfinished.")
 def collect(
     context: dg.OpExecutionContext, object_store: ObjectStoreResource, settings: SettingsResource
 ) -> None:
     """Keep what the settings say."""
-    gone = collect_garbage(object_store.open(), settings.read().keep_versions)
-    context.log.info(f"{gone} objects deleted")
+    store, ours = object_store.open(), settings.read()
+    begun = datetime.now(timezone.utc) - timedelta(days=ours.keep_rejected_days)
+    rejected = rejected_before(store, begun)
+    for upload_id in rejected:
+        erase(store, upload_id, ours.retrain_within)
+        forget(context.instance, upload_id)
+    gone = collect_garbage(store, ours.keep_versions)
+    context.log.info(f"{len(rejected)} rejected uploads erased, {gone} other objects deleted")
 
 
 @dg.job(name=keys.RETENTION_JOB, description="Delete what is kept too long; every night.")
