@@ -37,11 +37,14 @@ demo: $(VENV)/installed ## Run the whole job once: a clip goes in, the twins of 
 up: $(VENV)/installed ## Start S3, Dagster, the upload page and the prediction page, until Ctrl-C.
 	@$(BIN)/twin-matcher up
 
+# Two files of tests at a time: much of their time is spent waiting for processes.
+PARALLEL := -n 2 --dist loadfile
+
 test: $(VENV)/installed-dev ## Run the tests.
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
 
 test-all: $(VENV)/installed-dev ## Run the tests, the long ones too.
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 bench: $(VENV)/installed ## Measure, each claim beside its alternative.
 	@failed=0; for script in benchmarks/bench_*.py; do \

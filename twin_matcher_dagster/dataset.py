@@ -23,6 +23,7 @@ from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.identities.merging import Identity, ShardEntry, people_in
 from twin_matcher_dagster.identities.schema import SPLITS, Face, fingerprint, read_shard
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.lock import exclusive
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog, encode
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
@@ -159,13 +160,15 @@ def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest:
     noted = list(store.list(f"{layout.CHANGES}/"))
 
     def make(head: Manifest | None) -> Mapping[str, Any]:
-        before = head.body if head and not everything else {}
+        before = head.body if head and "members" in head.body and not everything else {}
         changed = {_upload_of(key) for key in noted} if before else _all_uploads(store)
         members = {upload_id: _member(store, upload_id) for upload_id in changed}
         lists = _changed(store, before.get("members", {}), members)
         return _body(_celebrities(store, before.get("balanced", {})), lists)
 
-    manifest = ManifestLog(store, layout.log(layout.DATASETS)).update(make)
+    # No erasure meanwhile: it would delete a list that the new version names.
+    with exclusive(store, layout.DATASET_LOCK):
+        manifest = ManifestLog(store, layout.log(layout.DATASETS)).update(make)
     for key in noted:
         store.delete(key)
     return manifest

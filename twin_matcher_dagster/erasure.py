@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -25,15 +25,23 @@ from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, Upload
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.schema import fingerprint, read_shard, write_shard
 from twin_matcher_dagster.intake import erasure_hash
-from twin_matcher_dagster.retention import delete_entries, entries
+from twin_matcher_dagster.retention import (
+    delete_entries,
+    entries,
+    purge_models,
+    trained_on,
+    withdrawn,
+)
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog, encode
+from twin_matcher_dagster.storage.lock import Lock, exclusive
+from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import (
     Tombstone,
     erased_uploads,
     get_tombstone,
     put_tombstone,
+    upload_id_of,
 )
 from twin_matcher_dagster.storage.uploads import face_folder, get_manifest, manifest_key
 
@@ -63,34 +71,36 @@ def erase_with_code(
 ) -> Erased:
     """Erase for the person who was given the code.
 
-    A wrong code, and an upload that there never was, get the same answer after the same work. Every
-    try is noted before its code is looked at: five an hour, then one has to wait.
+    A wrong code, and an upload that there never was, get the same answer. The right code always
+    works: its hundred random bits need no limit, and nobody can lock its owner out. After five
+    wrong ones for an upload within an hour, more are refused unseen.
 
     Raises:
-        ErasureError: wrong code, no such upload, or too many tries.
+        ErasureError: wrong code, no such upload, or too many wrong codes.
     """
     wrong = ErasureError(
         "This upload id and this code do not belong together. Check both: the code is twenty "
         "letters and digits; case, spaces and hyphens do not matter."
     )
     try:
-        known = str(ULID.from_str(upload_id.strip().upper()))
-    except ValueError as error:
+        known = upload_id_of(upload_id)
+    except ErasureError as error:
         raise wrong from error
-    _count_try(store, known)
     stone = get_tombstone(store, known)
     try:
         expected = stone.code_hash if stone else get_manifest(store, known).erasure_hash
     except UploadError:
         expected = ""
-    given = erasure_hash(known, code[:MAX_CODE])
+    given = erasure_hash(known, code[:MAX_CODE].encode("ascii", "ignore").decode())
     if not hmac.compare_digest(given, expected or "0" * len(given)):
+        if expected:
+            _count_wrong(store, known)
         raise wrong
     return erase(store, known, retrain_within)
 
 
-def _count_try(store: ObjectStore, upload_id: str) -> None:
-    """Note a try with a code.
+def _count_wrong(store: ObjectStore, upload_id: str) -> None:
+    """Note a wrong code.
 
     Raises:
         ErasureError: there were too many within the hour.
@@ -98,9 +108,9 @@ def _count_try(store: ObjectStore, upload_id: str) -> None:
     prefix = f"{layout.ERASURE_TRIES}/{upload_id}/"
     now = ULID()
     begin = ULID.from_datetime(now.datetime - timedelta(hours=1))
-    store.put_new(f"{prefix}{now}", b"")
-    if len(list(store.list(prefix, start_after=f"{prefix}{begin}"))) > TRIES_AN_HOUR:
+    if len(list(store.list(prefix, start_after=f"{prefix}{begin}"))) >= TRIES_AN_HOUR:
         raise ErasureError("Too many wrong codes for this upload. Try again in an hour.")
+    store.put_new(f"{prefix}{now}", b"")
 
 
 def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Erased:
@@ -114,37 +124,61 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
     Raises:
         ErasureError: there never was such an upload.
     """
+    upload_id = upload_id_of(upload_id)
     tombstone = put_tombstone(store, upload_id, retrain_within)
     done = Erased(tombstone)
-    for prefix in (
-        manifest_key(upload_id),
-        face_folder(upload_id),
-        layout.change_prefix(upload_id),
-        f"{layout.user(upload_id)}/",
-        f"{layout.ERASURE_TRIES}/{upload_id}/",
-    ):
-        for key in list(store.list(prefix)):
-            store.delete(key)
-            done.deleted += 1
-    _erase_from_datasets(store, upload_id, done)
-    _erase_from_verdicts(store, upload_id)
-    done.deleted += _erase_from_release(store, upload_id)
-    done.deleted += purge_models(store)
-    if _trained_on(entries(store, layout.MODELS), {upload_id}):
+    with exclusive(store, layout.DATASET_LOCK) as lock:
+        for prefix in (
+            manifest_key(upload_id),
+            face_folder(upload_id),
+            layout.change_prefix(upload_id),
+            f"{layout.user(upload_id)}/",
+            f"{layout.ERASURE_TRIES}/{upload_id}/",
+        ):
+            for key in list(store.list(prefix)):
+                store.delete(key)
+                done.deleted += 1
+        _erase_from_datasets(store, upload_id, done, lock)
+        _erase_from_verdicts(store, upload_id, lock)
+        done.deleted += _erase_from_release(store, upload_id)
+        done.deleted += purge_models(store)
+    if trained_on(entries(store, layout.MODELS), {upload_id}):
         done.pending = tombstone.retrain_by
     return done
 
 
-def _erase_from_datasets(store: ObjectStore, upload_id: str, done: Erased) -> None:
+def refuse_erased_people(store: ObjectStore, uploads: Iterable[str]) -> None:
+    """See that nobody was erased while something was made of their upload.
+
+    Raises:
+        ErasureError: somebody was; what was made must not be kept.
+    """
+    gone = set(erased_uploads(store)) & set(uploads)
+    if gone:
+        raise ErasureError(
+            f"{len(gone)} uploads were erased while this was made: it is not kept, and made again "
+            "without them."
+        )
+
+
+def sweep(store: ObjectStore, uploads: Iterable[str]) -> None:
+    """Erase again whoever of these was erased: something was made of them meanwhile."""
+    for upload_id in set(uploads):
+        if stone := get_tombstone(store, upload_id):
+            erase(store, upload_id, stone.retrain_by - stone.erased_at)
+
+
+def _erase_from_datasets(store: ObjectStore, upload_id: str, done: Erased, lock: Lock) -> None:
     """Write every version that names an upload without it; the list that named it goes."""
     log = ManifestLog(store, layout.log(layout.DATASETS))
     name = list_of(upload_id)
-    if log.head_number():
-        # A new version first: whoever makes one from the old head at this moment begins again.
-        log.update(lambda head: without(store, head.body, upload_id) if head else {})
+    head = log.head()
+    if head and upload_id in json.loads(_list_named(store, head, name)):
+        log.append(without(store, head.body, upload_id))
     for number in list(log.numbers()):
+        lock.renew()
         body = log.read(number).body
-        one = body["members"].get(name)
+        one = body.get("members", {}).get(name)
         if one and upload_id in json.loads(store.get(one["key"])):
             log.rewrite(number, without(store, body, upload_id))
             done.rewritten += 1
@@ -154,16 +188,18 @@ def _erase_from_datasets(store: ObjectStore, upload_id: str, done: Erased) -> No
             done.deleted += 1
 
 
-def _erase_from_verdicts(store: ObjectStore, upload_id: str) -> None:
-    """Take an upload's id out of the verdicts on others that it resembled."""
+def _list_named(store: ObjectStore, version: Manifest, name: str) -> bytes:
+    one = version.body.get("members", {}).get(name)
+    return store.get(one["key"]) if one else b"{}"
+
+
+def _erase_from_verdicts(store: ObjectStore, upload_id: str, lock: Lock) -> None:
+    """Take an upload's id out of the verdicts on others: flags, and a person's note."""
     for key in store.list("users/"):
+        lock.renew()
         if key.endswith(".json") and upload_id.encode() in (data := store.get(key)):
-            body = json.loads(data)
-            body["flags"] = [
-                "the face looked like an upload that was erased since" if upload_id in one else one
-                for one in body.get("flags", [])
-            ]
-            store.overwrite(key, encode(body), "application/json")
+            said = data.decode().replace(upload_id, "ERASED")
+            store.overwrite(key, said.encode(), "application/json")
 
 
 def _erase_from_release(store: ObjectStore, upload_id: str) -> int:
@@ -182,7 +218,7 @@ def _erase_from_release(store: ObjectStore, upload_id: str) -> int:
             # Released from an index that an erasure took away at that moment: it cannot be read.
             whole = (one for one in entries(store, layout.RELEASES) if not _names(one, upload_id))
             before = next(whole, None)
-            releases.append(before.body if before else _withdrawn("it was made during an erasure"))
+            releases.append(before.body if before else withdrawn("it was made during an erasure"))
     unwanted = {
         folder: {one.number for one in entries(store, folder) if _names(one, upload_id)}
         for folder in (layout.RELEASES, layout.INDEXES)
@@ -229,46 +265,3 @@ def _release_without(body: Mapping[str, Any], index: Manifest, upload_id: str) -
         "identities": [one for one in body["identities"] if one["identity_id"] != who],
         "uploads": [one for one in body["uploads"] if one != upload_id],
     }
-
-
-def purge_models(store: ObjectStore, now: datetime | None = None) -> int:
-    """Delete the models that learned from an upload which was erased since.
-
-    The one in production stays until another one takes its place, or its time is over: then the
-    release is withdrawn, and the prediction page says that there is none.
-
-    Returns:
-        How many objects are gone.
-    """
-    now = now or datetime.now(timezone.utc)
-    models = {one.number: one for one in entries(store, layout.MODELS)}
-    tainted = _trained_on(models.values(), set(erased_uploads(store)))
-    if not tainted:
-        return 0
-    releases = ManifestLog(store, layout.log(layout.RELEASES))
-    head = releases.head()
-    in_production = head.body.get("model") if head else None
-    if in_production in tainted:
-        if _retrain_by(store, models[in_production]) > now:
-            tainted.discard(in_production)
-        else:
-            releases.append(_withdrawn("its model learned from an upload that was erased"))
-    unwanted = {
-        folder: {one.number for one in entries(store, folder) if one.body.get("model") in tainted}
-        for folder in (layout.RELEASES, layout.INDEXES)
-    }
-    return delete_entries(store, {**unwanted, layout.MODELS: tainted})
-
-
-def _withdrawn(reason: str) -> Mapping[str, Any]:
-    return {"fingerprint": fingerprint(reason), "withdrawn": reason}
-
-
-def _retrain_by(store: ObjectStore, model: Manifest) -> datetime:
-    """When the first of the erased uploads that a model learned from must be out of it."""
-    stones = (get_tombstone(store, upload_id) for upload_id in model.body["uploads"])
-    return min(stone.retrain_by for stone in stones if stone)
-
-
-def _trained_on(models: Iterable[Manifest], uploads: Collection[str]) -> set[int]:
-    return {one.number for one in models if set(uploads) & set(one.body.get("uploads", []))}

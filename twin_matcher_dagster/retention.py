@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ulid import ULID
 
+from twin_matcher_dagster.identities.schema import fingerprint
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog, number_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone
 from twin_matcher_dagster.storage.uploads import manifest_key
 
 # A file that no manifest names may be on its way into one that is being written.
@@ -26,6 +28,8 @@ _CONTENT = re.compile(
     r"(celebrities/(raw|balanced)|users/[0-9A-Z]{26}|datasets|models|indexes)"
     r"/(shards|files|members|tables)/[0-9a-f]{64}\.\w+"
 )
+_CROP = re.compile(r"uploads/faces/[0-9A-Z]{26}/\d{3}\.png")
+_VERDICT = re.compile(r"users/([0-9A-Z]{26})/versions/\d{8}\.json")
 _OURS = ("celebrities/", "users/", "datasets/", "models/", "indexes/")
 _UNFINISHED = (f"{layout.UPLOAD_FACES}/", f"{layout.ERASURE_TRIES}/")
 
@@ -88,10 +92,56 @@ def delete_entries(store: ObjectStore, unwanted: Mapping[str, Collection[int]]) 
     return gone
 
 
+def purge_models(store: ObjectStore, now: datetime | None = None) -> int:
+    """Delete the models that learned from an upload which was erased since.
+
+    The one in production stays until another one takes its place, or its time is over: then the
+    release is withdrawn, and the prediction page says that there is none.
+
+    Returns:
+        How many objects are gone.
+    """
+    now = now or datetime.now(timezone.utc)
+    models = {one.number: one for one in entries(store, layout.MODELS)}
+    tainted = trained_on(models.values(), set(erased_uploads(store)))
+    if not tainted:
+        return 0
+    releases = ManifestLog(store, layout.log(layout.RELEASES))
+    head = releases.head()
+    in_production = head.body.get("model") if head else None
+    if in_production in tainted:
+        if _retrain_by(store, models[in_production]) > now:
+            tainted.discard(in_production)
+        else:
+            releases.append(withdrawn("its model learned from an upload that was erased"))
+    unwanted = {
+        folder: {one.number for one in entries(store, folder) if one.body.get("model") in tainted}
+        for folder in (layout.RELEASES, layout.INDEXES)
+    }
+    return delete_entries(store, {**unwanted, layout.MODELS: tainted})
+
+
+def withdrawn(reason: str) -> Mapping[str, Any]:
+    """A release that says why there is none."""
+    return {"fingerprint": fingerprint(reason), "withdrawn": reason}
+
+
+def _retrain_by(store: ObjectStore, model: Manifest) -> datetime:
+    """When the first of the erased uploads that a model learned from must be out of it."""
+    stones = (get_tombstone(store, upload_id) for upload_id in model.body["uploads"])
+    return min(stone.retrain_by for stone in stones if stone)
+
+
+def trained_on(models: Iterable[Manifest], uploads: Collection[str]) -> set[int]:
+    """Numbers of the models that learned from any of some uploads."""
+    return {one.number for one in models if set(uploads) & set(one.body.get("uploads", []))}
+
+
 def collect_garbage(store: ObjectStore, keep: int, now: datetime | None = None) -> int:
     """Delete old versions, what only they named, and what was never finished.
 
-    The newest ``keep`` entries of every log stay, with all that they stand on. Of an upload's
+    The newest ``keep`` entries of every log stay, and those of the last day, with all that they
+    stand on. Of an upload's
     verdicts the newest stays, and shards that a version still names.
 
     Returns:
@@ -102,7 +152,14 @@ def collect_garbage(store: ObjectStore, keep: int, now: datetime | None = None) 
     unwanted: dict[str, set[int]] = {}
     for folder, behind in _LOGS.items():
         found = list(entries(store, folder))
+        # A new one may be what a run stands on that goes on now.
+        new = {
+            item["Key"]
+            for item in store.items(f"{layout.log(folder)}/")
+            if now - item["LastModified"] <= GRACE
+        }
         kept[folder] |= {one.number for one in found[:keep]}
+        kept[folder] |= {one.number for one in found if one.key in new}
         unwanted[folder] = {one.number for one in found} - kept[folder]
         for one in found:
             if one.number in kept[folder]:
@@ -126,7 +183,7 @@ def collect_garbage(store: ObjectStore, keep: int, now: datetime | None = None) 
         key, age = item["Key"], now - item["LastModified"]
         unnamed = _CONTENT.fullmatch(key) and key not in named
         # Crops without a manifest: an upload that was never finished, and cannot be any more.
-        begun = key.startswith(f"{layout.UPLOAD_FACES}/")
+        begun = _CROP.fullmatch(key)
         unfinished = begun and manifest_key(key.split("/")[2]) not in uploads
         tried = key.startswith(f"{layout.ERASURE_TRIES}/")
         if (unnamed or unfinished or tried) and age > GRACE:
@@ -150,9 +207,8 @@ def _verdicts(store: ObjectStore) -> dict[str, list[int]]:
     """Numbers of the verdicts on every upload, the newest first."""
     found: dict[str, list[int]] = {}
     for key in store.list("users/"):
-        _, upload_id, *rest = key.split("/")
-        if rest[:1] == ["versions"]:
-            found.setdefault(upload_id, []).append(number_of(key))
+        if ours := _VERDICT.fullmatch(key):
+            found.setdefault(ours[1], []).append(number_of(key))
     return found
 
 

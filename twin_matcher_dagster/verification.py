@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.tombstones import get_tombstone, tombstone_key
+from twin_matcher_dagster.storage.tombstones import get_tombstone, tombstone_key, upload_id_of
 
 
 @dataclass
@@ -32,9 +32,10 @@ class Verification:
 
     @property
     def proven(self) -> bool:
-        """Whether nothing is left that must not be."""
-        overdue = not self.retrain_by or self.retrain_by < datetime.now(timezone.utc)
-        return not self.left and not (self.pending and overdue)
+        """Whether it was erased, and nothing is left that must not be."""
+        if self.retrain_by is None or self.left:
+            return False
+        return not self.pending or self.retrain_by > datetime.now(timezone.utc)
 
 
 def verify(
@@ -49,7 +50,11 @@ def verify(
         store: the bucket.
         upload_id: which; its identity id contains it.
         progress: called with the number of objects that were read.
+
+    Raises:
+        ErasureError: it is no upload id.
     """
+    upload_id = upload_id_of(upload_id)
     tombstone = get_tombstone(store, upload_id)
     found = Verification(retrain_by=tombstone.retrain_by if tombstone else None)
     for key, data in store.everything():

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 
 from twin_matcher_dagster.dataset import note_verdict, read_version, update_dataset
-from twin_matcher_dagster.erasure import TRIES_AN_HOUR, erase, erase_with_code, purge_models
+from twin_matcher_dagster.erasure import TRIES_AN_HOUR, erase, erase_with_code
 from twin_matcher_dagster.errors import ErasureError, NoReleaseError, UploadError
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.intake import Consent, new_upload_id, submit
 from twin_matcher_dagster.production import Production
 from twin_matcher_dagster.recognition.index import FaceIndex
-from twin_matcher_dagster.retention import collect_garbage
-from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.retention import collect_garbage, purge_models
+from twin_matcher_dagster.storage import layout, lock
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone, tombstone_key
@@ -131,8 +132,11 @@ def test_every_version_of_the_data_set_can_still_be_read(world: World, leaving: 
         assert leaving not in {face.upload_id for face in read_version(world.store, number).faces()}
 
 
-def test_killed_at_any_write_it_is_completed_by_the_next_try(world: World, leaving: str) -> None:
+def test_killed_at_any_write_it_is_completed_by_the_next_try(
+    world: World, leaving: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cut off before its first write, before its second, its third, until it is through."""
+    monkeypatch.setattr(lock, "STALE_SECONDS", 0.0)
     store = world.store
     left = [0]
 
@@ -225,13 +229,67 @@ def test_an_upload_without_a_code_is_not_erased_by_an_empty_one(world: World) ->
             erase_with_code(world.store, upload_id, code, DAY)
 
 
-def test_after_five_wrong_codes_one_has_to_wait(world: World, leaving: str) -> None:
+def test_wrong_codes_are_limited_and_lock_nobody_out(world: World, leaving: str) -> None:
     for _ in range(TRIES_AN_HOUR):
         with pytest.raises(ErasureError, match="do not belong together"):
             erase_with_code(world.store, leaving, "WRONG", DAY)
-    with pytest.raises(ErasureError, match="Try again in an hour"):
-        erase_with_code(world.store, leaving, CODE, DAY)
+    for code in ("WRONG", "\ud800", ""):
+        with pytest.raises(ErasureError, match="Try again in an hour"):
+            erase_with_code(world.store, leaving, code, DAY)
     assert get_tombstone(world.store, leaving) is None
+    # A stranger who tries must not keep the owner from it.
+    assert erase_with_code(world.store, leaving, CODE, DAY).deleted
+
+
+def test_codes_for_unknown_uploads_leave_nothing(world: World) -> None:
+    before = everything(world.store)
+    with pytest.raises(ErasureError):
+        erase_with_code(world.store, new_upload_id(), CODE, DAY)
+    assert everything(world.store) == before
+
+
+@pytest.mark.parametrize("text", ["", " ", "../x", "*", "0" * 10_000, "users", "01J00"])
+def test_what_is_no_upload_id_deletes_nothing(world: World, text: str) -> None:
+    """An empty variable in an operator's shell, for one."""
+    before = everything(world.store)
+    with pytest.raises(ErasureError, match="is no upload id"):
+        erase(world.store, text, DAY)
+    with pytest.raises(ErasureError, match="is no upload id"):
+        verify(world.store, text)
+    assert everything(world.store) == before
+
+
+def test_what_was_never_erased_is_not_proven(world: World, leaving: str) -> None:
+    assert not verify(world.store, new_upload_id()).proven
+    erase(world.store, f" {leaving.lower()}", DAY)
+    assert verify(world.store, leaving.lower()).proven
+
+
+def test_erasures_and_new_people_at_once_leave_every_version_readable(world: World) -> None:
+    """Several erasures, one of them twice, while others come in."""
+    uploads = [world.member() for _ in range(4)]
+    new = [world.upload() for _ in range(3)]
+    for upload_id in new:
+        world.judge(upload_id)
+    with ThreadPoolExecutor(7) as pool:
+        erasures = [pool.submit(erase, world.store, who, DAY) for who in [*uploads, uploads[0]]]
+        updates = [pool.submit(update_dataset, world.store) for _ in range(2)]
+        for done in [*erasures, *updates]:
+            done.result()
+    update_dataset(world.store)
+    for number in ManifestLog(world.store, layout.log(layout.DATASETS)).numbers():
+        version = read_version(world.store, number)
+        assert len(list(version.faces())) == version.body["rows"]
+    assert {one.upload_id for one in read_version(world.store).members} >= set(new)
+    for upload_id in uploads:
+        assert verify(world.store, upload_id).left == []
+
+
+def test_a_note_of_an_operator_does_not_keep_the_id(world: World, leaving: str) -> None:
+    other = world.upload()
+    world.judge(other, accepted=False, flags=(f"same person as {leaving}",))
+    erase(world.store, leaving, DAY)
+    assert verify(world.store, leaving).left == []
 
 
 def test_nobody_is_not_erased(world: World) -> None:

@@ -37,7 +37,9 @@ def when_inputs_change() -> dg.AutomationCondition:
         )
     )
     return (
-        changed.since_last_handled()
+        # Since it was asked for, not since it was made: what changed while it was being made was
+        # not in it.
+        changed.since(condition.newly_requested() | condition.initial_evaluation())
         & condition.all_deps_blocking_checks_passed()
         & ~absent
         & ~condition.any_deps_in_progress()

@@ -49,19 +49,16 @@ def erase(
         if code is not None:
             done = erasure.erase_with_code(store, upload_id, code, settings.retrain_within)
         else:
-            known = upload_id.strip().upper()
-            done = erasure.erase(store, known, settings.retrain_within)
+            done = erasure.erase(store, upload_id, settings.retrain_within)
         upload_id = done.tombstone.upload_id
+        if settings.embedded and s3_server.vacuum(state_folder(settings)):
+            console.print("The embedded store gave the bytes back to the disk.")
         console.print(
             f"Erased {upload_id}: {done.deleted} objects deleted, {done.rewritten} versions of the "
             "data set written without it."
         )
         runs = _forget_runs(upload_id)
         console.print(f"Dagster forgot {runs} runs of it.")
-        for line in _forget_on_the_hub(settings, upload_id):
-            console.print(line)
-        if settings.embedded and s3_server.vacuum(state_folder(settings)):
-            console.print("The embedded store gave the bytes back to the disk.")
         if done.pending:
             console.print(
                 "The model in production learned from it. Nobody is shown it any more; Dagster "
@@ -69,6 +66,9 @@ def erase(
                 f"happened by {done.pending:%Y-%m-%d %H:%M} UTC."
             )
         console.print(f"Proof: twin-matcher erase --verify {upload_id}")
+        # Last: it may fail, and the rest is done then. Dagster tries again.
+        for line in _forget_on_the_hub(settings, upload_id):
+            console.print(line)
 
 
 def _forget_runs(upload_id: str) -> int:
@@ -102,6 +102,8 @@ def prove(settings: Settings, upload_id: str, console: Console) -> bool:
             found = verify(store, upload_id)
         found.left += mentions(upload_id, settings.hub_dataset, settings.hub_model)
     console.print(f"{found.objects} objects read.")
+    if found.retrain_by is None:
+        console.print("[red]This upload was never erased.[/] Check the id.")
     for key in found.left:
         console.print(f"[red]left:[/] {key}", soft_wrap=True)
     for key in found.pending:

@@ -21,7 +21,8 @@
     indexes/versions/...                                                      (manifest log)
     releases/versions/...                       production_release            (manifest log)
     erasures/<upload>.json                      that an upload was erased: nobody's data
-    erasure-tries/<upload>/...                  when a code was tried
+    erasure-tries/<upload>/...                  when a wrong code was tried
+    dataset-lock                                there while a version is made, or somebody is erased
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ INDEXES = "indexes"
 RELEASES = "releases"
 ERASURES = "erasures"
 ERASURE_TRIES = "erasure-tries"
+DATASET_LOCK = "dataset-lock"
 
 
 def user(upload_id: str) -> str:

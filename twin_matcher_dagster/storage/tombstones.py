@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from ulid import ULID
+
 from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, UploadError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -27,6 +29,20 @@ class Tombstone:
     erased_at: datetime
     retrain_by: datetime
     code_hash: str = ""
+
+
+def upload_id_of(text: str) -> str:
+    """An upload id as somebody typed it, in the one spelling that keys have.
+
+    Raises:
+        ErasureError: it cannot be one; nothing else may ever become a prefix to delete.
+    """
+    try:
+        return str(ULID.from_str(text.strip().upper()))
+    except ValueError as error:
+        raise ErasureError(
+            f"{text[:60]!r} is no upload id: 26 letters and digits, as the upload page showed it."
+        ) from error
 
 
 def tombstone_key(upload_id: str) -> str:

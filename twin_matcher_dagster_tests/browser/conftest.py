@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -99,18 +100,19 @@ def elsewhere(url: str) -> list[str]:
 Serve = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
-def serve(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Serve]:
-    """Start a page on a bucket: ``serve("upload", store)`` gives its address.
+@dataclass
+class Pages:
+    """Pages that run, by name and bucket."""
 
-    Further arguments are variables of its environment.
-    """
-    folder = tmp_path_factory.mktemp("pages")
-    started: dict[tuple[str, ...], tuple[subprocess.Popen[bytes], str]] = {}
+    folder: Path
+    running: dict[tuple[str, ...], tuple[subprocess.Popen[bytes], str]] = field(
+        default_factory=dict
+    )
 
-    def start(name: str, store: ObjectStore, **more: str) -> str:
+    def start(self, name: str, store: ObjectStore, **more: str) -> str:
+        """Address of a page on a bucket; it is started if it does not run."""
         page = name, store.bucket, *more
-        if page not in started:
+        if page not in self.running:
             port = s3_server.free_ports(1)[0]
             url = f"http://127.0.0.1:{port}"
             process = subprocess.Popen(
@@ -120,23 +122,43 @@ def serve(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Ser
                     **os.environ,
                     "TWIN_MATCHER_BUCKET": store.bucket,
                     f"{name.upper()}_PORT": str(port),
-                    "GRADIO_TEMP_DIR": str(folder / "cache"),
+                    "GRADIO_TEMP_DIR": str(self.folder / "cache"),
                     "OMP_WAIT_POLICY": "PASSIVE",
                     **more,
                 },
             )
             wait_for(url, process)
-            started[page] = (process, url)
-        return started[page][1]
+            self.running[page] = (process, url)
+        return self.running[page][1]
 
-    yield start
-    for process, _ in started.values():
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:  # a tab's connection may be open still
-            process.kill()
-            process.wait()
+    def stop(self, but: str = "") -> None:
+        """Stop all pages but those on one bucket."""
+        for page in [page for page in self.running if page[1] != but]:
+            process, _ = self.running.pop(page)
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:  # a tab's connection may be open still
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def pages(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Pages]:
+    """None at first; all are stopped at the end."""
+    made = Pages(tmp_path_factory.mktemp("pages"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def serve(pages: Pages, released: ObjectStore) -> Generator[Serve]:
+    """Start a page on a bucket: ``serve("upload", store)`` gives its address.
+
+    Further arguments are variables of its environment. A page on a test's own bucket ends with it.
+    """
+    yield pages.start
+    pages.stop(but=released.bucket)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:

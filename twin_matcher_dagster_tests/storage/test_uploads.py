@@ -99,7 +99,7 @@ def test_there_is_no_such_upload(store: ObjectStore) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("upload_id", str(ULID()), "names another upload"),
+        ("upload_id", "01J00000000000000000000000", "names another upload"),
         ("consent_version", "", "without consent"),
         ("consent_given_at", "", "without consent"),
         ("faces", [], "names 0 crops"),

@@ -8,11 +8,12 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.erasure.history import forget
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY
-from twin_matcher_dagster.erasure import erase, purge_models
+from twin_matcher_dagster.erasure import erase
+from twin_matcher_dagster.errors import HubError
 from twin_matcher_dagster.hub.forgetting import forget_upload
 from twin_matcher_dagster.identities.schema import fingerprint
 from twin_matcher_dagster.local.s3_server import vacuum
-from twin_matcher_dagster.retention import entries
+from twin_matcher_dagster.retention import entries, purge_models
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone
 
@@ -38,6 +39,7 @@ def erasures(
     known = set(context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION))
     ours = settings.read()
     deleted = runs = 0
+    handled: list[str] = []
     on_the_hub: list[str] = []
     for upload_id in found:
         stone = get_tombstone(store, upload_id)
@@ -45,11 +47,17 @@ def erasures(
         if stone and (recent or upload_id in known):
             deleted += erase(store, upload_id, stone.retrain_by - stone.erased_at).deleted
             runs += forget(context.instance, upload_id)
-            if ours.hub_dataset or ours.hub_model:
-                on_the_hub += forget_upload(upload_id, ours.hub_dataset, ours.hub_model)
+            handled.append(upload_id)
     deleted += purge_models(store)
-    if ours.embedded and deleted:
+    if ours.embedded and handled:
         vacuum(ours.twin_matcher_home)
+    if ours.hub_dataset or ours.hub_model:
+        for upload_id in handled:
+            try:
+                on_the_hub += forget_upload(upload_id, ours.hub_dataset, ours.hub_model)
+            except HubError as error:  # the others' turn comes, and the next hour
+                context.log.error(f"not off the Hub yet: {error}")
+                on_the_hub.append(f"not yet: {error}")
     waiting = {
         upload_id
         for model in entries(store, layout.MODELS)

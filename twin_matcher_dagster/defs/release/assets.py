@@ -16,11 +16,12 @@ from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.faces_io import pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of, refuse
-from twin_matcher_dagster.erasure import purge_models
-from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.erasure import refuse_erased_people, sweep
+from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.identities.schema import Face, fingerprint, write_shard
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.recognition.index import FaceIndex, evaluate
+from twin_matcher_dagster.retention import purge_models
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.models import get_model, put_file
@@ -147,10 +148,18 @@ def production_release(object_store: ObjectStoreResource) -> dg.MaterializeResul
         "index": index.body["index"],
         "portraits": index.body["portraits"],
         "identities": people,
-        "uploads": [member.upload_id for member in dataset.members],
+        # Those of the index, which is what is released: the data set's version forgets.
+        "uploads": index.body["uploads"],
         "held_out": index.body["held_out"],
     }
-    release = commit(store, layout.RELEASES, body)
+    in_it = {*index.body["uploads"], *model.body["uploads"]}
+    try:
+        refuse_erased_people(store, in_it)
+        release = commit(store, layout.RELEASES, body)
+        refuse_erased_people(store, in_it)
+    except ErasureError as error:
+        sweep(store, in_it)
+        raise refuse(error) from error
     purge_models(store)  # now that another one is in production
     return materialized(
         release,

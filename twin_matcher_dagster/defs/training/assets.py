@@ -15,7 +15,8 @@ from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.faces_io import pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, refuse
-from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.erasure import refuse_erased_people
+from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.identities.schema import Face, Split, fingerprint
 from twin_matcher_dagster.recognition.training import (
     Epoch,
@@ -130,6 +131,10 @@ def twin_model(
         try:
             curve = fine_tune(train, validation, labels, plan, folder, on_epoch)
         except TrainingError as error:
+            raise refuse(error) from error
+        try:
+            refuse_erased_people(store, (member.upload_id for member in dataset.members))
+        except ErasureError as error:
             raise refuse(error) from error
         files = put_model(store, folder)
     body = {
