@@ -6,7 +6,7 @@ import base64
 import hashlib
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 
 from twin_matcher_dagster.errors import ReviewError
@@ -16,6 +16,8 @@ from twin_matcher_dagster.identities.schema import fingerprint, read_raw_shard
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog, number_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
+
+DECIDED = "decided, not looked at again yet"
 
 
 def reviews_of(store: ObjectStore) -> tuple[list[Decision], str]:
@@ -34,6 +36,23 @@ def commit_reviews(store: ObjectStore, decisions: Iterable[Decision]) -> Manifes
     ordered = [asdict(one) for one in sorted(decisions, key=lambda one: one.image)]
     body = {"fingerprint": fingerprint(*map(str, ordered)), "decisions": ordered}
     return ManifestLog(store, layout.log(layout.REVIEWS)).update(lambda head: body)
+
+
+def with_decisions(findings: Sequence[Finding], decisions: Iterable[Decision]) -> list[Finding]:
+    """A table with the decisions that count now, those of images that it does not list as well.
+
+    So an export holds all decisions whenever it is made, and importing it again loses none.
+    """
+    told = {one.image: one.decision for one in decisions}
+    listed = {one.image for one in findings}
+    return [
+        *(replace(one, decision=told.get(one.image, "")) for one in findings),
+        *(
+            Finding(image, "", "", DECIDED, decision=decision)
+            for image, decision in sorted(told.items())
+            if image not in listed
+        ),
+    ]
 
 
 def findings_of(store: ObjectStore) -> tuple[list[Finding], list[str]]:

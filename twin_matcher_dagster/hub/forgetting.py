@@ -149,10 +149,11 @@ def _not_in_history(repository: Repository, upload_id: str) -> str:
 
 
 def _used(repository: Repository, tags: set[str]) -> set[str]:
-    """SHA-256 of the large files that the head and some tags have."""
+    """SHA-256 of the large files that the branches and some tags have."""
 
     def look() -> set[str]:
-        files = [file for one in ("main", *tags) for file in repository.files(one).values()]
+        revisions = {"main", *repository.branches(), *tags}
+        files = [file for one in revisions for file in repository.files(one).values()]
         return {file.lfs.sha256 for file in files if file.lfs}
 
     return persistently(repository.repo_id, look)

@@ -188,8 +188,11 @@ class Repository:
 
     def tags(self) -> dict[str, str]:
         """The commit that each tag is on."""
-        refs = self.api.list_repo_refs(**self._at)
-        return {tag.name: tag.target_commit for tag in refs.tags}
+        return {tag.name: tag.target_commit for tag in self.api.list_repo_refs(**self._at).tags}
+
+    def branches(self) -> set[str]:
+        """All branches; somebody may have made more than ours."""
+        return {one.name for one in self.api.list_repo_refs(**self._at).branches}
 
     def exists(self) -> bool:
         """Whether there is such a repository that the token may see."""
@@ -292,7 +295,5 @@ def _write(target: Path, path: str, file: File) -> None:
         raise HubRefusedError(f"{path!r} is not of a kind that is published: nothing was sent.")
     data = file.read()
     if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise HubRefusedError(
-            f"The content of {path!r} was altered in the bucket: nothing was sent."
-        )
+        raise HubRefusedError(f"{path!r} was altered in the bucket: nothing was sent.")
     target.write_bytes(data)

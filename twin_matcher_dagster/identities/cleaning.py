@@ -15,6 +15,7 @@ import numpy as np
 
 UNREADABLE = "unreadable"
 NO_FACE = "no face"
+NO_LABEL = "no label"
 SAME_IMAGE = "same image again"
 NEAR_DUPLICATE = "near duplicate"
 ANOTHER_PERSON = "another person"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from twin_matcher_dagster.errors import ReviewError
-from twin_matcher_dagster.local.environment import environment
+from twin_matcher_dagster.local.erase import open_store
 from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.storage.object_store import ObjectStore
 
 app = typer.Typer(
     help="Celebrity faces that cleaning left out: look at them, and decide.", no_args_is_help=True
@@ -33,17 +31,20 @@ def export_table(table: Table) -> None:
         findings_of,
         images_of,
         reviews_of,
+        with_decisions,
     )
 
     sheet = table.with_suffix(".html")
     for path in (table, sheet):
         if path.exists():
             raise ReviewError(f"{str(path)!r} is there already. Name another file.")
-    store = _store()
-    findings, shards = findings_of(store)
-    wanted = {digest for one in findings for digest in (one.image, one.other_image) if digest}
-    images = dict(images_of(store, shards, wanted))
-    notes = {one.image: one.note for one in reviews_of(store)[0]}
+    with open_store(Settings()) as store:
+        decisions, _ = reviews_of(store)
+        found, shards = findings_of(store)
+        findings = with_decisions(found, decisions)
+        wanted = {digest for one in findings for digest in (one.image, one.other_image) if digest}
+        images = dict(images_of(store, shards, wanted))
+    notes = {one.image: one.note for one in decisions}
     try:
         table.write_bytes(write_reviews(findings, notes))
         sheet.write_text(contact_sheet(findings, images), encoding="utf-8")
@@ -68,7 +69,8 @@ def import_table(table: Table) -> None:
     except OSError as error:
         raise ReviewError(f"{str(table)!r} cannot be read: {error}. Name another.") from error
     decisions = read_reviews(data)
-    manifest = commit_reviews(_store(), decisions)
+    with open_store(Settings()) as store:
+        manifest = commit_reviews(store, decisions)
     counts = Counter(one.decision.split("=")[0] for one in decisions)
     said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "none"
     console.print(
@@ -76,9 +78,3 @@ def import_table(table: Table) -> None:
         "balanced_faces is materialized (job 'celebrities').",
         soft_wrap=True,
     )
-
-
-def _store() -> ObjectStore:
-    variables = environment(Settings())
-    os.environ.update(variables)
-    return ObjectStore.from_environment(variables["TWIN_MATCHER_BUCKET"])

@@ -39,9 +39,15 @@ from twin_matcher_dagster.identities.cleaning import (
     find_errors,
 )
 from twin_matcher_dagster.identities.names import celebrity_id
-from twin_matcher_dagster.identities.reviews import read_reviews, read_table, write_table
+from twin_matcher_dagster.identities.reviews import (
+    Decision,
+    read_reviews,
+    read_table,
+    write_reviews,
+    write_table,
+)
 from twin_matcher_dagster.identities.schema import SPLITS, Face, RawFace, Split, write_raw_shard
-from twin_matcher_dagster.reviewing import reviews_of
+from twin_matcher_dagster.reviewing import reviews_of, with_decisions
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -226,6 +232,19 @@ def test_the_table_is_exported_with_pictures_and_comes_back(
     again = runner.invoke(app, ["review", "export", str(path)])
     assert isinstance(again.exception, ReviewError)
     assert read_reviews(path.read_bytes()) == []
+
+
+def test_an_export_holds_every_decision_whenever_it_is_made(balanced: Balanced) -> None:
+    """Decided, and not looked at again by balanced_faces yet: importing it again loses nothing."""
+    findings = table(balanced.store)
+    told = [
+        Decision(findings[0].image, "keep", "she it is"),
+        Decision("f" * 64, "drop", "not among the findings"),
+    ]
+    exported = write_reviews(with_decisions(findings, told), {one.image: one.note for one in told})
+    assert sorted(read_reviews(exported), key=lambda one: one.image) == sorted(
+        told, key=lambda one: one.image
+    )
 
 
 def test_a_table_that_is_wrong_changes_nothing(store: ObjectStore, tmp_path: Path) -> None:

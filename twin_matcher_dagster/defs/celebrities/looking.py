@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twin_matcher_dagster.identities.balancing import Candidate
-from twin_matcher_dagster.identities.cleaning import NO_FACE, UNREADABLE, Seen
+from twin_matcher_dagster.identities.cleaning import NO_FACE, NO_LABEL, UNREADABLE, Seen
 from twin_matcher_dagster.identities.names import celebrity_id, tidy
 from twin_matcher_dagster.identities.schema import Face, RawFace
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
@@ -104,6 +104,8 @@ def _find(row: RawFace) -> tuple[Looked, np.ndarray | None]:
 
     digest, label = hashlib.sha256(row.image).hexdigest(), tidy(row.label)
     seen = Seen(digest, label, celebrity_id(label), row.split)
+    if not label:
+        return Looked(replace(seen, trouble=NO_LABEL)), None
     try:
         pixels = read_image(row.image)
     except MediaError:

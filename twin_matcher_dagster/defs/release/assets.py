@@ -85,6 +85,7 @@ def face_index(
     body = {
         "fingerprint": fingerprint(model.fingerprint, *files.values()),
         "model": model.number,
+        "model_fingerprint": model.fingerprint,
         "dataset": dataset.number,
         "rows": len(gallery),
         "uploads": [member.upload_id for member in dataset.members],
@@ -152,6 +153,8 @@ def production_release(object_store: ObjectStoreResource) -> dg.MaterializeResul
         "uploads": index.body["uploads"],
         "held_out": index.body["held_out"],
     }
+    if index.body["model_fingerprint"] != model.fingerprint:
+        raise refuse(TrainingError("The index is of a model that is gone: make face_index again."))
     in_it = {*index.body["uploads"], *model.body["uploads"]}
     try:
         refuse_erased_people(store, in_it)
