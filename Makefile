@@ -37,8 +37,9 @@ demo: $(VENV)/installed ## Run the whole job once: a clip goes in, the twins of 
 up: $(VENV)/installed ## Start S3, Dagster, the upload page and the prediction page, until Ctrl-C.
 	@$(BIN)/twin-matcher up
 
-# Two files of tests at a time: much of their time is spent waiting for processes.
-PARALLEL := -n 2 --dist loadfile
+# Two files of tests at a time: much of their time is spent waiting for processes. In order, so that
+# the long ones are not the last.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/installed-dev ## Run the tests.
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
