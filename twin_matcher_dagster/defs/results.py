@@ -19,11 +19,7 @@ RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 
 def commit(store: ObjectStore, folder: str, body: Mapping[str, Any]) -> Manifest:
     """Add a manifest to a folder's log, unless the newest one stands for the same content."""
-    log = ManifestLog(store, layout.log(folder))
-    head = log.head()
-    if head is not None and head.fingerprint == body["fingerprint"]:
-        return head
-    return log.append(body)
+    return ManifestLog(store, layout.log(folder)).update(lambda head: body)
 
 
 def head_of(store: ObjectStore, folder: str, asset: str) -> Manifest:

@@ -114,7 +114,7 @@ class ManifestLog:
         self._store.overwrite(self.key(number), encode(body), "application/json")
 
     def delete(self, number: int) -> None:
-        """Forget an entry; its number is never the newest one's."""
+        """Forget an entry; if it was the newest, the next one takes its number again."""
         self._store.delete(self.key(number))
 
     def _take(self, number: int, data: bytes) -> bool:

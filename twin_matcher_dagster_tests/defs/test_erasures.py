@@ -54,14 +54,21 @@ def version_of(result: dg.ExecuteInProcessResult, asset: str) -> str:
     return str((made.tags or {})["dagster/data_version"])
 
 
+def two_judged_uploads(
+    store: ObjectStore, story: Story, instance: dg.DagsterInstance
+) -> tuple[str, str]:
+    World(store)
+    uploads = upload_story(store, story), upload_story(store, story)
+    for upload_id in uploads:
+        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
+        assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
+    return uploads
+
+
 def test_dagsters_history_forgets_an_upload(
     store: ObjectStore, story: Story, instance: dg.DagsterInstance, home: Path
 ) -> None:
-    World(store)
-    gone, stays = upload_story(store, story), upload_story(store, story)
-    for upload_id in (gone, stays):
-        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
-        assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
+    gone, stays = two_judged_uploads(store, story, instance)
     assert on_disk(home, story.name)
     assert on_disk(home, gone)
     erase(store, stays, DAY)
@@ -80,11 +87,7 @@ def test_dagsters_history_forgets_an_upload(
 def test_the_history_of_others_stays(
     store: ObjectStore, story: Story, instance: dg.DagsterInstance, home: Path
 ) -> None:
-    World(store)
-    stays, gone = upload_story(store, story), upload_story(store, story)
-    for upload_id in (stays, gone):
-        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
-        assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
+    stays, gone = two_judged_uploads(store, story, instance)
     erase(store, gone, DAY)
     assert materialize(instance, [keys.ERASURES]).success
     assert list(instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)) == [stays]

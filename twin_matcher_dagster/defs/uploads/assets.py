@@ -17,7 +17,7 @@ from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsRes
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of, refuse
 from twin_matcher_dagster.defs.uploads.known_people import KnownPeople
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
-from twin_matcher_dagster.erasure import erase
+from twin_matcher_dagster.erasure import sweep
 from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.identities.known import (
     Resemblance,
@@ -148,8 +148,8 @@ def user_faces(
     }
     verdict = commit(store, layout.user(upload_id), body)
     note_verdict(store, upload_id, verdict.number)
-    if stone := get_tombstone(store, upload_id):  # erased while this ran
-        erase(store, upload_id, stone.retrain_by - stone.erased_at)
+    if get_tombstone(store, upload_id):  # erased while this ran
+        sweep(store, [upload_id])
         raise refuse(UploadError("This upload was erased while it was judged."))
     return materialized(
         verdict,
