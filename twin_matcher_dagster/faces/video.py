@@ -7,6 +7,8 @@ and a phone's clip need.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import subprocess
@@ -15,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeGuard
 
 import numpy as np
 
@@ -37,6 +39,8 @@ MAX_BYTES = 200 * 1024 * 1024
 WORKING_SIDE = 720
 # Time for a whole clip. A 4K clip of a minute takes two cores about that long.
 TIMEOUT_S = 90.0
+# The most that Linux gives without asking.
+_PIPE_BYTES = 2**20
 
 _DAMAGED = "The clip cannot be read as a video. Record it again, or save it as MP4 or WebM."
 
@@ -98,6 +102,7 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
         for pipe in (child.stdin, child.stdout):
             if pipe:
                 pipe.close()
+        _WAITING.refill()
     if not count:
         raise MediaError("The clip has no frames. Record it again.")
 
@@ -113,9 +118,10 @@ def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Ite
     except OSError as error:
         raise MediaError(_DAMAGED) from error
     while (kind := child.stdout.read(1)) == FRAME:
-        time, width, height = FRAME_HEADER.unpack(_read(child.stdout, FRAME_HEADER.size))
+        time, width, height, turns = FRAME_HEADER.unpack(_read(child.stdout, FRAME_HEADER.size))
         pixels = np.frombuffer(_read(child.stdout, width * height * 3), np.uint8)
-        yield Frame(time, pixels.reshape(height, width, 3))
+        lying = pixels.reshape(height, width, 3)
+        yield Frame(time, np.ascontiguousarray(np.rot90(lying, turns)))
     if kind == ERROR:
         (length,) = ERROR_HEADER.unpack(_read(child.stdout, ERROR_HEADER.size))
         raise MediaError(_read(child.stdout, min(length, 1000)).decode(errors="replace"))
@@ -132,7 +138,7 @@ def _read(pipe: IO[bytes], size: int) -> bytes:
 
 
 class _WaitingChild:
-    """One child that has started already and waits: starting takes longer than a short clip."""
+    """One child that has started already and waits: starting takes as long as a short clip."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -140,34 +146,46 @@ class _WaitingChild:
         self._owner = 0
 
     def take(self) -> subprocess.Popen[bytes]:
-        """A fresh child for one clip; the next one starts meanwhile."""
+        """A fresh child for one clip."""
         with self._lock:
             child, self._spare = self._spare, None
-            # After a fork the pipes would be shared with the parent.
-            if child is None or self._owner != os.getpid() or child.poll() is not None:
-                child = _start()
-            self._spare, self._owner = _start(), os.getpid()
-            return child
+            return child if self._usable(child) else _start()
+
+    def refill(self) -> None:
+        """Start the next one, now that the clip is through and does not need the processor."""
+        with self._lock:
+            if not self._usable(self._spare):
+                self._spare, self._owner = _start(), os.getpid()
+
+    def _usable(self, child: subprocess.Popen[bytes] | None) -> TypeGuard[subprocess.Popen[bytes]]:
+        """Whether it lives, and is ours: after a fork the pipes would be shared with the parent."""
+        return child is not None and self._owner == os.getpid() and child.poll() is None
 
 
 def _start() -> subprocess.Popen[bytes]:
     """A child that is not handed our environment: it has no use for credentials."""
     kept = ("PATH", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    package_root = str(Path(__file__).resolve().parents[2])
-    return subprocess.Popen(
-        [sys.executable, "-m", "twin_matcher_dagster.faces.decoding"],
+    # Handed on rather than found again (-S): looking for packages is a quarter of the start.
+    packages = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
+    child = subprocess.Popen(
+        [sys.executable, "-S", "-m", "twin_matcher_dagster.faces.decoding"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd="/",
         env={
             **{name: os.environ[name] for name in kept if name in os.environ},
-            "PYTHONPATH": package_root,
+            "PYTHONPATH": os.pathsep.join(packages),
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         },
         close_fds=True,
     )
+    # Room for a frame, where the system allows it: the child decodes the next one meanwhile.
+    if child.stdout and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return child
 
 
 _WAITING = _WaitingChild()
