@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from twin_matcher_dagster.faces.scaling import by_halves
+
 FACE_SIZE = 160
 """Side of a face crop in pixels."""
 
@@ -28,6 +30,10 @@ _TEMPLATE = (
     / 112
 )
 
+# Points all over a crop: x, y and 1.
+_STEPS = np.linspace(0, FACE_SIZE, 17)
+_GRID = np.stack([*np.meshgrid(_STEPS, _STEPS), np.ones((17, 17))]).reshape(3, -1)
+
 
 def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Least-squares rotation, scale and shift that take points onto points.
@@ -39,13 +45,11 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Returns:
         float64 [2, 3] matrix ``M`` with ``M @ (x, y, 1) ~ target``.
     """
-    x, y = source[:, 0], source[:, 1]
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
-    a, b, dx, dy = np.linalg.lstsq(rows, np.concatenate([target[:, 0], target[:, 1]]), rcond=None)[
-        0
-    ]
-    return np.array([[a, -b, dx], [b, a, dy]])
+    middle, goal = source.mean(0), target.mean(0)
+    (x, y), (u, v) = (source - middle).T, (target - goal).T
+    size = max(float(x @ x + y @ y), 1e-12)
+    turned = np.array([[x @ u + y @ v, y @ u - x @ v], [x @ v - y @ u, x @ u + y @ v]]) / size
+    return np.c_[turned, goal - turned @ middle]
 
 
 def align(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -60,17 +64,17 @@ def align(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """
     import cv2
 
-    matrix = similarity_transform(landmarks.astype(np.float64), _TEMPLATE)
-    shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if 0 < shrink < 0.5:
-        # warpAffine takes four neighbours only: average first, or fine texture turns into noise.
-        height, width = image.shape[:2]
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        scale = np.array([size[0] / width, size[1] / height])
-        matrix = similarity_transform(landmarks.astype(np.float64) * scale, _TEMPLATE)
+    points = landmarks.astype(np.float64)
+    matrix = similarity_transform(points, _TEMPLATE)
+    # warpAffine takes four neighbours only: average first, or fine texture turns into noise.
+    height, width = image.shape[:2]
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    smaller = by_halves(image, width * scale, height * scale)
+    if smaller is not image:
+        points *= [smaller.shape[1] / width, smaller.shape[0] / height]
+        matrix = similarity_transform(points, _TEMPLATE)
     return cv2.warpAffine(
-        image,
+        smaller,
         matrix,
         (FACE_SIZE, FACE_SIZE),
         flags=cv2.INTER_LINEAR,
@@ -87,9 +91,7 @@ def share_inside(landmarks: np.ndarray, width: int, height: int) -> float:
     """
     matrix = similarity_transform(landmarks.astype(np.float64), _TEMPLATE)
     back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
-    steps = np.linspace(0, FACE_SIZE, 17)
-    grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
-    x, y = (np.c_[grid, np.ones(len(grid))] @ back.T)[:, :2].T
+    x, y = back[:2] @ _GRID
     rim = 1e-6 * max(width, height)  # of rounding
     inside = (x >= -rim) & (x <= width + rim) & (y >= -rim) & (y <= height + rim)
     return float(inside.mean())
