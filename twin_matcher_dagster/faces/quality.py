@@ -159,10 +159,9 @@ class Duplicates:
         """Whether this crop differs from all that were accepted before; it then counts as one."""
         import cv2
 
-        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.int16)[::2, ::2]
-        if self._kept:
-            apart = np.abs(np.stack(self._kept) - grey).mean((1, 2)).min()
-            if apart < self.limits.difference:
-                return Rejected("the same picture again", float(apart), self.limits.difference)
+        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[::2, ::2].copy()
+        apart = min((cv2.norm(kept, grey, cv2.NORM_L1) for kept in self._kept), default=np.inf)
+        if apart / grey.size < self.limits.difference:
+            return Rejected("the same picture again", apart / grey.size, self.limits.difference)
         self._kept.append(grey)
         return Accepted()
