@@ -72,7 +72,7 @@ def detect_faces(image: np.ndarray, max_side: int = 640) -> list[Detection]:
     scale = min(1.0, max_side / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     pixels = preprocess(shrink(image, width, height))
-    boxes, scores, landmarks = _network().run(None, {"input": pixels})
+    boxes, scores, landmarks = map(np.asarray, _network().run(None, {"input": pixels}))
     sure = np.flatnonzero(scores[0, :, 1] > SCORE_THRESHOLD)
     anchors = _anchors(width, height)[sure]
     faces = _decoded(anchors, boxes[0, sure], landmarks[0, sure], scores[0, sure, 1], scale)
@@ -145,4 +145,4 @@ def _network() -> onnxruntime.InferenceSession:
 def _opened() -> onnxruntime.InferenceSession:
     from retinaface.weights import WEIGHTS
 
-    return open_session(WEIGHTS, threads=1)
+    return open_session(WEIGHTS)

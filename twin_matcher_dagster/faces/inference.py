@@ -8,21 +8,16 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
-def open_session(model: str | bytes, threads: int = 0) -> onnxruntime.InferenceSession:
-    """A session on the processor for a model file or its bytes.
+def open_session(model: str | bytes) -> onnxruntime.InferenceSession:
+    """A session on the processor for a model file or its bytes. It may be run by several threads.
 
-    Args:
-        model: path or bytes of an ONNX model.
-        threads: how many work on one layer; 0 is one a core. A network of many small layers is
-            done sooner by one: handing out each layer takes longer than the second core saves.
+    Each run keeps to one core: the layers of a face's networks are so small that to hand them out
+    takes longer than a second core saves. Whoever has several pictures runs several at once.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     # Files that list their weights as inputs are warned of, once for each weight.
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
-    # Threads that wait by turning in circles take the time of whoever else has work: with one busy
-    # neighbour on two cores detection took almost twice as long.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
