@@ -18,11 +18,13 @@ import json
 import resource
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.faces.packing import Packed, packed
 from twin_matcher_dagster.faces.sampling import TimeGrid
 
 FRAME, DONE, ERROR = b"F", b"D", b"E"
@@ -30,8 +32,12 @@ FRAME_HEADER = struct.Struct("<dHHB")
 ERROR_HEADER = struct.Struct("<I")
 
 MAX_DURATION_S = 60.0
+MAX_FRAMES = int(MAX_DURATION_S * 240)
 MAX_PIXELS = 4096 * 2304
 MAX_SIDE = 8192
+# Up to Full HD one thread keeps up with whoever looks at the frames; two take half as much again
+# of the processor, which is missing there.
+_ONE_THREAD_PIXELS = 1920 * 1088
 # Address space, not memory: FFmpeg reserves some 100 MB a thread at 4K, and uses a part of it.
 _MAX_ADDRESS_SPACE = 4 * 2**30
 _MAX_CPU_S = 120
@@ -40,23 +46,6 @@ _ONLY_VIDEO_FILES = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,asf,flv",
     "protocol_whitelist": "file",
 }
-
-
-class Packed(NamedTuple):
-    """A frame to hand over.
-
-    Attributes:
-        time: seconds from the start of the clip.
-        width, height: in pixels, as it lies in ``pixels``.
-        turns: quarter turns counter-clockwise that make it upright.
-        pixels: RGB, row by row from the top, without gaps.
-    """
-
-    time: float
-    width: int
-    height: int
-    turns: int
-    pixels: bytes
 
 
 def limit_this_process() -> None:
@@ -94,7 +83,8 @@ def decode(path: str, every_s: float, side: int) -> Iterator[Packed]:
             if not container.streams.video:
                 raise MediaError("The file has no video track. Upload or record a video.")
             _check(container)
-            yield from _thinned(_frames(container), every_s, side)
+            frames = _frames(container, _wanted(path, every_s))
+            yield from _thinned(frames, every_s, side)
     except MediaError:
         raise
     except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as error:
@@ -124,20 +114,40 @@ def _too_long() -> MediaError:
     )
 
 
-def _frames(container: Any) -> Iterator[tuple[float, Any]]:
-    """All frames with seconds from the first one."""
+def _frames(container: Any, wanted: Container[int]) -> Iterator[tuple[float, Any]]:
+    """Frames with seconds from the first one: those wanted, and those that come with them."""
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = 2
+    large = (stream.width or 0) * (stream.height or 0) > _ONE_THREAD_PIXELS
+    stream.codec_context.thread_count = 2 if large else 1
     start: float | None = None
-    for index, frame in enumerate(container.decode(stream)):
-        _check_size(frame.width, frame.height)
-        # Some recordings carry no times: assume the usual 25 frames a second.
-        time = frame.time if frame.time is not None else index / 25
-        start = time if start is None else start
-        if time - start > MAX_DURATION_S or index > MAX_DURATION_S * 240:
-            raise _too_long()
-        yield time - start, frame
+    index = 0
+    for packet in container.demux(stream):
+        # What no other frame is made from can be left out: about half of most H.264 files.
+        needless = packet.pts is not None and packet.pts not in wanted
+        stream.codec_context.skip_frame = "NONREF" if needless else "DEFAULT"
+        for frame in packet.decode():
+            _check_size(frame.width, frame.height)
+            # Some recordings carry no times: assume the usual 25 frames a second.
+            time = frame.time if frame.time is not None else index / 25
+            start = time if start is None else start
+            index += 1
+            if time - start > MAX_DURATION_S or index > MAX_FRAMES:
+                raise _too_long()
+            yield time - start, frame
+
+
+def _wanted(path: str, every_s: float) -> set[int]:
+    """The times of the frames that will be taken, in the stream's own units, from its index."""
+    import av
+
+    with av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore") as container:
+        stream = container.streams.video[0]
+        packets = islice(container.demux(stream), MAX_FRAMES)
+        times = sorted(packet.pts for packet in packets if packet.pts is not None)
+        second = float(1 / stream.time_base) if stream.time_base else 1.0
+    grid = TimeGrid(every_s)
+    return {time for time in times if grid.takes((time - times[0]) / second)}
 
 
 def _thinned(frames: Iterator[tuple[float, Any]], every_s: float, side: int) -> Iterator[Packed]:
@@ -148,20 +158,7 @@ def _thinned(frames: Iterator[tuple[float, Any]], every_s: float, side: int) -> 
     reformatter = VideoReformatter()
     for time, frame in frames:
         if grid.takes(time):
-            yield _packed(time, frame, side, reformatter)
-
-
-def _packed(time: float, frame: Any, side: int, reformatter: Any) -> Packed:
-    """A decoded frame in RGB, shrunk to this longer side."""
-    scale = min(1.0, side / max(frame.width, frame.height))
-    width, height = (max(2, round(n * scale)) for n in (frame.width, frame.height))
-    plane = reformatter.reformat(frame, width, height, "rgb24", threads=1).planes[0]
-    rows, row = memoryview(plane), 3 * width
-    # FFmpeg may leave a gap at the end of each row.
-    starts = range(0, height * plane.line_size, plane.line_size)
-    pixels = b"".join(rows[start : start + row] for start in starts)
-    # The rotation of FFmpeg's display matrix is counter-clockwise, as np.rot90 turns.
-    return Packed(time, width, height, round(frame.rotation / 90) % 4, pixels)
+            yield packed(time, frame, side, reformatter)
 
 
 def _write(out: BinaryIO, task: dict[str, Any]) -> None:

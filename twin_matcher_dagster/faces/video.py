@@ -39,6 +39,8 @@ MAX_BYTES = 200 * 1024 * 1024
 WORKING_SIDE = 720
 # Time for a whole clip. A 4K clip of a minute takes two cores about that long.
 TIMEOUT_S = 90.0
+# What is left to do with a clip after its last frame takes about so long.
+REFILL_AFTER_S = 0.5
 # The most that Linux gives without asking.
 _PIPE_BYTES = 2**20
 
@@ -102,7 +104,7 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
         for pipe in (child.stdin, child.stdout):
             if pipe:
                 pipe.close()
-        _WAITING.refill()
+        _WAITING.refill_soon()
     if not count:
         raise MediaError("The clip has no frames. Record it again.")
 
@@ -151,8 +153,13 @@ class _WaitingChild:
             child, self._spare = self._spare, None
             return child if self._usable(child) else _start()
 
-    def refill(self) -> None:
-        """Start the next one, now that the clip is through and does not need the processor."""
+    def refill_soon(self) -> None:
+        """Start the next one when the clip at hand needs the processor no more."""
+        timer = threading.Timer(REFILL_AFTER_S, self._refill)
+        timer.daemon = True
+        timer.start()
+
+    def _refill(self) -> None:
         with self._lock:
             if not self._usable(self._spare):
                 self._spare, self._owner = _start(), os.getpid()

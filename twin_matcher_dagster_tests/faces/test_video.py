@@ -248,13 +248,20 @@ def decoders() -> list[psutil.Process]:
     return [one for one in children if any("faces.decoding" in part for part in one.cmdline())]
 
 
+def waiting_decoder() -> psutil.Process:
+    """The child that is started for the next clip, soon after this one."""
+    time.sleep(2 * video.REFILL_AFTER_S)
+    (waiting,) = decoders()
+    return waiting
+
+
 def test_a_decoder_knows_none_of_our_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_clip(tmp_path / "clip.mp4", greys(3))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-for-strangers")
     read_frames(tmp_path / "clip.mp4")
-    (waiting,) = decoders()
+    waiting = waiting_decoder()
     assert "not-for-strangers" not in waiting.environ().values()
     assert not [name for name in waiting.environ() if name.startswith("AWS")]
 
@@ -280,25 +287,26 @@ def test_a_decoder_writes_no_files_and_has_limits(tmp_path: Path) -> None:
 
 def test_one_decoder_waits_and_no_other_stays(tmp_path: Path) -> None:
     """Whatever the clip was, and also when nobody wants the rest of its frames."""
-    write_clip(tmp_path / "clip.mp4", greys(30))
+    write_clip(tmp_path / "clip.mp4", [np.zeros((480, 640, 3), np.uint8)] * 30)
     (tmp_path / "words.mp4").write_text("words")
     read_frames(tmp_path / "clip.mp4")
     with pytest.raises(MediaError):
         read_frames(tmp_path / "words.mp4")
     frames = stream_frames(tmp_path / "clip.mp4")
     next(frames)
-    (at_work,) = decoders()
+    time.sleep(2 * video.REFILL_AFTER_S)
+    assert len(decoders()) == 2
     del frames
-    assert decoders() != [at_work]
+    assert waiting_decoder().is_running()
     assert len(decoders()) == 1
 
 
 def test_a_decoder_that_died_while_it_waited_is_replaced(tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4", greys(3))
     read_frames(tmp_path / "clip.mp4")
-    for waiting in decoders():
-        waiting.kill()
-        waiting.wait(10)
+    waiting = waiting_decoder()
+    waiting.kill()
+    waiting.wait(10)
     assert len(read_frames(tmp_path / "clip.mp4")) == 3
 
 
