@@ -21,10 +21,11 @@ from twin_matcher_dagster.faces.video import MAX_FRAMES, SAMPLE_EVERY_S
 _DETECTION_SIDE = 320
 _SECOND_LOOK_SIDE = 640
 _SMALL_FACE = 80
-# A face of this height in pixels is placed as well as a larger one, and another one half as high
-# beside it is found: so once a large face is known, frames are shrunk until it is that high.
-_ENOUGH_FACE = 112
-_LEAST_SIDE = 160
+# From this height on, in pixels, landmarks are as near to those in full size (3% of the distance
+# between the eyes) as larger ones are, and another face half as high is found beside: so once a
+# large face is known, frames are shrunk until it is that high.
+_ENOUGH_FACE = 96
+_LEAST_SIDE = 128
 # So often a frame is looked at as if nothing were known, to see who else is there.
 _FULL_LOOK_EVERY_S = 1.0
 # Faces of one frame that are followed; the smallest of a crowd do not matter.

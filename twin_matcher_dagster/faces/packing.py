@@ -26,7 +26,9 @@ def packed(time: float, frame: Any, side: int, reformatter: Any) -> Packed:
     """A decoded frame in RGB, shrunk to this longer side."""
     scale = min(1.0, side / max(frame.width, frame.height))
     width, height = (max(2, round(n * scale)) for n in (frame.width, frame.height))
-    plane = reformatter.reformat(frame, width, height, "rgb24", threads=1).planes[0]
+    plane = reformatter.reformat(
+        frame, width, height, "rgb24", interpolation="AREA", threads=1
+    ).planes[0]
     rows, row = memoryview(plane), 3 * width
     # FFmpeg may leave a gap at the end of each row.
     starts = range(0, height * plane.line_size, plane.line_size)
