@@ -240,7 +240,7 @@ def _judged(main: Person, frames: list[list[Seen]]) -> tuple[list[ClipFace], lis
         if one.time in shared:
             verdict = Rejected("somebody else beside", 2, 1)
         else:
-            verdict = judge(measure(one.crop, one.face, one.size))
+            verdict = judge(one.measures or measure(one.crop, one.face, one.size))
         if isinstance(verdict, Accepted):
             verdict = duplicates.judge(one.crop)
         looks.append(Look(one.time, pose.yaw, verdict))

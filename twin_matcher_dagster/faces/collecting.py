@@ -65,6 +65,9 @@ class FaceCollector:
         count = max(len(found), self._count)
         followed = ((face, align(image, face.landmarks)) for face in found[:_MAX_FOLLOWED])
         self.frames.append([Seen(time, face, crop, size, count) for face, crop in followed])
+        # Of the face that most likely counts: now, while the next frame is decoded.
+        for one in self.frames[-1][:1]:
+            one.measures = measure(one.crop, one.face, size)
         if len(self.frames) > MAX_FRAMES:
             self.frames = self.frames[::2]
             self._grid.thin_out()
@@ -88,7 +91,7 @@ class FaceCollector:
             return "no face"
         if rivals([one.face for one in seen]):
             return "somebody else beside"
-        verdict = judge(measure(seen[0].crop, seen[0].face, seen[0].size))
+        verdict = judge(seen[0].measures or measure(seen[0].crop, seen[0].face, seen[0].size))
         return verdict.reason if isinstance(verdict, Rejected) else None
 
     @property

@@ -35,9 +35,9 @@ MAX_DURATION_S = 60.0
 MAX_FRAMES = int(MAX_DURATION_S * 240)
 MAX_PIXELS = 4096 * 2304
 MAX_SIDE = 8192
-# Up to Full HD one thread keeps up with whoever looks at the frames; two take half as much again
-# of the processor, which is missing there.
-_ONE_THREAD_PIXELS = 1920 * 1088
+# Up to so many pixels one thread keeps up with whoever looks at the frames; two take half as much
+# again of the processor.
+_ONE_THREAD_PIXELS = 1280 * 720
 # Address space, not memory: FFmpeg reserves some 100 MB a thread at 4K, and uses a part of it.
 _MAX_ADDRESS_SPACE = 4 * 2**30
 _MAX_CPU_S = 120

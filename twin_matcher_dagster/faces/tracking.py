@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from twin_matcher_dagster.faces.detection import Detection
+from twin_matcher_dagster.faces.quality import Measures
 from twin_matcher_dagster.faces.recogniser import template_of
 
 # Vectors of aligned crops: uint8 [n, 160, 160, 3] -> float32 [n, 128].
@@ -45,6 +46,7 @@ class Seen:
         size: width and height of the frame in pixels.
         faces_in_frame: how many faces were found beside it, and it.
         vector: float32 [128], once somebody looked.
+        measures: of the crop, where they were taken already.
     """
 
     time: float
@@ -53,6 +55,7 @@ class Seen:
     size: tuple[int, int]
     faces_in_frame: int = 1
     vector: np.ndarray | None = None
+    measures: Measures | None = None
 
 
 @dataclass(eq=False)
