@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-all bench bench-faces lint format lock clean sample sample-report
+.PHONY: help install demo up test test-all bench bench-faces bench-model lint format lock clean \
+	sample sample-report pretrain
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -48,7 +49,7 @@ test-all: $(VENV)/installed-dev ## Run the tests, the long ones too.
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 bench: $(VENV)/installed ## Measure, each claim beside its alternative.
-	@failed=0; for script in benchmarks/bench_*.py; do \
+	@failed=0; for script in $(filter-out %/bench_model.py,$(wildcard benchmarks/bench_*.py)); do \
 		HAAR_PYTHON=$(wildcard $(HAAR_PYTHON)) $(BIN)/python $$script || failed=1; \
 	done; exit $$failed
 
@@ -63,6 +64,9 @@ $(HAAR)/.venv/installed: $(HAAR)/requirements.txt
 
 bench-faces: $(VENV)/installed $(HAAR)/.venv/installed ## Measure faces out of clips, beside a Haar cascade (QUICK=1: less 4K).
 	@HAAR_PYTHON=$(HAAR_PYTHON) $(BIN)/python benchmarks/bench_faces.py $(if $(QUICK),--quick)
+
+bench-model: $(VENV)/installed ## Measure the model: people known and new, beside the alternatives (an hour).
+	@$(BIN)/python benchmarks/bench_model.py
 
 lint: $(VENV)/installed-dev ## Check style (ruff) and types (ty).
 	$(BIN)/ruff check .
@@ -98,6 +102,10 @@ sample: $(CAST)/.venv/installed ## Render the bundled sample anew (half an hour 
 
 sample-report: $(CAST)/.venv/installed ## Measure the bundled sample: faces found, people told apart.
 	@$(CAST_BIN)/python $(CAST)/report.py $(if $(REAL),--real $(REAL))
+
+pretrain: $(CAST)/.venv/installed $(VENV)/installed ## Make the bundled backbone anew (hours on 2 cores; stop and start it at will).
+	$(CAST_BIN)/python $(CAST)/build.py --random 420 --views 12
+	$(BIN)/python tools/pretrain/pretrain.py --renders $(CAST)/work/renders
 
 clean: ## Forget the local state: objects, releases, Dagster's history. Keeps .venv.
 	@if [ -x $(BIN)/twin-matcher ]; then $(BIN)/twin-matcher clean; else rm -rf .twin-matcher; fi

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.local import review
+from twin_matcher_dagster.local import release, review
 from twin_matcher_dagster.local.environment import CHILD_MARK, environment, state_folder
 from twin_matcher_dagster.settings import Settings
 
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(review.app, name="review")
+app.add_typer(release.app, name="release")
 console = Console()
 
 

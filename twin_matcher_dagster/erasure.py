@@ -248,7 +248,8 @@ def _index_without(
         **body,
         **files,
         "fingerprint": fingerprint(body["fingerprint"], *files.values()),
-        "rows": len(index.owners),
+        "rows": len(index.identities),
+        "imprinted": [one for one in body["imprinted"] if one != who],
         "uploads": [one for one in body["uploads"] if one != upload_id],
     }
 
@@ -262,6 +263,7 @@ def _release_without(body: Mapping[str, Any], index: Manifest, upload_id: str) -
         "face_index": index.number,
         "index": index.body["index"],
         "portraits": index.body["portraits"],
+        "imprinted": index.body["imprinted"],
         "identities": [one for one in body["identities"] if one["identity_id"] != who],
         "uploads": [one for one in body["uploads"] if one != upload_id],
     }

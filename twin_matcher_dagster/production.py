@@ -14,6 +14,7 @@ import numpy as np
 
 from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
 from twin_matcher_dagster.faces.photo import only_face
+from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.identities.people import About, about_of
 from twin_matcher_dagster.identities.schema import Face, read_shard
 from twin_matcher_dagster.recognition.embedding import Embedder
@@ -34,7 +35,7 @@ class TwinCard:
         identity_id: who.
         label: name for display, free text: escape it.
         kind: celebrity or user.
-        similarity: cosine, -1 to 1.
+        similarity: mean of the cosines, weighted by what they are worth, -1 to 1.
         portraits: encoded face crops, the most typical first.
         about: a short biography of a celebrity, where the source has one; free text too.
     """
@@ -69,6 +70,8 @@ class TwinFinder:
             get_model(store, body["files"], Path(folder))
             self._embedder = Embedder(Path(folder))
         self._index = FaceIndex.from_bytes(store.get(body["index"]))
+        # The one that the index was made with.
+        self._recogniser = load_recogniser(body["recogniser"])
         self._portraits: dict[str, list[Face]] = {}
         for face in read_shard(store.get(body["portraits"])):
             self._portraits.setdefault(face.identity_id, []).append(face)
@@ -84,7 +87,7 @@ class TwinFinder:
             FaceError: no face, or several.
         """
         face = only_face(photo)
-        embeddings, _ = self._embedder(face[None])
+        embedding, vector = self._embedder(face[None])[0], self._recogniser(face[None])[0]
         twins = tuple(
             TwinCard(
                 identity_id=twin.identity_id,
@@ -94,7 +97,7 @@ class TwinFinder:
                 portraits=tuple(p.image for p in self._portraits.get(twin.identity_id, [])),
                 about=about_of(self._names[twin.identity_id]),
             )
-            for twin in self._index.search(embeddings[0], top)
+            for twin in self._index.search(embedding, vector, top)
         )
         return Answer(self.number, face, twins)
 

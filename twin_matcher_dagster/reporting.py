@@ -120,3 +120,79 @@ def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+_AMBER = "#f59e0b"
+
+
+def score_distributions(same: np.ndarray, different: np.ndarray, title: str) -> str:
+    """Scores of pairs of one person beside those of pairs of two: the less overlap, the better.
+
+    Args:
+        same, different: float32 [n] and [m]; either may be empty. What is not finite is left out.
+        title: what was measured.
+    """
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    kinds = [
+        ("one person", same[np.isfinite(same)], _BLUE),
+        ("two people", different[np.isfinite(different)], _AMBER),
+    ]
+    both = np.concatenate([scores for _, scores, _ in kinds]).astype(np.float64)
+    edges = np.histogram_bin_edges(both, bins=40)
+    figure = _figure(7, 3)
+    axes = figure.subplots()
+    for name, scores, colour in kinds:
+        # Shares of each kind: there are many more pairs of two people.
+        heights = np.histogram(scores, edges)[0] / max(1, len(scores))
+        label = f"{name} ({len(scores):,} pairs)"
+        axes.stairs(heights, edges, fill=True, color=colour, alpha=0.3)
+        axes.stairs(heights, edges, color=colour, linewidth=1.5, label=label)
+    axes.set_title(_short(title, 80), fontsize=11)
+    axes.set(xlabel="score", ylabel="share of pairs", ylim=(0, None))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return as_markdown(_png(figure), "score distributions")
+
+
+def hardest_confusions(items: Sequence[tuple[np.ndarray, np.ndarray, str]]) -> str:
+    """Faces beside the portraits that they were taken for, three pairs in a row.
+
+    Args:
+        items: probe and portrait, uint8 RGB crops of any size, and a caption of one or two lines.
+    """
+    from pathlib import Path
+
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    # The font of the plots: Pillow's own knows Latin letters only.
+    font_file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+    side, gap, caption = 128, 24, 40
+    columns, rows = min(3, len(items)) or 1, -(-len(items) // 3)
+    width, height = 2 * side + 2 + gap, side + caption + gap // 2
+    size = (gap + columns * width, max(2 * gap, gap + rows * height))
+    sheet = Image.new("RGB", size, "white")
+    drawing, font = ImageDraw.Draw(sheet), ImageFont.truetype(font_file, 13)
+    for index, (probe, portrait, text) in enumerate(items):
+        left, top = gap + index % 3 * width, gap + index // 3 * height
+        for column, face in enumerate((probe, portrait)):
+            tile = Image.fromarray(face).resize((side, side), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (left + column * (side + 2), top))
+        for line, part in enumerate(_lines(text, 34)):
+            middle = (left + side + 1, top + side + 6 + 17 * line)
+            drawing.text(middle, part, "#374151", font, anchor="ma")
+    if not items:
+        drawing.text((gap, gap // 2), "No face was taken for somebody else.", "#374151", font)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=88)
+    return as_markdown(buffer.getvalue(), f"{len(items)} confusions")
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """A caption in at most two lines."""
+    from textwrap import wrap
+
+    return wrap(text, width, max_lines=2, placeholder="…")

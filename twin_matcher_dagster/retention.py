@@ -20,6 +20,7 @@ from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog, number
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone
 from twin_matcher_dagster.storage.uploads import manifest_key
+from twin_matcher_dagster.vectors import SUFFIX as VECTORS
 
 # A file that no manifest names may be on its way into one that is being written.
 GRACE = timedelta(days=1)
@@ -36,11 +37,12 @@ _UNFINISHED = (f"{layout.UPLOAD_FACES}/", f"{layout.ERASURE_TRIES}/")
 # Folders with a log of versions. What an entry stands on is in the folders after it, by number.
 _LOGS = {
     layout.RELEASES: {"face_index": layout.INDEXES},
-    layout.INDEXES: {"model": layout.MODELS},
+    layout.INDEXES: {"model": layout.MODELS, "dataset": layout.DATASETS},
     layout.MODELS: {"dataset": layout.DATASETS},
     layout.DATASETS: {"balanced": layout.BALANCED},
     layout.BALANCED: {"raw": layout.RAW},
     layout.RAW: {},
+    layout.RETRAINING: {},
 }
 
 
@@ -181,7 +183,9 @@ def collect_garbage(store: ObjectStore, keep: int, now: datetime | None = None) 
     found = [item for prefix in (*_OURS, *_UNFINISHED) for item in store.items(prefix)]
     for item in found:
         key, age = item["Key"], now - item["LastModified"]
-        unnamed = _CONTENT.fullmatch(key) and key not in named
+        # The recogniser's vectors stay as long as the shard beside which they are.
+        shard = key.removesuffix(VECTORS) + ".parquet" if key.endswith(VECTORS) else key
+        unnamed = _CONTENT.fullmatch(key) and shard not in named
         # Crops without a manifest: an upload that was never finished, and cannot be any more.
         begun = _CROP.fullmatch(key)
         unfinished = begun and manifest_key(key.split("/")[2]) not in uploads

@@ -18,6 +18,7 @@ SAMPLE = Path(__file__).resolve().parent / "sample"
 
 SAMPLE_SOURCE = "sample"
 SMALL_BACKBONE = "small"
+BUNDLED_BACKBONE = "bundled"
 BUNDLED_RECOGNISER = "bundled"
 EMBEDDED_BUCKET = "twin-matcher"
 
@@ -39,8 +40,9 @@ class Settings(BaseSettings):
         "one sub-folder of images a person, or a Hub repository id.",
     )
     backbone: str = Field(
-        SMALL_BACKBONE,
-        description="'small' (a ResNet built here), a local model folder, or a Hub model id.",
+        BUNDLED_BACKBONE,
+        description="'bundled' (the small ResNet that ships), 'small' (the same with random "
+        "weights), a local model folder, or a Hub model id.",
     )
     recogniser: str = Field(
         BUNDLED_RECOGNISER,
@@ -61,6 +63,21 @@ class Settings(BaseSettings):
         "other",
         pattern=r"^[a-z0-9][a-z0-9.-]*$",
         description="Licence of what is published, as the Hub names it: cc-by-4.0, other, ...",
+    )
+    retrain_new_faces: int = Field(
+        1000, ge=1, description="Train again from so many faces that the model did not learn."
+    )
+    retrain_new_share: float = Field(
+        0.1, gt=0, le=1, description="Train again from such a share of identities that are new."
+    )
+    retrain_days: float = Field(
+        30, gt=0, description="Train again after so many days, if anybody is new."
+    )
+    retrain_found: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Train again when such a share of new faces, or less, fit the model.",
     )
     retrain_within_hours: float = Field(
         24, gt=0, description="After an erasure: when no released model may know the upload."

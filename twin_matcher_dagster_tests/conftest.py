@@ -62,7 +62,7 @@ def _aws(s3_variables: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def _new_bucket(patch: pytest.MonkeyPatch) -> ObjectStore:
+def new_bucket(patch: pytest.MonkeyPatch) -> ObjectStore:
     store = ObjectStore.from_environment(f"test-{secrets.token_hex(6)}")
     store.client.create_bucket(Bucket=store.bucket)
     patch.setenv("TWIN_MATCHER_BUCKET", store.bucket)
@@ -72,7 +72,7 @@ def _new_bucket(patch: pytest.MonkeyPatch) -> ObjectStore:
 @pytest.fixture
 def store(_aws: None, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     """An empty bucket, which the environment names."""
-    return _new_bucket(monkeypatch)
+    return new_bucket(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +104,7 @@ def read_raw_sample() -> Iterator[RawFace]:
 def released(_aws: None, small_source: Path, story: Story) -> ObjectStore:
     """A bucket with a release that knows four celebrities and the demo's person."""
     with pytest.MonkeyPatch.context() as patch:
-        store = _new_bucket(patch)
+        store = new_bucket(patch)
         patch.setenv("RAW_FACES", str(small_source))
         patch.setenv("EPOCHS", "10")
         upload_id = upload_story(store, story)

@@ -63,7 +63,13 @@ def run_graph(
             return result
     return materialize(
         instance,
-        [keys.TWIN_DATASET, keys.TWIN_MODEL, keys.FACE_INDEX, keys.PRODUCTION_RELEASE],
+        [
+            keys.TWIN_DATASET,
+            keys.RETRAINING,
+            keys.TWIN_MODEL,
+            keys.FACE_INDEX,
+            keys.PRODUCTION_RELEASE,
+        ],
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict
 
 import numpy as np
@@ -13,12 +15,15 @@ from twin_matcher_dagster.faces.images import encode_jpeg
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.schema import Face, Kind, Split, fingerprint, write_shard
 from twin_matcher_dagster.intake import Consent, submit
-from twin_matcher_dagster.recognition.index import FaceIndex
+from twin_matcher_dagster.recognition.fusion import Fusion
+from twin_matcher_dagster.recognition.index import COMPONENTS, FaceIndex
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest
 from twin_matcher_dagster.storage.models import put_file
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.vectors import read_with_vectors
 
+RECOGNISER = "bundled"
 CODE = "ABCDE-FGHJK-MNPQR-STVWX"
 
 
@@ -112,25 +117,48 @@ class World:
         return commit(self.store, layout.MODELS, body)
 
     def release(self, model: Manifest) -> Manifest:
-        """Index and release of a model."""
-        dataset = read_version(self.store, model.body["dataset"])
-        faces = [face for face in dataset.faces() if face.split == "train"]
+        """Index and release of a model: whoever came since is imprinted."""
+        dataset = read_version(self.store)
+        faces: list[Face] = []
+        told: list[np.ndarray] = []
+        for shard in dataset.shards:
+            rows, vectors = read_with_vectors(self.store, shard, RECOGNISER)
+            faces += rows
+            told += list(vectors)
         people = [person.identity_id for person in dataset.identities]
-        embeddings = self._random.normal(size=(len(faces), 8)).astype(np.float32)
-        owners = np.array([people.index(face.identity_id) for face in faces], np.int64)
-        index = FaceIndex(embeddings, owners, people)
+        templates = [
+            sum(v for f, v in zip(faces, told, strict=True) if f.identity_id == who)
+            for who in people
+        ]
+        index = FaceIndex(
+            people,
+            self._random.normal(size=(len(people), 8)).astype(np.float32),
+            np.stack(templates),
+            Fusion((1.0, 2.0), -1.0, COMPONENTS),
+        )
         uploads = [member.upload_id for member in dataset.members]
+        held_out = {
+            hashlib.sha256(face.image).hexdigest(): (face.identity_id, True)
+            for face in faces
+            if face.split == "test"
+        }
         files = {
             "index": put_file(self.store, layout.INDEXES, index.to_bytes(), ".safetensors"),
             "portraits": put_file(
                 self.store, layout.INDEXES, write_shard(faces[::2]).data, ".parquet"
             ),
+            "answers": put_file(self.store, layout.INDEXES, json.dumps(held_out).encode(), ".json"),
         }
+        imprinted = [user_id(one) for one in uploads if one not in model.body["uploads"]]
         body = {
             "fingerprint": fingerprint(*files.values()),
             "model": model.number,
-            "rows": len(faces),
+            "model_fingerprint": model.fingerprint,
+            "recogniser": RECOGNISER,
+            "dataset": dataset.number,
+            "rows": len(people),
             "uploads": uploads,
+            "imprinted": imprinted,
             **files,
         }
         entry = commit(self.store, layout.INDEXES, body)
@@ -141,10 +169,13 @@ class World:
                 "fingerprint": fingerprint(entry.fingerprint),
                 "dataset": dataset.number,
                 "model": model.number,
+                "model_fingerprint": model.fingerprint,
+                "recogniser": RECOGNISER,
                 "face_index": entry.number,
                 "files": model.body["files"],
                 "identities": [asdict(person) for person in dataset.identities],
                 "uploads": uploads,
+                "imprinted": imprinted,
                 **files,
             },
         )

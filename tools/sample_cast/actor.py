@@ -22,8 +22,8 @@ CLOTH_COLOURS = np.array([(0.02, 0.03, 0.07), (0.10, 0.10, 0.11), (0.30, 0.29, 0
 class Actor:
     """Geometry, textures and strands of a person, and the pose they are in."""
 
-    def __init__(self, person: Person, sources: Path) -> None:
-        self.person, self.sources = person, sources
+    def __init__(self, person: Person, sources: Path, skin_size: int = SIZE) -> None:
+        self.person, self.sources, self.skin_size = person, sources, skin_size
         self.rng = np.random.default_rng(person.seed)
         self.base = base = load_base(sources)
         self.vertices = make_identity(base, sources, self.rng, person.gender, person.age, person.origins, person.weight)
@@ -61,8 +61,8 @@ class Actor:
         corners = np.concatenate([self.fine_quads[:, [0, 1, 2]], self.fine_quads[:, [0, 2, 3]]]).ravel()
         uv = np.concatenate([self.fine_uv[:, [0, 1, 2]], self.fine_uv[:, [0, 2, 3]]]).reshape(-1, 2)
         self.fine_base = self.subdivision @ base.vertices[self.body_index]
-        positions = self.renderer.base_positions(self.fine_base[corners], uv, SIZE)
-        self.scalp = scalp_texture(self.sources, SIZE)
+        positions = self.renderer.base_positions(self.fine_base[corners], uv, self.skin_size)
+        self.scalp = scalp_texture(self.sources, self.skin_size)
         self.skin = paint_skin(self.person, self.sources, positions, self.scalp, self.rng)
         texture = self.renderer.texture(self.skin)
         self.rest = self.subdivision @ self.vertices[self.body_index]

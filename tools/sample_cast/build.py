@@ -19,6 +19,7 @@ from cast import CAST, everyone
 from render_person import PAIR, PHOTO_PEOPLE
 from sources import DEFAULT_WORK, HERE, prepare
 
+RANDOM_VIEW_SIZE = 256  # for networks that look at 112 pixels
 SPARE_VIEWS = 3  # a few more than are kept, in case a face is not found in one
 
 
@@ -26,7 +27,7 @@ def plan(arguments: argparse.Namespace) -> list[tuple[str, list[str], int]]:
     """For every person: key, arguments of its process, and how many files it leaves."""
     if arguments.random:
         views = arguments.views or 10
-        return [(f"random{number}", ["--views", str(views)], views) for number in range(arguments.random)]
+        return [(f"random{number}", ["--views", str(views), "--view-size", str(RANDOM_VIEW_SIZE)], views) for number in range(arguments.random)]
     people = CAST[: arguments.identities] if arguments.identities else CAST
     jobs = []
     for person in [*(one for one in everyone() if one.role == "clip"), *people]:   # the longest first

@@ -19,6 +19,7 @@ import numpy as np
 
 from actor import Actor, random_expression
 from cast import find
+from skin import SIZE
 from sources import DEFAULT_WORK
 
 VIEW_SIZE = 400
@@ -36,7 +37,7 @@ def with_noise(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
     return np.clip(image + rng.normal(0, strength, image.shape), 0, 255).astype(np.uint8)
 
 
-def render_views(actor: Actor, folder: Path, count: int) -> None:
+def render_views(actor: Actor, folder: Path, count: int, size: int) -> None:
     """Views with yaw spread evenly over -40..40 degrees, however many there are, and everything else at random."""
     person = actor.person
     start = np.random.default_rng([person.seed, 1]).random()
@@ -51,7 +52,7 @@ def render_views(actor: Actor, folder: Path, count: int) -> None:
         kind, expression = random_expression(rng)
         actor.pose(expression, yaw, pitch, roll, gaze=float(rng.uniform(0.3, 1.0)))
         light = actor.light(rng)
-        camera = actor.camera(rng, (VIEW_SIZE, VIEW_SIZE), float(rng.uniform(1.5, 1.9)))
+        camera = actor.camera(rng, (size, size), float(rng.uniform(1.5, 1.9)))
         image = with_noise(actor.photograph(camera, light), rng, rng.uniform(0.8, 2.2))
         about = {"yaw": round(yaw, 1), "pitch": round(pitch, 1), "roll": round(roll, 1), "expression": kind, "light": light.environment}
         path.with_suffix(".json").write_text(json.dumps(about))
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("person", help="a key of cast.py, or random<number>")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--views", type=int, default=0)
+    parser.add_argument("--view-size", type=int, default=VIEW_SIZE, help="side of a view in pixels; small ones get a smaller skin")
     parser.add_argument("--clips", action="store_true")
     parser.add_argument("--photo", action="store_true")
     parser.add_argument("--pair", action="store_true")
@@ -140,7 +142,8 @@ def main() -> None:
     missing = [name for name in missing if not (folder / name).exists()]
     if not missing:
         return
-    actor = Actor(find(arguments.person), arguments.work / "sources")
+    skin_size = SIZE if arguments.view_size >= VIEW_SIZE else SIZE // 2
+    actor = Actor(find(arguments.person), arguments.work / "sources", skin_size)
     if "photo.jpg" in missing:
         render_photo(actor, folder / "photo.jpg")
     if "pair.png" in missing:
@@ -148,7 +151,7 @@ def main() -> None:
     for number in (1, 2):
         if f"clip_{number}.mp4" in missing:
             render_clip(actor, folder / f"clip_{number}.mp4", number)
-    render_views(actor, folder, arguments.views)
+    render_views(actor, folder, arguments.views, arguments.view_size)
 
 
 if __name__ == "__main__":

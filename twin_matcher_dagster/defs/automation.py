@@ -7,6 +7,8 @@ a blocking check or is being made right now.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import dagster as dg
 
 from twin_matcher_dagster.defs.keys import (
@@ -16,6 +18,7 @@ from twin_matcher_dagster.defs.keys import (
     PRODUCTION_RELEASE,
     RAW_FACES,
     RELEASE_JOB,
+    RETRAINING,
     TWIN_DATASET,
     TWIN_MODEL,
 )
@@ -23,26 +26,38 @@ from twin_matcher_dagster.defs.keys import (
 EVERY_SECONDS = 5
 
 
-def when_inputs_change() -> dg.AutomationCondition:
+def when_inputs_change(
+    only: Collection[str] = (), busy: Collection[str] = ()
+) -> dg.AutomationCondition:
     """Run when the content of an input changed, not merely when it was made again.
+
+    Args:
+        only: inputs whose change counts; by default all.
+        busy: inputs whose being made is not waited for.
 
     ``eager()`` would train again on unchanged data, and would wait for ever for an upload whose
     processing failed; that upload is left out instead (twin_dataset reads accepted ones only).
     """
     condition = dg.AutomationCondition
-    changed = condition.any_deps_match(condition.data_version_changed()) | condition.newly_missing()
+    changed = condition.any_deps_match(condition.data_version_changed())
+    if only:
+        changed = changed.allow(dg.AssetSelection.assets(*only))
+    changed |= condition.newly_missing()
     absent = condition.any_deps_match(condition.missing()).allow(
         dg.AssetSelection.assets(
-            BALANCED_FACES, TWIN_DATASET, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE
+            BALANCED_FACES, TWIN_DATASET, RETRAINING, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE
         )
     )
+    in_progress = condition.any_deps_match(condition.in_progress())
+    if busy:
+        in_progress = in_progress.ignore(dg.AssetSelection.assets(*busy))
     return (
         # Since it was asked for, not since it was made: what changed while it was being made was
         # not in it.
         changed.since(condition.newly_requested() | condition.initial_evaluation())
         & condition.all_deps_blocking_checks_passed()
         & ~absent
-        & ~condition.any_deps_in_progress()
+        & ~in_progress
         & ~condition.in_progress()
     ).with_label("when inputs change")
 
@@ -69,7 +84,7 @@ def automation() -> dg.Definitions:
             dg.define_asset_job(
                 RELEASE_JOB,
                 selection=dg.AssetSelection.assets(
-                    TWIN_DATASET, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE
+                    TWIN_DATASET, RETRAINING, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE
                 ),
                 description="Merge, train, index and release again, whether or not data changed.",
             ),

@@ -4,6 +4,7 @@ RAW_FACES = "raw_faces"
 BALANCED_FACES = "balanced_faces"
 USER_FACES = "user_faces"
 TWIN_DATASET = "twin_dataset"
+RETRAINING = "retraining"
 TWIN_MODEL = "twin_model"
 FACE_INDEX = "face_index"
 PRODUCTION_RELEASE = "production_release"
@@ -13,6 +14,7 @@ ASSETS = (
     BALANCED_FACES,
     USER_FACES,
     TWIN_DATASET,
+    RETRAINING,
     TWIN_MODEL,
     FACE_INDEX,
     PRODUCTION_RELEASE,

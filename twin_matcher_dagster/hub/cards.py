@@ -42,14 +42,14 @@ class ModelFigures:
         people: how many it tells apart.
         users: how many of them are users.
         backbone: what training started from.
-        held_out: see ``recognition.index.HeldOut``.
+        held_out: of the network alone, see ``recognition.evaluation.Evaluation``.
         license: as the Hub names it.
     """
 
     people: int
     users: int
     backbone: str
-    held_out: Mapping[str, float]
+    held_out: Mapping[str, Any]
     license: str
 
 
@@ -139,8 +139,9 @@ def model_card(figures: ModelFigures) -> str:
 # Twin Matcher
 
 A ResNet that tells {figures.people:,} people apart ({figures.users:,} of them users who agreed to \
-its publication), fine-tuned from `{figures.backbone}` by Twin Matcher. Its pooled features, at \
-length 1, are what look-alikes are searched with.
+its publication), fine-tuned from `{figures.backbone}` by Twin Matcher. Its pooled features, \
+through the affine map in `neck.safetensors` and at length 1, are what look-alikes are searched \
+with, together with a face recogniser.
 
 ```python
 pipeline("image-classification", model="...")  # aligned face crops of 160 x 160 pixels
@@ -152,9 +153,9 @@ On {held_out["faces"]:,.0f} held-out faces of the people it knows, from photos t
 
 | | share |
 |---|---|
-| the most likely class is right | {held_out["classifier_accuracy"]:.1%} |
-| the nearest face of the gallery is the same person's | {held_out["rank1"]:.1%} |
-| the person is among the nearest three | {held_out["rank3"]:.1%} |
+| the person is the most similar one | {held_out["rank1"]:.1%} |
+| the person is among the five most similar | {held_out["rank5"]:.1%} |
+| the most similar one, for the person it knows worst | {held_out["rank1_lowest"]:.1%} |
 | always naming the most frequent person | {held_out["chance"]:.1%} |
 
 ## Data and consent

@@ -142,10 +142,10 @@ def model_files(store: ObjectStore, release: Manifest, license: str, run_id: str
         )
     people = release.body["identities"]
     figures = ModelFigures(
-        people=len(people),
+        people=len(people) - len(release.body["imprinted"]),
         users=len(model.body["uploads"]),
         backbone=_public_name(model.body["plan"]["backbone"], "small"),
-        held_out=release.body["held_out"],
+        held_out=release.body["figures"]["resnet"],
         license=license,
     )
     files = {

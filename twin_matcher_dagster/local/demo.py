@@ -259,12 +259,14 @@ class Demo:
             table.add_row(name, rows, "" if each.seconds is None else f"{each.seconds:.1f}")
         say = self._console.print
         say(table)
-        held_out = release.body["held_out"]
+        figures = release.body["figures"]
+        fused = figures["fused"]
         say(
-            f"Held-out split, {held_out['faces']:.0f} faces of "
-            f"{len(release.body['identities'])} identities: "
-            f"accuracy [bold]{held_out['classifier_accuracy']:.1%}[/] (classifier), "
-            f"{held_out['rank1']:.1%} (nearest in the index), guessing {held_out['chance']:.1%}"
+            f"Held-out split, {fused['faces']} faces of {len(release.body['identities'])} "
+            f"identities: rank-1 [bold]{fused['rank1']:.1%}[/] (fine-tuned ResNet and recogniser "
+            f"together), {figures['resnet']['rank1']:.1%} (ResNet alone), "
+            f"{figures['recogniser']['rank1']:.1%} (recogniser alone), guessing "
+            f"{fused['chance']:.1%}"
         )
         say(f"The twins of {_short(self._story.photo)}, release {answer.release}:")
         for rank, twin in enumerate(answer.twins, 1):

@@ -9,7 +9,14 @@ import sys
 from pathlib import Path
 
 from twin_matcher_dagster.errors import ServicesError
-from twin_matcher_dagster.settings import EMBEDDED_BUCKET, PROJECT_ROOT, SMALL_BACKBONE, Settings
+from twin_matcher_dagster.settings import (
+    BUNDLED_BACKBONE,
+    EMBEDDED_BUCKET,
+    PROJECT_ROOT,
+    SAMPLE_SOURCE,
+    SMALL_BACKBONE,
+    Settings,
+)
 
 PAGES_FOLDER = "pages"
 CHILD_MARK = "TWIN_MATCHER_CHILD"
@@ -49,8 +56,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "TWIN_MATCHER_HOME": str(home),
         CHILD_MARK: str(home),
         "DAGSTER_HOME": str(_dagster_home(home, settings)),
-        "RAW_FACES": _absolute(settings.raw_faces, "sample"),
-        "BACKBONE": _absolute(settings.backbone, SMALL_BACKBONE),
+        "RAW_FACES": _absolute(settings.raw_faces, SAMPLE_SOURCE),
+        "BACKBONE": _absolute(settings.backbone, SMALL_BACKBONE, BUNDLED_BACKBONE),
         "HOST": settings.host,
         "S3_PORT": str(settings.s3_port),
         "DAGSTER_PORT": str(settings.dagster_port),
@@ -85,10 +92,10 @@ def environment(settings: Settings) -> dict[str, str]:
     return variables
 
 
-def _absolute(value: str, word: str) -> str:
+def _absolute(value: str, *words: str) -> str:
     """A path, if it is one, whatever the working directory of the process that reads it."""
     path = Path(value).expanduser()
-    return str(path.resolve()) if value != word and path.exists() else value
+    return str(path.resolve()) if value not in words and path.exists() else value
 
 
 def _dagster_home(home: Path, settings: Settings) -> Path:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
-    from transformers import ConvNextImageProcessorPil
+
+BILINEAR = 2
+"""As Pillow and image processors count."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +27,30 @@ class Preprocessing:
         size: side of the square input in pixels.
         crop_share: share of the resized image that the centre crop keeps, 0 to 1.
         mean, std: per channel, of values in 0..1.
+        bilinear: whether resizing is bilinear; it is bicubic otherwise.
     """
 
     size: int
     crop_share: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    bilinear: bool = False
 
     @classmethod
-    def of(cls, processor: ConvNextImageProcessorPil) -> Preprocessing:
+    def of(cls, processor: Any) -> Preprocessing:
         """Read them off an image processor."""
-        size = int(processor.size["shortest_edge"])
+        size = int(processor.size.get("shortest_edge") or processor.size["height"])
+        crop_share = 1.0
         # ConvNextImageProcessor crops below 384 pixels only.
-        crop_share = float(processor.crop_pct) if size < 384 else 1.0
+        if getattr(processor, "crop_pct", None):
+            crop_share = float(processor.crop_pct) if size < 384 else 1.0
+        elif getattr(processor, "do_center_crop", None):
+            # A trifle more, so that dividing by it gives at least the size again.
+            resized, size = size, int(processor.crop_size["height"])
+            crop_share = size / (resized + 1e-6)
         means, deviations = list(processor.image_mean), list(processor.image_std)
-        return cls(size, crop_share, tuple(means), tuple(deviations))
+        bilinear = getattr(processor, "resample", None) == BILINEAR
+        return cls(size, crop_share, tuple(means), tuple(deviations), bilinear)
 
     def __call__(self, faces: torch.Tensor | np.ndarray) -> torch.Tensor:
         """Prepare a batch.
@@ -57,12 +68,35 @@ class Preprocessing:
         resized = int(self.size / self.crop_share)
         if batch.shape[-2:] != (resized, resized):
             batch = functional.interpolate(
-                batch, size=(resized, resized), mode="bicubic", antialias=True
+                batch,
+                size=(resized, resized),
+                mode="bilinear" if self.bilinear else "bicubic",
+                antialias=True,
             ).clamp(0, 1)
         edge = (resized - self.size) // 2
         batch = batch[:, :, edge : edge + self.size, edge : edge + self.size]
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(v, device=batch.device).view(1, 3, 1, 1) for v in (self.mean, self.std)
+        )
         return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def shrink(self, faces: np.ndarray) -> np.ndarray:
+        """Faces in the size that the network looks at, once and for all, as bytes.
+
+        Args:
+            faces: uint8 RGB [n, height, width, 3].
+
+        Returns:
+            uint8 RGB [n, side, side, 3]; what is in that size already, or smaller, is left.
+        """
+        from PIL import Image
+
+        side = int(self.size / self.crop_share)
+        if not len(faces) or faces.shape[1] <= side:
+            return faces
+        # As the image processor does it.
+        how = Image.Resampling.BILINEAR if self.bilinear else Image.Resampling.BICUBIC
+        return np.stack([np.asarray(Image.fromarray(f).resize((side, side), how)) for f in faces])
 
 
 def augment(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -81,7 +115,8 @@ def augment(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     count = len(batch)
 
     def uniform(low: float, high: float) -> torch.Tensor:
-        return torch.rand(count, generator=generator) * (high - low) + low
+        share = torch.rand(count, generator=generator, device=batch.device)
+        return share * (high - low) + low
 
     angle, scale = uniform(-0.2, 0.2), uniform(0.85, 1.15)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
@@ -108,7 +143,7 @@ def _relight(batch: torch.Tensor, uniform: Callable[[float, float], torch.Tensor
     size = batch.shape[-1]
     contrast, exposure = uniform(0.6, 1.4), uniform(-0.4, 0.4)
     tint = torch.stack([uniform(-0.2, 0.2) for _ in range(3)], 1)
-    ramp = torch.linspace(-1, 1, size)
+    ramp = torch.linspace(-1, 1, size, device=batch.device)
     across, down = uniform(-0.4, 0.4), uniform(-0.4, 0.4)
     side = across.view(-1, 1, 1) * ramp.view(1, 1, -1) + down.view(-1, 1, 1) * ramp.view(1, -1, 1)
     light = (exposure.view(-1, 1) + tint).view(-1, 3, 1, 1) + side.unsqueeze(1)

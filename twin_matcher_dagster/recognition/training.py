@@ -1,8 +1,8 @@
-"""Fine-tune a ResNet to tell the identities of a data set apart."""
+"""Fine-tune an image classifier to tell the identities of a data set apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin_matcher_dagster.errors import TrainingError
-from twin_matcher_dagster.recognition.backbone import SMALL, image_processor, load_backbone
-from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
+from twin_matcher_dagster.recognition.backbone import (
+    SMALL,
+    folder_of,
+    image_processor,
+    load_backbone,
+)
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.recognition.sampling import sampler_weights
 
 if TYPE_CHECKING:
-    from transformers import Trainer, TrainerCallback
+    from transformers import Trainer, TrainerCallback, TrainingArguments
 
+    from twin_matcher_dagster.recognition.network import TwinNet
 
 MIN_STEPS = 8
+IMPRINT_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -30,30 +37,51 @@ class TrainingPlan:
         epochs: passes over the training split.
         batch_size: faces a step, at most; fewer where an epoch would have under 8 steps.
         learning_rate: peak of the cosine schedule, for AdamW.
-        label_smoothing: share of the target spread over all classes (Szegedy et al. 2016).
+        margin, scale, label_smoothing, distillation: see :class:`~.network.Objective`.
+        ema: of the mean of weights that is validated and saved, 0 to 1: how slowly it follows.
+        patience: epochs without a better validation accuracy after which training ends; None to
+            see the schedule through.
         seed: fixes initial weights, order and augmentation.
     """
 
     backbone: str = SMALL
     epochs: int = 14
     batch_size: int = 32
-    learning_rate: float = 2e-3
-    label_smoothing: float = 0.1
+    learning_rate: float = 3e-3
+    margin: float = 0.0
+    scale: float = 16.0
+    label_smoothing: float = 0.05
+    distillation: float = 2.0
+    ema: float = 0.99
+    patience: int | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class LabelledFaces:
-    """Decoded faces of one split: uint8 RGB [n, 160, 160, 3] and int64 class numbers [n]."""
+    """Decoded faces of one split.
+
+    Attributes:
+        images: uint8 RGB [n, side, side, 3].
+        classes: int64 [n].
+        teacher: float32 [n, 128], what the reference recogniser says of them; None if unknown.
+    """
 
     images: np.ndarray
     classes: np.ndarray
+    teacher: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.classes)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"image": self.images[index], "label": int(self.classes[index])}
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, Any]:
+        """A batch at once: nothing is done face by face."""
+        import torch
+
+        batch = {"images": self.images[indices], "labels": self.classes[indices]}
+        if self.teacher is not None:
+            batch["teacher"] = self.teacher[indices]
+        return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
 @dataclass(frozen=True)
@@ -73,6 +101,8 @@ def fine_tune(
     plan: TrainingPlan,
     folder: Path,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoints: Path | None = None,
+    logs: Path | None = None,
 ) -> list[Epoch]:
     """Train and write a standard `transformers` model folder (config, safetensors, processor).
 
@@ -82,9 +112,12 @@ def fine_tune(
         plan: how to train.
         folder: where the model goes; it must not exist yet.
         on_epoch: called after every epoch.
+        checkpoints: where to keep the state of every epoch, and to go on from if there is some:
+            what was killed continues, and ends as it would have. Nothing is kept without it.
+        logs: where TensorBoard's event files go, if anywhere.
 
     Returns:
-        The learning curve.
+        The learning curve, with what went before an interruption; ``on_epoch`` gets only the rest.
 
     Raises:
         TrainingError: fewer than two identities, or a backbone that cannot be loaded.
@@ -94,59 +127,122 @@ def fine_tune(
             f"The training split has {len(set(train.classes.tolist()))} identities, at least 2 are "
             "needed. Check balanced_faces: too few faces an identity are left out."
         )
-    from transformers import PrinterCallback, TrainingArguments, set_seed
+    import torch
+    from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
     from transformers.utils.logging import disable_progress_bar
+
+    from twin_matcher_dagster.recognition.network import Learner, Objective
 
     disable_progress_bar()
     set_seed(plan.seed)
-    # BatchNorm's running statistics follow over some ten steps: a small set gets smaller batches.
-    batch_size = min(plan.batch_size, max(8, len(train) // MIN_STEPS))
     processor = image_processor(plan.backbone)
-    model = load_backbone(plan.backbone, labels)
-    arguments = TrainingArguments(
-        output_dir=str(folder),
+    preprocessing = Preprocessing.of(processor)
+    train, validation = (_shrunk(faces, preprocessing) for faces in (train, validation))
+    net = start(train, labels, plan, preprocessing)
+    aim = Objective(plan.margin, plan.scale, plan.label_smoothing, plan.distillation)
+    learner = Learner(net, aim, plan.ema, plan.seed)
+    order = torch.Generator()
+    trainer = _balanced_trainer(train, order)(
+        model=learner,
+        args=_arguments(plan, len(train), len(validation), checkpoints, folder),
+        train_dataset=train,  # ty: ignore[invalid-argument-type]
+        eval_dataset=validation if len(validation) else None,  # ty: ignore[invalid-argument-type]
+        data_collator=_as_it_is,
+        compute_metrics=_accuracy,
+        callbacks=[_recorder(learner, order, plan.seed, on_epoch)],
+    )
+    trainer.remove_callback(PrinterCallback)  # it prints what on_epoch gets
+    if logs:
+        from tensorboardX import SummaryWriter
+        from transformers.integrations import TensorBoardCallback
+
+        trainer.add_callback(TensorBoardCallback(SummaryWriter(str(logs))))
+    if plan.patience and checkpoints and len(validation):
+        trainer.add_callback(EarlyStoppingCallback(plan.patience))
+    trainer.train(resume_from_checkpoint=_last(checkpoints) if checkpoints else None)
+    average: Any = learner.average.module
+    average.cpu().export(folder, plan.scale, processor)
+    return _curve(trainer.state.log_history)
+
+
+def start(
+    train: LabelledFaces,
+    labels: Mapping[str, str],
+    plan: TrainingPlan,
+    preprocessing: Preprocessing,
+) -> TwinNet:
+    """The network before its first step: whoever is new in its head is imprinted."""
+    import torch
+
+    from twin_matcher_dagster.recognition.network import TwinNet
+
+    model, fresh = load_backbone(plan.backbone, labels)
+    folder = None if plan.backbone == SMALL else folder_of(plan.backbone)
+    net = TwinNet(model, preprocessing, folder)
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for first in range(0, len(train), IMPRINT_BATCH):
+            part = slice(first, first + IMPRINT_BATCH)
+            yield preprocessing(train.images[part]), torch.from_numpy(train.classes[part])
+
+    # Random weights have nothing to say about anybody.
+    if plan.backbone != SMALL and fresh:
+        net.imprint(batches(), fresh & set(train.classes.tolist()))
+    return net
+
+
+def _last(checkpoints: Path) -> str | None:
+    """The newest state that was written to its end: the trainer's own file comes last."""
+    whole = [f for f in checkpoints.glob("checkpoint-*/trainer_state.json") if f.stat().st_size]
+    return str(max(whole, key=lambda file: file.stat().st_mtime_ns).parent) if whole else None
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _shrunk(faces: LabelledFaces, preprocessing: Preprocessing) -> LabelledFaces:
+    return LabelledFaces(preprocessing.shrink(faces.images), faces.classes, faces.teacher)
+
+
+def _arguments(
+    plan: TrainingPlan, train: int, validation: int, checkpoints: Path | None, folder: Path
+) -> TrainingArguments:
+    import torch
+    from transformers import TrainingArguments
+
+    # BatchNorm's running statistics follow over some ten steps: a small set gets smaller batches.
+    batch_size = max(2, min(plan.batch_size, max(8, train // MIN_STEPS)))
+    best = bool(plan.patience and checkpoints and validation)
+    return TrainingArguments(
+        output_dir=str(checkpoints or folder),
         num_train_epochs=plan.epochs,
         per_device_train_batch_size=batch_size,
         per_device_eval_batch_size=128,
+        # BatchNorm cannot learn from a batch of one.
+        dataloader_drop_last=train % batch_size == 1,
         learning_rate=plan.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=max(1, plan.epochs * len(train) // batch_size // 10),
+        warmup_steps=max(1, plan.epochs * train // batch_size // 10),
         weight_decay=0.05,
-        label_smoothing_factor=plan.label_smoothing,
-        eval_strategy="epoch" if len(validation) else "no",
+        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        eval_strategy="epoch" if validation else "no",
         logging_strategy="epoch",
-        save_strategy="no",
+        save_strategy="epoch" if checkpoints else "no",
+        save_total_limit=1,
+        load_best_model_at_end=best,
+        metric_for_best_model="accuracy" if best else None,
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
+        label_names=["labels"],
         dataloader_pin_memory=False,
         seed=plan.seed,
     )
-    curve: list[Epoch] = []
-
-    def record(epoch: Epoch) -> None:
-        curve.append(epoch)
-        on_epoch(epoch)
-
-    trainer = _balanced_trainer(train, plan.seed)(
-        model=model,
-        args=arguments,
-        train_dataset=train,  # ty: ignore[invalid-argument-type]
-        eval_dataset=validation if len(validation) else None,  # ty: ignore[invalid-argument-type]
-        data_collator=_Collator(Preprocessing.of(processor), model, plan.seed),
-        compute_metrics=_accuracy,
-        callbacks=[_recorder(record)],
-    )
-    trainer.remove_callback(PrinterCallback)  # it prints what on_epoch gets
-    trainer.train()
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return curve
 
 
-def _balanced_trainer(train: LabelledFaces, seed: int) -> type[Trainer]:
+def _balanced_trainer(train: LabelledFaces, order: Any) -> type[Trainer]:
     """A Trainer that draws every identity equally often, with replacement."""
-    import torch
     from torch.utils.data import WeightedRandomSampler
     from transformers import Trainer
 
@@ -154,29 +250,9 @@ def _balanced_trainer(train: LabelledFaces, seed: int) -> type[Trainer]:
 
     class BalancedTrainer(Trainer):
         def _get_train_sampler(self, train_dataset: Any = None) -> WeightedRandomSampler:
-            generator = torch.Generator().manual_seed(seed)
-            return WeightedRandomSampler(weights, len(weights), generator=generator)
+            return WeightedRandomSampler(weights, len(weights), generator=order)
 
     return BalancedTrainer
-
-
-class _Collator:
-    """Rows to a batch: prepared for the network, and varied while it is being trained."""
-
-    def __init__(self, preprocessing: Preprocessing, model: Any, seed: int) -> None:
-        import torch
-
-        self._preprocessing = preprocessing
-        self._model = model
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        import torch
-
-        pixels = self._preprocessing(np.stack([row["image"] for row in rows]))
-        if self._model.training:
-            pixels = augment(pixels, self._generator)
-        return {"pixel_values": pixels, "labels": torch.tensor([row["label"] for row in rows])}
 
 
 def _accuracy(prediction: Any) -> dict[str, float]:
@@ -184,32 +260,45 @@ def _accuracy(prediction: Any) -> dict[str, float]:
     return {"accuracy": float((prediction.predictions.argmax(1) == prediction.label_ids).mean())}
 
 
-def _recorder(record: Callable[[Epoch], None]) -> TrainerCallback:
-    """A callback that turns the Trainer's logs into one :class:`Epoch` after each epoch."""
+def _recorder(
+    learner: Any, order: Any, seed: int, record: Callable[[Epoch], None]
+) -> TrainerCallback:
+    """A callback that keeps the mean of weights, and makes an :class:`Epoch` of an epoch's logs."""
     from transformers import TrainerCallback
 
     class Recorder(TrainerCallback):
-        latest: dict[str, float]
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            learner.step()
 
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.latest = {}
+            of_epoch = 1000 * seed + round(state.epoch or 0)
+            order.manual_seed(of_epoch)
+            learner.begin(of_epoch)
 
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
         ) -> None:
-            self.latest.update(logs or {})
-            wanted = "eval_loss" if args.eval_strategy != "no" else "loss"
-            if wanted in self.latest and "train_runtime" not in self.latest:
-                record(
-                    Epoch(
-                        epoch=round(state.epoch),
-                        train_loss=float(self.latest.get("loss", float("nan"))),
-                        validation_loss=float(self.latest.get("eval_loss", float("nan"))),
-                        validation_accuracy=float(self.latest.get("eval_accuracy", float("nan"))),
-                    )
-                )
+            if ("eval_loss" if args.eval_strategy != "no" else "loss") in (logs or {}):
+                record(_curve(state.log_history)[-1])
 
     return Recorder()
+
+
+def _curve(history: Sequence[Mapping[str, Any]]) -> list[Epoch]:
+    """The epochs that a trainer logged, those before an interruption too."""
+    epochs: dict[int, dict[str, float]] = {}
+    for logs in history:
+        epochs.setdefault(round(logs["epoch"]), {}).update(logs)
+    none = float("nan")
+    return [
+        Epoch(
+            epoch=number,
+            train_loss=float(logs.get("loss", none)),
+            validation_loss=float(logs.get("eval_loss", none)),
+            validation_accuracy=float(logs.get("eval_accuracy", none)),
+        )
+        for number, logs in sorted(epochs.items())
+    ]
 
 
 def as_text(plan: TrainingPlan) -> dict[str, str]:

@@ -6,6 +6,7 @@
     celebrities/raw/shards/<sha256>.parquet
     celebrities/balanced/versions/...           what balanced_faces kept      (manifest log)
     celebrities/balanced/shards/...             one split each
+    .../shards/<sha256>.vectors                 what the recogniser says of a shard's faces
     celebrities/balanced/tables/<sha256>.parquet  what was found wrong with raw_faces
     celebrities/reviews/versions/...            what a person decided of that (manifest log)
     uploads/faces/<upload>/000.png ...          the crops of one clip
@@ -17,6 +18,7 @@
     datasets/versions/...                       twin_dataset                  (manifest log)
     models/files/<sha256>.safetensors           the files of a transformers model folder
     models/versions/...                         twin_model                    (manifest log)
+    retraining/versions/...                     when a training became due     (manifest log)
     indexes/files/<sha256>.safetensors          face_index
     indexes/versions/...                                                      (manifest log)
     releases/versions/...                       production_release            (manifest log)
@@ -36,6 +38,7 @@ DATASETS = "datasets"
 CHANGES = "datasets/changes"
 MEMBERS = "datasets/members"
 MODELS = "models"
+RETRAINING = "retraining"
 INDEXES = "indexes"
 RELEASES = "releases"
 ERASURES = "erasures"

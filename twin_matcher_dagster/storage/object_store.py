@@ -151,7 +151,8 @@ class ObjectStore:
     def overwrite(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"
     ) -> None:
-        """Write an object over another one. Only an erasure may, and it leaves no old version."""
+        """Write an object over another one, and leave no old version. For erasures, and for what is
+        derived of an object beside it."""
         with self._explained(key):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
             self._delete_versions(key, but_newest=True)

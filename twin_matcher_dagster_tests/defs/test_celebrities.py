@@ -51,8 +51,7 @@ from twin_matcher_dagster.reviewing import reviews_of, with_decisions
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster_tests.conftest import _new_bucket as new_bucket
-from twin_matcher_dagster_tests.conftest import read_raw_sample
+from twin_matcher_dagster_tests.conftest import new_bucket, read_raw_sample
 from twin_matcher_dagster_tests.graph import materialize
 
 FACES = 24

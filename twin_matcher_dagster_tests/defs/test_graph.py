@@ -58,7 +58,7 @@ def test_every_asset_is_described() -> None:
 
 def test_a_clip_becomes_a_twin(released: ObjectStore, story: Story) -> None:
     release = body(released, layout.RELEASES)
-    assert release["held_out"]["rank1"] > 2 * release["held_out"]["chance"]
+    assert release["figures"]["fused"]["rank1"] > 2 * release["figures"]["fused"]["chance"]
     users = [person for person in release["identities"] if person["kind"] == "user"]
     assert [person["label"] for person in users] == [story.name]
     answer = Production(released).finder().find(another_frame(story))
@@ -241,6 +241,7 @@ def test_pictures_are_in_the_metadata(
         keys.RAW_FACES: "faces an identity",
         keys.BALANCED_FACES: "sample",
         keys.TWIN_MODEL: "learning curve",
+        keys.FACE_INDEX: "hardest faces",
     }.items():
         event = instance.get_latest_materialization_event(dg.AssetKey(asset))
         assert event is not None

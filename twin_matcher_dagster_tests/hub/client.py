@@ -107,7 +107,8 @@ def load_backbone(name: str, labels: dict[str, str]) -> tuple[Any, Any, list[Any
     """A weight of a backbone, its settings, and how its images are scaled."""
     from twin_matcher_dagster.recognition import backbone
 
-    model, processor = backbone.load_backbone(name, labels), backbone.image_processor(name)
+    model: Any = backbone.load_backbone(name, labels)[0]
+    processor = backbone.image_processor(name)
     weight = model.resnet.embedder.embedder.convolution.weight.detach().numpy()
     return weight, model.config.to_dict(), [processor.size, processor.crop_pct]
 

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from transformers import ResNetForImageClassification
 
 from twin_matcher_dagster.dataset import Version
 from twin_matcher_dagster.errors import HubRefusedError
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.hub.publishing import Withheld
 from twin_matcher_dagster.identities.merging import ShardEntry
+from twin_matcher_dagster.recognition.backbone import image_processor
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.storage.models import get_model
 from twin_matcher_dagster_tests.hub import client
@@ -224,7 +227,7 @@ def test_reading_back_finds_what_was_changed(
     assert "the card says" in found[2]
 
 
-def test_a_model_names_people_and_gives_the_embedders_probabilities(
+def test_a_model_names_people_and_gives_the_probabilities_of_ours(
     hub: HubServer, run: Client, world: World, repo: str, tmp_path: Path
 ) -> None:
     world.user("Bob Stone", publication=True)  # as a celebrity is called
@@ -237,11 +240,15 @@ def test_a_model_names_people_and_gives_the_embedders_probabilities(
     assert sorted(answers) == ["Ana Luz", "Bob Stone", "Bob Stone (2)", "Zoë Ñandú"]
     get_model(world.store, release.body["files"], tmp_path)
     embedder = Embedder(tmp_path)
-    _, probabilities = embedder(np.stack([read_image(image)]))
+    model = ResNetForImageClassification.from_pretrained(tmp_path).eval()
+    pixels = image_processor(str(tmp_path))([read_image(image)])["pixel_values"]
+    with torch.inference_mode():
+        logits = model(pixel_values=torch.from_numpy(np.stack(pixels))).logits
     labels = json.loads(hub.content("models", repo, "config.json"))
     assert labels["identities"] == embedder.identities
     wanted = {
-        labels["id2label"][str(number)]: value for number, value in enumerate(probabilities[0])
+        labels["id2label"][str(number)]: value
+        for number, value in enumerate(logits.softmax(1)[0].tolist())
     }
     assert answers == pytest.approx(wanted, abs=1e-3)
     assert run(client.check_model, world.store.bucket, repo, "v1") == []
@@ -251,9 +258,20 @@ def test_a_models_card_and_files(hub: HubServer, run: Client, world: World, repo
     world.release()
     run(client.publish_model, world.store.bucket, repo, license="mit")
     paths = hub.paths("models", repo)
+    assert "neck.safetensors" in paths  # the card says that it is needed
     assert {Path(path).suffix for path in paths} == {"", ".json", ".md", ".safetensors"}
     card = hub.content("models", repo, "README.md").decode()
-    for part in ("98.9%", "97.9%", "189 held-out", "`mit`", "Limits", "Out of scope", "consent"):
+    for part in (
+        "98.9%",
+        "99.5%",
+        "97.9%",
+        "5.3%",
+        "189 held-out",
+        "`mit`",
+        "Limits",
+        "Out of scope",
+        "consent",
+    ):
         assert part in card
     assert yaml.safe_load(card.split("---")[1])["pipeline_tag"] == "image-classification"
 

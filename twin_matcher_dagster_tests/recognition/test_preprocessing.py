@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import ConvNextImageProcessorPil
+from transformers import BitImageProcessorPil, ConvNextImageProcessorPil, ViTImageProcessorPil
 
 from twin_matcher_dagster.recognition.backbone import SMALL, image_processor
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
@@ -23,6 +23,11 @@ PROCESSORS = {
         size={"shortest_edge": 384}, crop_pct=0.875, resample=3, **IMAGENET
     ),
     "no resize": ConvNextImageProcessorPil(size={"shortest_edge": 140}, crop_pct=0.875),
+    "vit": ViTImageProcessorPil(size={"height": 96, "width": 96}),
+    # 9 / (9 / 14) is a little less than 14 in floating point.
+    "odd crop": BitImageProcessorPil(
+        size={"shortest_edge": 14}, crop_size={"height": 9, "width": 9}, **IMAGENET
+    ),
 }
 
 
@@ -47,6 +52,28 @@ def test_it_equals_the_image_processor(name: str, faces: np.ndarray) -> None:
     steps = (mine - theirs).abs() * torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255
     assert steps.max() < 5
     assert steps.mean() < 0.5
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_shrinking_is_what_the_image_processor_does_first(name: str, faces: np.ndarray) -> None:
+    """Training looks at shrunk faces: pixel for pixel what any reader of the model gets."""
+    preprocessing = Preprocessing.of(PROCESSORS[name])
+    small = preprocessing.shrink(faces)
+    assert small.dtype == np.uint8
+    assert small.shape[1] == min(160, int(preprocessing.size / preprocessing.crop_share))
+    if small.shape[1] < 160:
+        theirs = torch.from_numpy(np.stack(PROCESSORS[name](list(faces))["pixel_values"]))
+        assert torch.allclose(preprocessing(small), theirs, atol=1e-3)
+    else:
+        assert np.array_equal(small, faces)
+
+
+def test_what_is_small_already_is_left(faces: np.ndarray) -> None:
+    preprocessing = Preprocessing.of(PROCESSORS["small"])
+    once = preprocessing.shrink(faces)
+    assert once.shape == (6, 112, 112, 3)
+    assert preprocessing.shrink(once) is once
+    assert len(preprocessing.shrink(faces[:0])) == 0
 
 
 def test_a_batch_is_float_and_channels_last(faces: np.ndarray) -> None:

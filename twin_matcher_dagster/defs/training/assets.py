@@ -1,7 +1,9 @@
 """twin_dataset and twin_model: who is to be told apart, and the network that does it."""
 
+import shutil
 import tempfile
-from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +17,12 @@ from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.faces_io import pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, refuse
+from twin_matcher_dagster.defs.training.starting import (
+    ancestor_of,
+    checkpoints_of,
+    refining,
+    started_from,
+)
 from twin_matcher_dagster.erasure import refuse_erased_people
 from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.identities.schema import Face, Split, fingerprint
@@ -24,20 +32,31 @@ from twin_matcher_dagster.recognition.training import (
     TrainingPlan,
     fine_tune,
 )
+from twin_matcher_dagster.retraining import Policy, due, note
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.models import put_model
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.vectors import read_with_vectors
 
 
 class TrainingConfig(dg.Config):
     """How to train; what is left out comes from the environment, then from TrainingPlan."""
 
-    backbone: str | None = Field(None, description="As BACKBONE: small, a folder, or a Hub id.")
+    backbone: str | None = Field(
+        None, description="As BACKBONE: bundled, small, a folder, or a Hub id."
+    )
     epochs: int | None = Field(None, ge=1, description="As EPOCHS: passes over the training split.")
     batch_size: int = Field(32, ge=1, description="Faces a step.")
-    learning_rate: float = Field(2e-3, gt=0, description="Peak of the cosine schedule.")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak of the cosine schedule.")
+    patience: int | None = Field(
+        None, ge=1, description="End after so many epochs without a better validation accuracy."
+    )
     seed: int = Field(0, description="Fixes weights, order and augmentation.")
+    from_scratch: bool = Field(
+        False, description="Start from the backbone, even where a model could be trained on."
+    )
 
     def plan(self, settings: Settings) -> TrainingPlan:
         """This configuration, completed."""
@@ -46,6 +65,7 @@ class TrainingConfig(dg.Config):
             epochs=self.epochs or settings.epochs or TrainingPlan.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
+            patience=self.patience,
             seed=self.seed,
         )
 
@@ -93,16 +113,57 @@ def twin_dataset(config: DatasetConfig, object_store: ObjectStoreResource) -> dg
     )
 
 
+class PolicyConfig(dg.Config):
+    """Whether to train whatever the policy says."""
+
+    force: bool = Field(False, description="Train again now.")
+
+
 @dg.asset(
     deps=[keys.TWIN_DATASET],
     group_name="training",
-    kinds={"pytorch", "transformers", "s3"},
+    kinds={"s3"},
     owners=[keys.OWNER],
     code_version="1",
+    retry_policy=RETRY,
+    automation_condition=when_inputs_change() | dg.AutomationCondition.on_cron("0 4 * * *"),
+    description="Whether the model is to be trained again, and why: the policy is in the settings "
+    "RETRAIN_*. A new person does not wait for it: the index takes them in at once.",
+)
+def retraining(
+    context: dg.AssetExecutionContext,
+    config: PolicyConfig,
+    object_store: ObjectStoreResource,
+    settings: SettingsResource,
+) -> dg.MaterializeResult:
+    """Look at what is new since the last training."""
+    store = object_store.open()
+    ours = settings.read()
+    found = due(
+        store,
+        Policy(
+            ours.retrain_new_faces, ours.retrain_new_share, ours.retrain_days, ours.retrain_found
+        ),
+    )
+    if config.force:
+        mark = fingerprint(found.fingerprint, context.run.run_id)
+        found = replace(found, reasons=["an operator wants it"], fingerprint=mark)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(note(store, found)),
+        metadata={"due": "; ".join(found.reasons) or "no", **found.figures},
+    )
+
+
+@dg.asset(
+    deps=[keys.TWIN_DATASET, keys.RETRAINING],
+    group_name="training",
+    kinds={"pytorch", "transformers", "s3"},
+    owners=[keys.OWNER],
+    code_version="2",
     pool="training",
-    automation_condition=when_inputs_change(),
+    automation_condition=when_inputs_change(only={keys.RETRAINING}),
     description="A ResNet (transformers) fine-tuned to tell the identities apart, as a standard "
-    "model folder with safetensors.",
+    "model folder with safetensors. It goes on from the last model where that may be.",
 )
 def twin_model(
     context: dg.AssetExecutionContext,
@@ -112,24 +173,30 @@ def twin_model(
 ) -> dg.MaterializeResult:
     """Train, and store the model folder."""
     store = object_store.open()
+    ours = settings.read()
     dataset = read_version(store)
     labels = {person.identity_id: person.label for person in dataset.identities}
-    faces = list(dataset.faces())
-    train, validation = (_labelled(faces, split, list(labels)) for split in ("train", "validation"))
-    plan = config.plan(settings.read())
-    context.log.info(f"{len(train)} faces of {len(labels)} identities, from {plan.backbone}")
+    train, validation = _labelled(store, dataset, ours.recogniser)
+    plan = config.plan(ours)
+    ancestor = None if config.from_scratch else ancestor_of(store, plan, dataset)
+    epochs = plan.epochs if ancestor is None else refining(plan).epochs
+    start = f"model {ancestor.number}" if ancestor else plan.backbone
+    context.log.info(f"{len(train)} faces of {len(labels)} identities, from {start}")
 
     def on_epoch(epoch: Epoch) -> None:
         context.log.info(
-            f"progress {round(100 * epoch.epoch / plan.epochs)}%: epoch {epoch.epoch} of "
-            f"{plan.epochs}, training loss {epoch.train_loss:.3f}, validation accuracy "
+            f"progress {round(100 * epoch.epoch / epochs)}%: epoch {epoch.epoch} of "
+            f"{epochs}, training loss {epoch.train_loss:.3f}, validation accuracy "
             f"{epoch.validation_accuracy:.1%}"
         )
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         try:
-            curve = fine_tune(train, validation, labels, plan, folder, on_epoch)
+            started = started_from(store, plan, ancestor, Path(temporary) / "ancestor")
+            kept = checkpoints_of(ours, dataset, started, start)
+            logs = ours.twin_matcher_home / "tensorboard" / context.run.run_id[:8]
+            curve = fine_tune(train, validation, labels, started, folder, on_epoch, kept, logs)
         except TrainingError as error:
             raise refuse(error) from error
         try:
@@ -137,21 +204,25 @@ def twin_model(
         except ErasureError as error:
             raise refuse(error) from error
         files = put_model(store, folder)
+    shutil.rmtree(kept)
     body = {
         "fingerprint": fingerprint(dataset.fingerprint, *(file["sha256"] for file in files)),
         "files": files,
         "dataset": dataset.number,
-        # Whose faces are in the weights: an erasure must know.
+        "celebrities": dataset.body["balanced"]["fingerprint"],
+        "trained_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        # Whose faces are in the weights: an erasure must know. An ancestor's are among them.
         "uploads": [member.upload_id for member in dataset.members],
-        "plan": {name: getattr(plan, name) for name in TrainingPlan.__dataclass_fields__},
+        "plan": asdict(plan),
+        "ancestor": ancestor.number if ancestor else None,
         "curve": [vars(epoch) for epoch in curve],
     }
     return materialized(
         commit(store, layout.MODELS, body),
         len(train),
         {
-            "backbone": plan.backbone,
-            "epochs": plan.epochs,
+            "started from": start,
+            "epochs": len(curve),
             "data set": dataset.number,
             "validation accuracy": curve[-1].validation_accuracy,
             "learning curve": dg.MetadataValue.md(reporting.learning_curve(curve)),
@@ -159,9 +230,22 @@ def twin_model(
     )
 
 
-def _labelled(faces: Sequence[Face], split: Split, identities: Sequence[str]) -> LabelledFaces:
-    """The decoded faces of one split, with class numbers."""
-    number = {identity_id: index for index, identity_id in enumerate(identities)}
-    rows = [face for face in faces if face.split == split]
-    classes = np.array([number[face.identity_id] for face in rows], np.int64)
-    return LabelledFaces(pixels_of(rows), classes)
+def _labelled(
+    store: ObjectStore, dataset: Version, recogniser: str
+) -> tuple[LabelledFaces, LabelledFaces]:
+    """The decoded faces to train and to validate on, with class numbers and the teacher's word."""
+    number = {person.identity_id: index for index, person in enumerate(dataset.identities)}
+    faces: list[Face] = []
+    parts = [np.zeros((0, 128), np.float32)]
+    for shard in dataset.shards:
+        rows, vectors = read_with_vectors(store, shard, recogniser)
+        faces += rows
+        parts.append(vectors)
+    teacher = np.concatenate(parts)
+
+    def labelled(split: Split) -> LabelledFaces:
+        own = [i for i, face in enumerate(faces) if face.split == split]
+        classes = np.array([number[faces[i].identity_id] for i in own], np.int64)
+        return LabelledFaces(pixels_of([faces[i] for i in own]), classes, teacher[own])
+
+    return labelled("train"), labelled("validation")

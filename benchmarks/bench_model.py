@@ -1,0 +1,347 @@
+"""Claim: the network that ships, fine-tuned, and the recogniser together know people, old and new.
+
+Printed beside one another in the same run: the fine-tuned ResNet alone, the recogniser alone and
+both fused; the ResNet from the bundled backbone, the same from random weights, and by the recipe of
+transformers' image-classification example (decode, random crop and flip face by face, plain
+cross-entropy). Then people who were in no training, enrolled with 20 photos; what training costs a
+face; and what it costs to train on, when one person is new.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bench_choice import DATA, Person, people_of, read
+from PIL import Image
+from rich.console import Console
+from rich.table import Column, Table
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import Trainer, TrainingArguments, set_seed
+
+from twin_matcher_dagster.faces.recogniser import template_of
+from twin_matcher_dagster.recognition.backbone import (
+    BUNDLED,
+    SMALL,
+    image_processor,
+    load_backbone,
+)
+from twin_matcher_dagster.recognition.embedding import Embedder
+from twin_matcher_dagster.recognition.evaluation import ranks
+from twin_matcher_dagster.recognition.fusion import fit, pairs_of
+from twin_matcher_dagster.recognition.index import COMPONENTS, FaceIndex
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.recognition.training import LabelledFaces, TrainingPlan, fine_tune
+from twin_matcher_dagster.recognition.training import start as start_of
+
+TRAIN, VALIDATION, ENROLLED, NEW = 85, 10, 20, 5
+POOL = 250
+CONSOLE = Console(width=110)
+PLAN = TrainingPlan(backbone=BUNDLED)
+
+
+@dataclass(frozen=True)
+class Split:
+    """People's photos for training, for fitting the fusion, and for the test."""
+
+    train: dict[str, Person]
+    validation: dict[str, Person]
+    test: dict[str, Person]
+
+    @classmethod
+    def of(cls, pool: dict[str, Person], probes: dict[str, Person]) -> Split:
+        """At most 85 photos to train on, and the next 10, or a tenth, to validate."""
+        train, validation = {}, {}
+        for who, person in pool.items():
+            held = min(VALIDATION, len(person.crops) // 10)
+            validation[who] = part(person, 0, held)
+            train[who] = part(person, held, held + TRAIN)
+        return cls(train, validation, {who: one for who, one in probes.items() if who in pool})
+
+
+def part(person: Person, first: int, last: int) -> Person:
+    return Person(
+        person.vectors[first:last],
+        person.crops[first:last],
+        person.angles[first:last],
+        person.sharpness[first:last],
+    )
+
+
+def labelled(people: dict[str, Person], classes: Sequence[str]) -> LabelledFaces:
+    """All photos of these people, with the recogniser's vectors."""
+    own = [who for who in classes if who in people]
+    return LabelledFaces(
+        np.stack([crop for who in own for crop in people[who].crops]),
+        np.array([classes.index(who) for who in own for _ in people[who].crops], np.int64),
+        np.concatenate([people[who].vectors for who in own]),
+    )
+
+
+def trained(
+    split: Split, plan: TrainingPlan, folder: Path, learnt: Sequence[str] | None = None
+) -> float:
+    """Train on some of the people, by default on all; the seconds."""
+    learnt = learnt or list(split.train)
+    started = time.perf_counter()
+    fine_tune(
+        labelled(split.train, learnt),
+        labelled(split.validation, learnt),
+        {who: who for who in learnt},
+        plan,
+        folder,
+    )
+    return time.perf_counter() - started
+
+
+def gallery(embedder: Embedder, split: Split, new: Sequence[str]) -> FaceIndex:
+    """Everybody: learnt rows, and imprinted ones of 20 photos for who is new."""
+    rows = dict(zip(embedder.identities, embedder.rows, strict=True))
+    templates = {}
+    for who, person in split.train.items():
+        templates[who] = template_of(person.vectors[:ENROLLED] if who in new else person.vectors)
+        if who in new:
+            rows[who] = template_of(embedder(np.stack(person.crops[:ENROLLED])))
+    people = list(split.train)
+    index = FaceIndex(
+        people,
+        np.stack([rows[who] for who in people]),
+        np.stack([templates[who] for who in people]),
+        fit(np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([False, True]), COMPONENTS),
+    )
+    known = {who: one for who, one in split.validation.items() if who not in new}
+    cosines, truth = compared(index, embedder, known)
+    return replace(index, fusion=fit(*pairs_of(cosines, truth), names=COMPONENTS))
+
+
+def compared(
+    index: FaceIndex, embedder: Embedder, people: dict[str, Person]
+) -> tuple[np.ndarray, np.ndarray]:
+    faces = labelled(people, list(index.identities))
+    assert faces.teacher is not None
+    return index.cosines(embedder(faces.images), faces.teacher), faces.classes
+
+
+def rank1(index: FaceIndex, embedder: Embedder, people: dict[str, Person]) -> list[float]:
+    """Of the ResNet alone, the recogniser alone, and both."""
+    cosines, truth = compared(index, embedder, people)
+    scores = [cosines[..., 0], cosines[..., 1], index.fusion(cosines)]
+    return [float((ranks(one, truth) == 1).mean()) for one in scores]
+
+
+# --- The recipe of transformers' example ---------------------------------------------------------
+
+
+class Decoded(torch.utils.data.Dataset):
+    """JPEG to tensor, face by face: RandomResizedCrop (0.08 to 1), flip, normalise."""
+
+    def __init__(self, faces: LabelledFaces, preprocessing: Preprocessing) -> None:
+        self.data = []
+        for image in faces.images:
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, "JPEG", quality=95)
+            self.data.append(buffer.getvalue())
+        self.classes = faces.classes
+        self.preprocessing = preprocessing
+        self.random = np.random.default_rng(0)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        image = Image.open(io.BytesIO(self.data[index])).convert("RGB")
+        share, ratio = self.random.uniform(0.08, 1), np.exp(self.random.uniform(-0.29, 0.29))
+        width = min(image.width, round(image.width * (share * ratio) ** 0.5))
+        height = min(image.height, round(image.height * (share / ratio) ** 0.5))
+        left = self.random.integers(image.width - width + 1)
+        top = self.random.integers(image.height - height + 1)
+        size = self.preprocessing.size
+        box = (left, top, left + width, top + height)
+        image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+        if self.random.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        pixels = self.preprocessing(np.asarray(image)[None])[0]
+        return {"pixel_values": pixels, "labels": int(self.classes[index])}
+
+
+def stock(split: Split, plan: TrainingPlan, folder: Path) -> float:
+    """Train by the example's recipe, with our learning rate and epochs; the seconds."""
+    people = list(split.train)
+    set_seed(0)
+    processor = image_processor(plan.backbone)
+    faces = labelled(split.train, people)
+    model, _ = load_backbone(plan.backbone, {who: who for who in people})
+    rows = Decoded(faces, Preprocessing.of(processor))
+    started = time.perf_counter()
+    Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=plan.epochs,
+            per_device_train_batch_size=plan.batch_size,
+            learning_rate=plan.learning_rate,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            logging_strategy="no",
+            dataloader_pin_memory=False,
+        ),
+        train_dataset=rows,
+    ).train()
+    seconds = time.perf_counter() - started
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return seconds
+
+
+# --- Tables --------------------------------------------------------------------------------------
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f}%"
+
+
+def right(*names: str) -> list[Column]:
+    return [Column(name, justify="right") for name in names]
+
+
+def known_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
+    """The same network three ways, and what the recogniser adds."""
+    columns = right("minutes", "ResNet alone", "recogniser alone", "fused")
+    table = Table("training", *columns, title=f"{len(split.train)} known people, rank-1")
+    ways: dict[str, Callable[[Path], float]] = {
+        "from the bundled backbone": lambda f: trained(split, plan, f),
+        "from random weights": lambda f: trained(split, replace(plan, backbone=SMALL), f),
+        "transformers' example, bundled": lambda f: stock(split, plan, f),
+    }
+    for number, (name, train) in enumerate(ways.items()):
+        folder = home / f"known{number}"
+        seconds = train(folder)
+        embedder = Embedder(folder)
+        figures = rank1(gallery(embedder, split, []), embedder, split.test)
+        table.add_row(name, f"{seconds / 60:.1f}", *map(percent, figures))
+    return table
+
+
+def new_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
+    """Five people whom no training saw, enrolled with 20 photos each."""
+    people = list(split.train)
+    new = [str(who) for who in np.random.default_rng(0).choice(people, NEW, replace=False)]
+    folder = home / "new"
+    trained(split, plan, folder, [who for who in people if who not in new])
+    embedder = Embedder(folder)
+    index = gallery(embedder, split, new)
+    table = Table(
+        "faces of",
+        *right("faces", "ResNet alone", "recogniser alone", "fused"),
+        title=f"{NEW} new people among all {len(people)}, rank-1",
+    )
+    parts = {
+        "everybody": split.test,
+        "new people": {who: one for who, one in split.test.items() if who in new},
+    }
+    for name, probes in parts.items():
+        faces = sum(len(one.crops) for one in probes.values())
+        table.add_row(name, str(faces), *map(percent, rank1(index, embedder, probes)))
+    return table
+
+
+def throughput(split: Split, plan: TrainingPlan, home: Path, repeats: int) -> Table:
+    """Faces a second in one epoch, both recipes in turns; and the share of the machine's rate."""
+    once = replace(plan, epochs=1)
+    faces = sum(len(one.crops) for one in split.train.values())
+    rates: dict[str, list[float]] = {"ours": [], "transformers' example": []}
+    nobody = replace(split, validation={who: part(p, 0, 1) for who, p in split.train.items()})
+    for number in range(repeats):
+        rates["ours"].append(faces / trained(nobody, once, home / f"a{number}"))
+        rates["transformers' example"].append(faces / stock(split, once, home / f"b{number}"))
+    ours, theirs = (statistics.median(values) for values in rates.values())
+    floating = flops_a_face(plan, split)
+    table = Table("recipe", *right("faces/s", "GFLOP/s", "of the rate of a matrix product"))
+    rate = matrix_rate()
+    for name, value in (("ours", ours), ("transformers' example", theirs)):
+        reached = value * floating
+        table.add_row(name, f"{value:.0f}", f"{reached / 1e9:.0f}", percent(reached / rate))
+    table.title = f"Training throughput: {ours / theirs:.2f} times the example's"
+    return table
+
+
+def flops_a_face(plan: TrainingPlan, split: Split) -> float:
+    """Floating-point operations of a step, a face: forward and backward."""
+    few = labelled({who: part(one, 0, 1) for who, one in split.train.items()}, list(split.train))
+    preprocessing = Preprocessing.of(image_processor(plan.backbone))
+    net = start_of(few, {who: who for who in split.train}, plan, preprocessing)
+    net.train()
+    with FlopCounterMode(display=False) as counter:
+        net.embed(preprocessing(few.images)).sum().backward()
+    return counter.get_total_flops() / len(few)
+
+
+def matrix_rate() -> float:
+    """Floating-point operations a second of a product of two 1024 x 1024 matrices."""
+    one = torch.randn(1024, 1024)
+    seconds = []
+    for _ in range(30):
+        started = time.perf_counter()
+        one @ one
+        seconds.append(time.perf_counter() - started)
+    return 2 * 1024**3 / statistics.median(seconds)
+
+
+def one_person_more(split: Split, plan: TrainingPlan, home: Path) -> Table:
+    """All people at once, beside all but one and then that one by training on."""
+    from twin_matcher_dagster.defs.training.starting import refining
+
+    people = list(split.train)
+    before, full, more = home / "before", home / "full", home / "more"
+    trained(split, plan, before, people[1:])
+    seconds = trained(split, plan, full)
+    refined = trained(split, replace(refining(plan), backbone=str(before)), more)
+    table = Table(
+        "training",
+        *right("minutes", "ResNet alone", "fused"),
+        title=f"One person more: {percent(refined / seconds)} of the time of a full training",
+    )
+    for name, folder, time_ in (("everybody anew", full, seconds), ("trained on", more, refined)):
+        embedder = Embedder(folder)
+        alone, _, fused = rank1(gallery(embedder, split, []), embedder, split.test)
+        table.add_row(name, f"{time_ / 60:.1f}", percent(alone), percent(fused))
+    return table
+
+
+def main() -> None:
+    """Print the tables."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--epochs", type=int, default=PLAN.epochs)
+    options.add_argument(
+        "--only", choices=("known", "new", "throughput", "more"), help="one table alone"
+    )
+    arguments = options.parse_args()
+    if not DATA.is_dir():
+        CONSOLE.print("bench_model: left out, the real faces of ../shared/data are not here.")
+        return
+    plan = replace(PLAN, epochs=arguments.epochs)
+    split = Split.of(people_of(read("train", POOL)), people_of(read("test", POOL)))
+    with tempfile.TemporaryDirectory() as folder:
+        tables: dict[str, Callable[[], Table]] = {
+            "known": lambda: known_people(split, plan, Path(folder)),
+            "new": lambda: new_people(split, plan, Path(folder)),
+            "throughput": lambda: throughput(split, plan, Path(folder), 3),
+            "more": lambda: one_person_more(split, plan, Path(folder)),
+        }
+        for name, table in tables.items():
+            if arguments.only in (None, name):
+                CONSOLE.print(table())
+
+
+if __name__ == "__main__":
+    main()

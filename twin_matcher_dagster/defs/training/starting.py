@@ -1,0 +1,61 @@
+"""Where a training starts: from the backbone, from the last model, or where it was killed."""
+
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from twin_matcher_dagster.dataset import Version
+from twin_matcher_dagster.identities.schema import fingerprint
+from twin_matcher_dagster.recognition.training import TrainingPlan
+from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
+from twin_matcher_dagster.storage.models import get_model
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+REFINING_SHARE = 0.2
+"""Of the epochs and of the learning rate, where a model is trained on that knows most people."""
+
+
+def ancestor_of(store: ObjectStore, plan: TrainingPlan, dataset: Version) -> Manifest | None:
+    """The model to train on: the last one, if it is of this plan and nobody in it left since."""
+    last = ManifestLog(store, layout.log(layout.MODELS)).head()
+    members = {member.upload_id for member in dataset.members}
+    if last is None or set(last.body["uploads"]) - members:
+        return None
+    return last if last.body["plan"] == asdict(plan) else None
+
+
+def refining(plan: TrainingPlan) -> TrainingPlan:
+    """A plan for a model that knows most people already."""
+    return replace(
+        plan,
+        epochs=max(1, round(REFINING_SHARE * plan.epochs)),
+        learning_rate=REFINING_SHARE * plan.learning_rate,
+    )
+
+
+def started_from(
+    store: ObjectStore, plan: TrainingPlan, ancestor: Manifest | None, folder: Path
+) -> TrainingPlan:
+    """The plan to train by; an ancestor's files are read into the folder."""
+    if ancestor is None:
+        return plan
+    folder.mkdir()
+    get_model(store, ancestor.body["files"], folder)
+    return replace(refining(plan), backbone=str(folder))
+
+
+def checkpoints_of(settings: Settings, dataset: Version, plan: TrainingPlan, start: str) -> Path:
+    """The folder with the state of this very training, should it have been killed.
+
+    Of other trainings nothing is kept: there may be somebody in them who was erased.
+    """
+    home = settings.twin_matcher_home / "training"
+    values = {name: value for name, value in asdict(plan).items() if name != "backbone"}
+    folder = home / fingerprint(dataset.fingerprint, start, values)[:16]
+    for other in home.glob("*"):
+        if other != folder:
+            shutil.rmtree(other)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,222 @@
+"""The network while it is being trained: a classifier, a neck before its head, and a teacher.
+
+The classifier is any image classifier of `transformers` whose logits are a linear layer of its
+features. Between the two stands a neck (BNNeck, Luo et al. 2019,
+https://arxiv.org/abs/1903.07071): features are centred and scaled, and brought to length 1. That
+unit vector is the embedding. It is asked to
+
+- be near its own identity's row of the head and away from others', by a margin (CosFace, Wang et
+  al. 2018, https://arxiv.org/abs/1801.09414), and
+- tell what the reference recogniser tells of the same face (distillation, Hinton et al. 2015),
+  through a linear map that only training needs.
+
+What is saved is a plain classifier: the neck is an affine map, so it is folded into the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+
+from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
+
+NECK_FILE = "neck.safetensors"
+TEACHER_DIMENSIONS = 128
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is asked of the embedding.
+
+    Attributes:
+        margin: how much nearer than others its own row must be, a cosine.
+        scale: of cosines to logits.
+        smoothing: share of the target spread over all classes (Szegedy et al. 2016).
+        distillation: weight of the teacher's cosine beside the cross-entropy.
+    """
+
+    margin: float = 0.0
+    scale: float = 16.0
+    smoothing: float = 0.05
+    distillation: float = 2.0
+
+
+def head_of(model: Any) -> nn.Linear:
+    """The layer from features to logits.
+
+    Raises:
+        TrainingError: there is none: the logits are no linear layer of features.
+    """
+    count = model.config.num_labels
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == count]
+    if not layers:
+        raise TrainingError(
+            f"The backbone ({model.config.model_type}) has no linear classification layer. Set "
+            "BACKBONE to an image classifier that has one, such as microsoft/resnet-50."
+        )
+    return layers[-1]
+
+
+class TwinNet(nn.Module):
+    """An image classifier with a neck.
+
+    Args:
+        model: of `transformers`, with a linear head.
+        preprocessing: how faces become its input.
+        folder: where an earlier training left its neck; without one it starts as the identity.
+    """
+
+    def __init__(
+        self, model: Any, preprocessing: Preprocessing, folder: Path | None = None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.preprocessing = preprocessing
+        dimensions = self.head.in_features
+        self.neck: Any = nn.BatchNorm1d(dimensions, affine=False, eps=1e-4)
+        self.projection = nn.Linear(dimensions, TEACHER_DIMENSIONS, bias=False)
+        if folder is not None and (folder / NECK_FILE).is_file():
+            self._read_neck(folder / NECK_FILE)
+
+    def _read_neck(self, file: Path) -> None:
+        kept = load_file(file)
+        self.neck.running_mean.copy_(kept["mean"])
+        self.neck.running_var.copy_(kept["deviation"] ** 2 - self.neck.eps)
+        self.projection.weight.data.copy_(kept["projection"])
+        # Back from the folded head, see `export`.
+        self.head.weight.data *= kept["deviation"]
+
+    @property
+    def head(self) -> nn.Linear:
+        """The classifier's last layer; it is registered once, in the model."""
+        return head_of(self.model)
+
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What goes into the head: float [n, dimensions]."""
+        return features_of(self.model, self.head, pixels)
+
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Unit vectors: float [n, dimensions]."""
+        return functional.normalize(self.neck(self.features(pixels)), dim=1)
+
+    def imprint(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rows: set[int]) -> None:
+        """Give identities a row of the head: the mean of their embeddings (Qi et al. 2018).
+
+        Args:
+            batches: pixels and classes of faces.
+            rows: the classes that are to get one.
+        """
+        sums = torch.zeros_like(self.head.weight)
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            for pixels, classes in batches:
+                sums.index_add_(0, classes, self.embed(pixels).to(sums))
+            for row in rows:
+                # As long as the others: the optimizer turns a longer row more slowly.
+                self.head.weight[row] = functional.normalize(sums[row], dim=0)
+        self.train(was_training)
+
+    def export(self, folder: Path, scale: float, processor: Any) -> None:
+        """Write a standard model folder: the neck is folded into the head.
+
+        With unit rows W and z = (f - mean) / deviation, the logits are scale * W z / sqrt(d): those
+        of training, but for the length of z, which is about sqrt(d).
+        """
+        mean = self.neck.running_mean
+        deviation = (self.neck.running_var + self.neck.eps).sqrt()
+        rows = functional.normalize(self.head.weight.detach(), dim=1)
+        folded = rows * (scale / len(mean) ** 0.5) / deviation
+        with torch.no_grad():
+            self.head.weight.copy_(folded)
+            self.head.bias.copy_(-folded @ mean)
+        self.model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        tensors = {"mean": mean, "deviation": deviation, "projection": self.projection.weight}
+        save_file(
+            {k: v.detach().float().cpu().contiguous() for k, v in tensors.items()},
+            folder / NECK_FILE,
+        )
+
+
+class Learner(nn.Module):
+    """What the Trainer trains: a :class:`TwinNet`, and the mean of its recent weights.
+
+    The mean (EMA, Polyak & Juditsky 1992) is what is validated and saved. It begins quickly, so
+    that a short training is not dominated by its first steps.
+    """
+
+    def __init__(self, net: TwinNet, objective: Objective, decay: float, seed: int) -> None:
+        super().__init__()
+        self.net = net
+        self.objective = objective
+
+        def follow(mean: torch.Tensor, now: torch.Tensor, count: Any) -> torch.Tensor:
+            return mean + (now - mean) * (1 - torch.clamp((1 + count) / (10 + count), max=decay))
+
+        self.average = AveragedModel(net, avg_fn=follow, use_buffers=True)
+        self.average.requires_grad_(False)
+        self._seed = seed
+        self._generator: torch.Generator | None = None
+
+    def forward(
+        self, images: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Loss and logits of a batch.
+
+        Args:
+            images: uint8 RGB [n, height, width, 3].
+            labels: int64 [n].
+            teacher: float32 [n, 128], the reference recogniser's vectors.
+        """
+        net: Any = self.net if self.training else self.average.module
+        pixels = self.net.preprocessing(images)
+        if self.training:
+            pixels = augment(pixels, self._random(pixels.device))
+        normal = net.neck(net.features(pixels))
+        cosines = functional.linear(
+            functional.normalize(normal, dim=1), functional.normalize(net.head.weight, dim=1)
+        )
+        aim = self.objective
+        margin = aim.margin * functional.one_hot(labels, cosines.shape[1]) if self.training else 0
+        loss = functional.cross_entropy(
+            aim.scale * (cosines - margin), labels, label_smoothing=aim.smoothing
+        )
+        if teacher is not None and aim.distillation:
+            told = functional.normalize(net.projection(normal), dim=1)
+            loss = loss + aim.distillation * (1 - (told * teacher).sum(1)).mean()
+        return {"loss": loss, "logits": aim.scale * cosines}
+
+    def begin(self, seed: int) -> None:
+        """Before an epoch, which draws the same whether the ones before ran just now or not."""
+        self._seed, self._generator = seed, None
+
+    def _random(self, device: torch.device) -> torch.Generator:
+        """Where the augmentation's randomness comes from; on the device that the faces are on."""
+        if self._generator is None:
+            self._generator = torch.Generator(device).manual_seed(self._seed)
+        return self._generator
+
+    def step(self) -> None:
+        """After a step of the optimizer: take the new weights into the mean."""
+        self.average.update_parameters(self.net)
+
+
+def features_of(model: Any, head: nn.Linear, pixels: torch.Tensor) -> torch.Tensor:
+    """Run a classifier up to its head: float [n, dimensions]."""
+    caught: list[torch.Tensor] = []
+    handle = head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
+    try:
+        model(pixel_values=pixels)
+    finally:
+        handle.remove()
+    return caught[0]
