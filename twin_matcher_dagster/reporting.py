@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from twin_matcher_dagster.recognition.training import Epoch
+    from twin_matcher_dagster.recognition.curve import Epoch
 
 _BLUE = "#4f46e5"
 _MAX_BARS = 40

@@ -37,6 +37,8 @@ def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[s
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "TWIN_MATCHER_BUCKET": "first",
+        # Checkpoints and event files of trainings.
+        "TWIN_MATCHER_HOME": str(folder / "home"),
     }
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(

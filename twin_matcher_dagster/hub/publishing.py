@@ -28,6 +28,7 @@ from twin_matcher_dagster.hub.repository import CARD, File, Published, Repositor
 from twin_matcher_dagster.hub.requests import persistently
 from twin_matcher_dagster.identities.merging import ShardEntry, people_in
 from twin_matcher_dagster.identities.schema import SPLITS
+from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SMALL_BACKBONE
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -144,7 +145,7 @@ def model_files(store: ObjectStore, release: Manifest, license: str, run_id: str
     figures = ModelFigures(
         people=len(people) - len(release.body["imprinted"]),
         users=len(model.body["uploads"]),
-        backbone=_public_name(model.body["plan"]["backbone"], "small"),
+        backbone=_public_name(model.body["plan"]["backbone"], SMALL_BACKBONE, BUNDLED_BACKBONE),
         held_out=release.body["figures"]["resnet"],
         license=license,
     )
@@ -212,13 +213,13 @@ def _source_of(store: ObjectStore, version: Version) -> str:
     source = json.loads(store.get(balanced.body["raw"]))["source"]
     if source == "sample":
         return "the bundled sample, whose people are rendered and do not exist (CC0 1.0)"
-    return _public_name(source, "")
+    return _public_name(source)
 
 
-def _public_name(name: str, word: str) -> str:
+def _public_name(name: str, *words: str) -> str:
     """A word of ours or a Hub id as it is; a file or folder without its path."""
     is_hub_id = name.count("/") == 1 and not name.startswith(("/", ".", "~"))
-    return name if name == word or (is_hub_id and not Path(name).exists()) else "a local folder"
+    return name if name in words or (is_hub_id and not Path(name).exists()) else "a local folder"
 
 
 def _named(config: bytes, names: Mapping[str, str]) -> bytes:

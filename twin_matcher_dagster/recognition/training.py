@@ -16,6 +16,7 @@ from twin_matcher_dagster.recognition.backbone import (
     image_processor,
     load_backbone,
 )
+from twin_matcher_dagster.recognition.curve import Epoch, curve_of
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.recognition.sampling import sampler_weights
 
@@ -45,7 +46,7 @@ class TrainingPlan:
     """
 
     backbone: str = SMALL
-    epochs: int = 14
+    epochs: int = 8
     batch_size: int = 32
     learning_rate: float = 3e-3
     margin: float = 0.0
@@ -82,16 +83,6 @@ class LabelledFaces:
         if self.teacher is not None:
             batch["teacher"] = self.teacher[indices]
         return {name: torch.from_numpy(values) for name, values in batch.items()}
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What was measured after one epoch."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
 
 
 def fine_tune(
@@ -162,7 +153,7 @@ def fine_tune(
     trainer.train(resume_from_checkpoint=_last(checkpoints) if checkpoints else None)
     average: Any = learner.average.module
     average.cpu().export(folder, plan.scale, processor)
-    return _curve(trainer.state.log_history)
+    return curve_of(trainer.state.log_history)
 
 
 def start(
@@ -279,26 +270,9 @@ def _recorder(
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
         ) -> None:
             if ("eval_loss" if args.eval_strategy != "no" else "loss") in (logs or {}):
-                record(_curve(state.log_history)[-1])
+                record(curve_of(state.log_history)[-1])
 
     return Recorder()
-
-
-def _curve(history: Sequence[Mapping[str, Any]]) -> list[Epoch]:
-    """The epochs that a trainer logged, those before an interruption too."""
-    epochs: dict[int, dict[str, float]] = {}
-    for logs in history:
-        epochs.setdefault(round(logs["epoch"]), {}).update(logs)
-    none = float("nan")
-    return [
-        Epoch(
-            epoch=number,
-            train_loss=float(logs.get("loss", none)),
-            validation_loss=float(logs.get("eval_loss", none)),
-            validation_accuracy=float(logs.get("eval_accuracy", none)),
-        )
-        for number, logs in sorted(epochs.items())
-    ]
 
 
 def as_text(plan: TrainingPlan) -> dict[str, str]:

@@ -13,8 +13,8 @@ from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.identities.names import celebrity_id, tidy
 from twin_matcher_dagster.recognition.backbone import SMALL
+from twin_matcher_dagster.recognition.curve import Epoch
 from twin_matcher_dagster.recognition.training import (
-    Epoch,
     LabelledFaces,
     TrainingPlan,
     fine_tune,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from twin_matcher_dagster.recognition.curve import Epoch
 from twin_matcher_dagster.recognition.training import (
-    Epoch,
     LabelledFaces,
     TrainingPlan,
     fine_tune,

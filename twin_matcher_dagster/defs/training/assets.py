@@ -26,8 +26,9 @@ from twin_matcher_dagster.defs.training.starting import (
 from twin_matcher_dagster.erasure import refuse_erased_people
 from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.identities.schema import Face, Split, fingerprint
+from twin_matcher_dagster.local.environment import state_folder
+from twin_matcher_dagster.recognition.curve import Epoch
 from twin_matcher_dagster.recognition.training import (
-    Epoch,
     LabelledFaces,
     TrainingPlan,
     fine_tune,
@@ -195,7 +196,7 @@ def twin_model(
         try:
             started = started_from(store, plan, ancestor, Path(temporary) / "ancestor")
             kept = checkpoints_of(ours, dataset, started, start)
-            logs = ours.twin_matcher_home / "tensorboard" / context.run.run_id[:8]
+            logs = state_folder(ours) / "tensorboard" / context.run.run_id[:8]
             curve = fine_tune(train, validation, labels, started, folder, on_epoch, kept, logs)
         except TrainingError as error:
             raise refuse(error) from error

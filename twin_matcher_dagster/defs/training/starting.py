@@ -6,6 +6,7 @@ from pathlib import Path
 
 from twin_matcher_dagster.dataset import Version
 from twin_matcher_dagster.identities.schema import fingerprint
+from twin_matcher_dagster.local.environment import state_folder
 from twin_matcher_dagster.recognition.training import TrainingPlan
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage import layout
@@ -51,7 +52,7 @@ def checkpoints_of(settings: Settings, dataset: Version, plan: TrainingPlan, sta
 
     Of other trainings nothing is kept: there may be somebody in them who was erased.
     """
-    home = settings.twin_matcher_home / "training"
+    home = state_folder(settings) / "training"
     values = {name: value for name, value in asdict(plan).items() if name != "backbone"}
     folder = home / fingerprint(dataset.fingerprint, start, values)[:16]
     for other in home.glob("*"):
