@@ -21,7 +21,12 @@ from typing import Any
 from ulid import ULID
 
 from twin_matcher_dagster.dataset import list_of, without
-from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, UploadError
+from twin_matcher_dagster.errors import (
+    ErasureError,
+    ObjectMissingError,
+    TrainingError,
+    UploadError,
+)
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.schema import fingerprint, read_shard, write_shard
 from twin_matcher_dagster.intake import erasure_hash
@@ -214,8 +219,9 @@ def _erase_from_release(store: ObjectStore, upload_id: str) -> int:
             if _names(index, upload_id):
                 index = indexes.append(_index_without(store, index.body, upload_id))
             releases.append(_release_without(release.body, index, upload_id))
-        except ObjectMissingError:
-            # Released from an index that an erasure took away at that moment: it cannot be read.
+        except (ObjectMissingError, TrainingError):
+            # Released from an index that an erasure took away at that moment, or that an earlier
+            # version made: it cannot be read.
             whole = (one for one in entries(store, layout.RELEASES) if not _names(one, upload_id))
             before = next(whole, None)
             releases.append(before.body if before else withdrawn("it was made during an erasure"))

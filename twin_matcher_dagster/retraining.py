@@ -61,6 +61,8 @@ def due(store: ObjectStore, policy: Policy, now: datetime | None = None) -> Due:
     model = ManifestLog(store, layout.log(layout.MODELS)).head()
     if model is None:
         return Due(["there is no model yet"], {}, fingerprint("no model"))
+    if "trained_at" not in model.body:
+        return Due(["an earlier version made the model"], {}, fingerprint(model.number))
     now = now or datetime.now(timezone.utc)
     learnt = set(model.body["uploads"])
     members = {member.upload_id: member for member in dataset.members}

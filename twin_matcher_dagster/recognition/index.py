@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.fusion import Fusion
 
 COMPONENTS = ("resnet", "recogniser")
@@ -104,10 +105,19 @@ class FaceIndex:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FaceIndex:
-        """Decode what :meth:`to_bytes` made."""
+        """Decode what :meth:`to_bytes` made.
+
+        Raises:
+            TrainingError: an earlier version made it.
+        """
         from safetensors.numpy import load
 
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        if "index" not in header["__metadata__"]:
+            raise TrainingError(
+                "The index was made by an earlier version of Twin Matcher. Launch the job "
+                "`release` in the Dagster UI."
+            )
         about = json.loads(header["__metadata__"]["index"])
         tensors = load(data)
         return cls(

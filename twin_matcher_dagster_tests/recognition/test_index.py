@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
+from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.index import COMPONENTS, FaceIndex
 
@@ -124,3 +126,9 @@ def test_vectors_that_are_not_in_order_in_memory_are_written_as_they_are() -> No
         whole.identities, np.asfortranarray(whole.rows), whole.templates, whole.fusion
     )
     assert np.array_equal(FaceIndex.from_bytes(turned.to_bytes()).rows, whole.rows)
+
+
+def test_an_index_of_an_earlier_version_says_what_to_do() -> None:
+    old = save({"embeddings": np.zeros((1, 2), np.float32)}, metadata={"identities": "[]"})
+    with pytest.raises(TrainingError, match="Launch the job `release`"):
+        FaceIndex.from_bytes(old)
