@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from twin_matcher_dagster.dataset import note_verdict, read_version, update_dataset
-from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.results import commit
 from twin_matcher_dagster.faces.images import encode_jpeg
+from twin_matcher_dagster.faces_io import put_faces
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.schema import Face, Kind, write_shard
 from twin_matcher_dagster.intake import new_upload_id

@@ -20,6 +20,7 @@ import numpy as np
 
 from twin_matcher_dagster.dataset import Version
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.faces_io import pixels_of
 from twin_matcher_dagster.identities.schema import Face, Split
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.recognition.evaluation import evaluate, ranks
@@ -132,7 +133,7 @@ class Indexer:
                 own = [i for i, face in enumerate(faces) if _trains(face, who)]
                 sums[who] = sums.get(who, 0) + vectors[own].sum(0)
                 if who not in learnt:
-                    embedded = self.embedder(_pixels([faces[i] for i in own]))
+                    embedded = self.embedder(pixels_of([faces[i] for i in own]))
                     seen.setdefault(who, []).append(embedded)
             self.progress(0.5 * (number + 1) / len(shards))
         for who, total in sums.items():
@@ -163,7 +164,7 @@ class Indexer:
                 own = [i for i, face in enumerate(rows) if face.split == split]
                 faces += [rows[i] for i in own]
                 parts.append(vectors[own])
-        return Described(faces, self.embedder(_pixels(faces)), np.concatenate(parts))
+        return Described(faces, self.embedder(pixels_of(faces)), np.concatenate(parts))
 
     def calibrated(self, index: FaceIndex) -> FaceIndex:
         """The same index with a fusion fitted on the validation faces, where there are some."""
@@ -232,15 +233,6 @@ def _found(
 
 def _trains(face: Face, who: str) -> bool:
     return face.identity_id == who and face.split == "train"
-
-
-def _pixels(faces: Sequence[Face]) -> np.ndarray:
-    from twin_matcher_dagster.faces.alignment import FACE_SIZE
-    from twin_matcher_dagster.faces.images import read_image
-
-    if not faces:
-        return np.zeros((0, FACE_SIZE, FACE_SIZE, 3), np.uint8)
-    return np.stack([read_image(face.image) for face in faces])
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -9,9 +9,9 @@ from dataclasses import asdict
 import numpy as np
 
 from twin_matcher_dagster.dataset import Version, note_verdict, read_version, update_dataset
-from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.results import commit
 from twin_matcher_dagster.faces.images import encode_jpeg
+from twin_matcher_dagster.faces_io import put_faces
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.identities.schema import Face, Kind, Split, fingerprint, write_shard
 from twin_matcher_dagster.intake import Consent, submit

@@ -24,9 +24,9 @@ from twin_matcher_dagster.defs.celebrities.checks import (
 )
 from twin_matcher_dagster.defs.celebrities.leaks import photos_in_two_splits
 from twin_matcher_dagster.defs.celebrities.looking import Looked, look_at
-from twin_matcher_dagster.defs.faces_io import faces_of, put_faces
 from twin_matcher_dagster.errors import ReviewError
 from twin_matcher_dagster.faces.images import encode_jpeg, encode_png, read_image
+from twin_matcher_dagster.faces_io import faces_of, put_faces
 from twin_matcher_dagster.identities.cleaning import (
     LOOKS_LIKE,
     NEAR_DUPLICATE,

@@ -10,8 +10,8 @@ import pytest
 
 from twin_matcher_dagster.dataset import read_version
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.faces_io import faces_of
 from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.faces_io import faces_of
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.intake import Consent, submit
 from twin_matcher_dagster.local.demo import Story

@@ -14,9 +14,9 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.celebrities.looking import candidates, look_at
 from twin_matcher_dagster.defs.celebrities.pictures import metadata_of
-from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of
+from twin_matcher_dagster.faces_io import put_faces
 from twin_matcher_dagster.identities.balancing import (
     BalancePlan,
     BalanceReport,

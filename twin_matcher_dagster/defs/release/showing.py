@@ -8,7 +8,7 @@ import numpy as np
 
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.dataset import Version
-from twin_matcher_dagster.defs.faces_io import pixels_of
+from twin_matcher_dagster.faces_io import pixels_of
 from twin_matcher_dagster.identities.schema import Face
 from twin_matcher_dagster.indexing import FUSED, Measured
 from twin_matcher_dagster.recognition.fusion import Fusion

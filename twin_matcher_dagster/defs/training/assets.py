@@ -14,7 +14,6 @@ from twin_matcher_dagster import reporting
 from twin_matcher_dagster.dataset import Version, read_version, update_dataset
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.faces_io import pixels_of
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, refuse
 from twin_matcher_dagster.defs.training.starting import (
@@ -25,6 +24,7 @@ from twin_matcher_dagster.defs.training.starting import (
 )
 from twin_matcher_dagster.erasure import refuse_erased_people
 from twin_matcher_dagster.errors import ErasureError, TrainingError
+from twin_matcher_dagster.faces_io import pixels_of
 from twin_matcher_dagster.identities.schema import Face, Split, fingerprint
 from twin_matcher_dagster.local.environment import state_folder
 from twin_matcher_dagster.recognition.curve import Epoch

@@ -12,13 +12,13 @@ from pydantic import Field
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.dataset import note_verdict
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.faces_io import put_faces
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of, refuse
 from twin_matcher_dagster.defs.uploads.known_people import KnownPeople
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.erasure import sweep
 from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.faces_io import put_faces
 from twin_matcher_dagster.identities.known import (
     Resemblance,
     encode_template,

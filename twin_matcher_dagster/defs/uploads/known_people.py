@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from twin_matcher_dagster.defs.faces_io import faces_of, pixels_of
 from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.faces_io import faces_of, pixels_of
 from twin_matcher_dagster.identities.known import decode_template
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.intake import clean_name
