@@ -172,8 +172,8 @@ def with_training(pool: dict[str, Person], probes: dict[str, Person], table: Tab
                     train, nobody, {who: who for who in pool}, TrainingPlan(seed=seed), folder
                 )
                 embedder = Embedder(folder)
-                _, probabilities = embedder(images)
-            hit = np.array(embedder.identities)[probabilities.argmax(1)] == truth
+                scores = embedder(images) @ embedder.rows.T
+            hit = np.array(embedder.identities)[scores.argmax(1)] == truth
             right.append(float(hit.mean()))
             right_turned.append(float(hit[turned].mean()))
         table.add_row(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -106,6 +106,14 @@ class Version:
     def shards(self) -> tuple[ShardEntry, ...]:
         """All shards: the celebrities', then one an upload."""
         return (*self.celebrities, *(member.shard for member in self.members))
+
+    def shards_of(self, people: Collection[str]) -> list[ShardEntry]:
+        """The shards in which there are faces of these identities to learn from."""
+        return [
+            shard
+            for shard in self.shards
+            if any(one.faces.get("train") and one.identity_id in people for one in shard.identities)
+        ]
 
     @cached_property
     def identities(self) -> list[Identity]:

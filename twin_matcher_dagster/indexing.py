@@ -20,6 +20,7 @@ import numpy as np
 
 from twin_matcher_dagster.dataset import Version
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.faces.recogniser import template_of
 from twin_matcher_dagster.faces_io import pixels_of
 from twin_matcher_dagster.identities.schema import Face, Split
 from twin_matcher_dagster.recognition.embedding import Embedder
@@ -117,13 +118,9 @@ class Indexer:
         have = set(known.identities) if known else set()
         rows: dict[str, np.ndarray] = {}
         templates: dict[str, np.ndarray] = {}
-        shards = [
-            shard
-            for shard in self.dataset.shards
-            if any(
-                one.faces.get("train") and one.identity_id not in have for one in shard.identities
-            )
-        ]
+        shards = self.dataset.shards_of(
+            {person.identity_id for person in self.dataset.identities} - have
+        )
         learnt = dict(zip(self.embedder.identities, self.embedder.rows, strict=True))
         sums: dict[str, np.ndarray] = {}
         seen: dict[str, list[np.ndarray]] = {}
@@ -137,8 +134,8 @@ class Indexer:
                     seen.setdefault(who, []).append(embedded)
             self.progress(0.5 * (number + 1) / len(shards))
         for who, total in sums.items():
-            templates[who] = _unit(total)
-            rows[who] = learnt[who] if who in learnt else _unit(np.concatenate(seen[who]).sum(0))
+            templates[who] = template_of(total[None])
+            rows[who] = learnt[who] if who in learnt else template_of(np.concatenate(seen[who]))
         if known:
             rows |= dict(zip(known.identities, known.rows, strict=True))
             templates |= dict(zip(known.identities, known.templates, strict=True))
@@ -233,7 +230,3 @@ def _found(
 
 def _trains(face: Face, who: str) -> bool:
     return face.identity_id == who and face.split == "train"
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)

@@ -8,7 +8,8 @@ unit vector is the embedding. It is asked to
 - be near its own identity's row of the head and away from others', by a margin (CosFace, Wang et
   al. 2018, https://arxiv.org/abs/1801.09414), and
 - tell what the reference recogniser tells of the same face (distillation, Hinton et al. 2015),
-  through a linear map that only training needs.
+  through a linear map that only training needs. What the recogniser says of all faces alike is
+  taken off first: it tells nobody from anybody, and centred features cannot say it.
 
 What is saved is a plain classifier: the neck is an affine map, so it is folded into the head.
 """
@@ -155,10 +156,31 @@ class Learner(nn.Module):
     that a short training is not dominated by its first steps.
     """
 
-    def __init__(self, net: TwinNet, objective: Objective, decay: float, seed: int) -> None:
+    centre: torch.Tensor
+
+    def __init__(
+        self,
+        net: TwinNet,
+        objective: Objective,
+        decay: float,
+        seed: int,
+        centre: torch.Tensor | None = None,
+    ) -> None:
+        """Make one.
+
+        Args:
+            net: what is trained.
+            objective: what is asked of it.
+            decay: of the mean of weights, 0 to 1.
+            seed: of the augmentation.
+            centre: float32 [128], the mean of the recogniser's vectors; none where there are none.
+        """
         super().__init__()
         self.net = net
         self.objective = objective
+        self.register_buffer(
+            "centre", torch.zeros(TEACHER_DIMENSIONS) if centre is None else centre
+        )
 
         def follow(mean: torch.Tensor, now: torch.Tensor, count: Any) -> torch.Tensor:
             return mean + (now - mean) * (1 - torch.clamp((1 + count) / (10 + count), max=decay))
@@ -193,7 +215,8 @@ class Learner(nn.Module):
         )
         if teacher is not None and aim.distillation:
             told = functional.normalize(net.projection(normal), dim=1)
-            loss = loss + aim.distillation * (1 - (told * teacher).sum(1)).mean()
+            meant = functional.normalize(teacher - self.centre, dim=1)
+            loss = loss + aim.distillation * (1 - (told * meant).sum(1)).mean()
         return {"loss": loss, "logits": aim.scale * cosines}
 
     def begin(self, seed: int) -> None:

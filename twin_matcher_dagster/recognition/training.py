@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ class TrainingPlan:
         margin, scale, label_smoothing, distillation: see :class:`~.network.Objective`.
         ema: of the mean of weights that is validated and saved, 0 to 1: how slowly it follows.
         patience: epochs without a better validation accuracy after which training ends; None to
-            see the schedule through.
+            see the schedule through. It needs checkpoints, to go back to the best one.
         seed: fixes initial weights, order and augmentation.
     """
 
@@ -112,7 +112,10 @@ def fine_tune(
 
     Raises:
         TrainingError: fewer than two identities, or a backbone that cannot be loaded.
+        ValueError: a plan with patience, and no place for checkpoints.
     """
+    if plan.patience and not checkpoints:
+        raise ValueError("A plan with patience needs a folder for checkpoints.")
     if len(labels) < 2 or len(set(train.classes.tolist())) < 2:
         raise TrainingError(
             f"The training split has {len(set(train.classes.tolist()))} identities, at least 2 are "
@@ -131,7 +134,8 @@ def fine_tune(
     train, validation = (_shrunk(faces, preprocessing) for faces in (train, validation))
     net = start(train, labels, plan, preprocessing)
     aim = Objective(plan.margin, plan.scale, plan.label_smoothing, plan.distillation)
-    learner = Learner(net, aim, plan.ema, plan.seed)
+    centre = None if train.teacher is None else torch.from_numpy(train.teacher.mean(0))
+    learner = Learner(net, aim, plan.ema, plan.seed, centre)
     order = torch.Generator()
     trainer = _balanced_trainer(train, order)(
         model=learner,
@@ -148,7 +152,7 @@ def fine_tune(
         from transformers.integrations import TensorBoardCallback
 
         trainer.add_callback(TensorBoardCallback(SummaryWriter(str(logs))))
-    if plan.patience and checkpoints and len(validation):
+    if plan.patience and len(validation):
         trainer.add_callback(EarlyStoppingCallback(plan.patience))
     trainer.train(resume_from_checkpoint=_last(checkpoints) if checkpoints else None)
     average: Any = learner.average.module
@@ -204,7 +208,7 @@ def _arguments(
 
     # BatchNorm's running statistics follow over some ten steps: a small set gets smaller batches.
     batch_size = max(2, min(plan.batch_size, max(8, train // MIN_STEPS)))
-    best = bool(plan.patience and checkpoints and validation)
+    best = bool(plan.patience and validation)
     return TrainingArguments(
         output_dir=str(checkpoints or folder),
         num_train_epochs=plan.epochs,
@@ -273,8 +277,3 @@ def _recorder(
                 record(curve_of(state.log_history)[-1])
 
     return Recorder()
-
-
-def as_text(plan: TrainingPlan) -> dict[str, str]:
-    """A plan as text, for fingerprints and reports."""
-    return {name: str(value) for name, value in asdict(plan).items()}

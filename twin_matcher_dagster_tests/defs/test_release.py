@@ -200,3 +200,14 @@ def test_no_way_back_to_somebody_who_was_erased(world: World) -> None:
     with pytest.raises(ErasureError, match="1 uploads were erased"):
         roll_back(world.store, world.after.number)
     assert world.head(layout.RELEASES).number == newest
+
+
+def test_an_index_of_somebody_who_was_erased_waits_for_the_next(world: World) -> None:
+    """It is no failure: whoever erases does not have to look into red runs."""
+    put_tombstone(world.store, world.upload_id, timedelta(days=1))
+    assert world.upload_id in world.head(layout.INDEXES).body["uploads"]
+    newest = world.head(layout.RELEASES).number
+    result = materialize(world.instance, [keys.PRODUCTION_RELEASE])
+    assert result.success
+    assert not result.asset_materializations_for_node(keys.PRODUCTION_RELEASE)
+    assert world.head(layout.RELEASES).number == newest

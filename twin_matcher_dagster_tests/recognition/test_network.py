@@ -167,6 +167,16 @@ def test_the_teacher_counts_as_its_weight_says(net: TwinNet) -> None:
     assert loss[4.0] == pytest.approx(4 * float(away), abs=1e-4)
 
 
+def test_what_the_teacher_says_of_everybody_does_not_count(net: TwinNet) -> None:
+    teacher = functional.normalize(torch.randn(len(IMAGES), 128), dim=1)
+    of_all = torch.randn(128)
+    told = []
+    for vectors, centre in ((teacher, None), (teacher + of_all, of_all)):
+        learner = Learner(net, Objective(), decay=0.9, seed=0, centre=centre).eval()
+        told.append(float(learner(IMAGES, CLASSES, vectors)["loss"]))
+    assert told[0] == pytest.approx(told[1], abs=1e-4)
+
+
 def test_the_seed_of_an_epoch_fixes_what_is_drawn(net: TwinNet) -> None:
     learner = Learner(net, Objective(), decay=0.9, seed=0).train()
 

@@ -33,7 +33,6 @@ from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.recognition.training import (
     LabelledFaces,
     TrainingPlan,
-    as_text,
     fine_tune,
     start,
 )
@@ -376,12 +375,12 @@ def test_patience_ends_it_with_the_best_weights(tiny: str, tmp_path: Path) -> No
     assert right.mean() == pytest.approx(max(accuracies))
 
 
+def test_patience_without_checkpoints_is_refused(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="checkpoints"):
+        fine_tune(FACES, OTHERS, PEOPLE, replace(plan_of(tiny), patience=3), tmp_path / "model")
+
+
 def test_an_unknown_backbone_is_refused(people: People, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="Set BACKBONE to"):
         fine_tune(*people, LABELS, replace(QUICK, backbone="no-one/nothing"), tmp_path / "model")
     assert not (tmp_path / "model").exists()
-
-
-def test_a_plan_is_text_for_a_fingerprint() -> None:
-    assert as_text(QUICK)["epochs"] == "1"
-    assert as_text(QUICK) != as_text(replace(QUICK, learning_rate=1e-3))

@@ -1,6 +1,7 @@
 """face_index and production_release: what the pages search, and the one manifest they read."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
 
@@ -21,13 +22,14 @@ from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsRes
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of, refuse
 from twin_matcher_dagster.erasure import refuse_erased_people, sweep
 from twin_matcher_dagster.errors import ErasureError, TrainingError
-from twin_matcher_dagster.identities.schema import fingerprint, write_shard
+from twin_matcher_dagster.identities.schema import fingerprint, read_shard, write_shard
 from twin_matcher_dagster.indexing import Indexer
 from twin_matcher_dagster.recognition.index import FaceIndex
 from twin_matcher_dagster.retention import purge_models
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.models import put_file
+from twin_matcher_dagster.storage.tombstones import erased_uploads
 
 
 class ReleaseConfig(dg.Config):
@@ -73,7 +75,8 @@ def face_index(
         # What was measured of this model stands; only who is new is looked at.
         index = indexer.gallery(FaceIndex.from_bytes(store.get(before.body["index"])))
         figures, answers = before.body["figures"], before.body["answers"]
-        typical = portraits_of(store, dataset, index, recogniser)
+        known = read_shard(store.get(before.body["portraits"]))
+        typical = portraits_of(store, dataset, index, recogniser, list(known))
     else:
         index = indexer.calibrated(indexer.gallery(None))
         typical = portraits_of(store, dataset, index, recogniser)
@@ -128,14 +131,15 @@ def face_index(
     kinds={"s3"},
     owners=[keys.OWNER],
     code_version="2",
+    output_required=False,  # it may have to wait for the next model
     automation_condition=when_inputs_change(),
     description="One manifest that names data set, model and index together. The prediction page "
     "reads the newest and nothing else. A model that is worse than the released one is refused; to "
     'release it all the same, materialize with the configuration `override: "why"`.',
 )
 def production_release(
-    config: ReleaseConfig, object_store: ObjectStoreResource
-) -> dg.MaterializeResult:
+    context: dg.AssetExecutionContext, config: ReleaseConfig, object_store: ObjectStoreResource
+) -> Iterator[dg.MaterializeResult]:
     """Put what passed the checks into production."""
     store = object_store.open()
     index = head_of(store, layout.INDEXES, keys.FACE_INDEX)
@@ -143,6 +147,11 @@ def production_release(
     dataset = read_version(store, index.body["dataset"])
     if index.body["model_fingerprint"] != model.fingerprint:
         raise refuse(TrainingError("The index is of a model that is gone: make face_index again."))
+    in_it = {*index.body["uploads"], *model.body["uploads"]}
+    if in_it & set(erased_uploads(store)):
+        # No failure: the training without them is on its way, and its index brings this step back.
+        context.log.info("Nothing is released: the model learnt from somebody who was erased.")
+        return
     against = compared(store, index.body)
     if against.get("worse") and not config.override:
         raise refuse(TrainingError(f"{reason(against)} To release it all the same: override."))
@@ -164,7 +173,6 @@ def production_release(
         "against": against,
         "override": config.override,
     }
-    in_it = {*index.body["uploads"], *model.body["uploads"]}
     try:
         refuse_erased_people(store, in_it)
         release = commit(store, layout.RELEASES, body)
@@ -173,7 +181,7 @@ def production_release(
         sweep(store, in_it)
         raise refuse(error) from error
     purge_models(store)  # now that another one is in production
-    return materialized(
+    yield materialized(
         release,
         len(people),
         {

@@ -24,21 +24,31 @@ _SHOWN = ("rank1", "rank5", "rank1_lowest", "eer", "tar_at_far_1e2", "dir_at_far
 
 
 def portraits_of(
-    store: ObjectStore, dataset: Version, index: FaceIndex, recogniser: str
+    store: ObjectStore,
+    dataset: Version,
+    index: FaceIndex,
+    recogniser: str,
+    known: Sequence[Face] = (),
 ) -> list[Face]:
-    """The faces of each identity that are most like its template, the most typical first."""
+    """The faces of each identity that are most like its template, the most typical first.
+
+    Who has some already, ``known``, keeps them: only the shards of others are read.
+    """
+    typical: dict[str, list[Face]] = {}
+    for face in known:
+        typical.setdefault(face.identity_id, []).append(face)
     template = dict(zip(index.identities, index.templates, strict=True))
-    typical: dict[str, list[tuple[float, Face]]] = {}
-    for shard in dataset.shards:
-        if not any(person.faces.get("train") for person in shard.identities):
-            continue
+    missing = set(template) - set(typical)
+    best: dict[str, list[tuple[float, Face]]] = {who: [] for who in missing}
+    for shard in dataset.shards_of(missing):
         for face, vector in zip(*read_with_vectors(store, shard, recogniser), strict=True):
-            if face.split == "train" and face.identity_id in template:
-                best = typical.setdefault(face.identity_id, [])
-                best.append((float(vector @ template[face.identity_id]), face))
-                best.sort(key=lambda scored: -scored[0])
-                del best[PORTRAITS:]
-    return [face for who in index.identities for _, face in typical.get(who, [])]
+            if face.split == "train" and face.identity_id in missing:
+                scored = best[face.identity_id]
+                scored.append((float(vector @ template[face.identity_id]), face))
+                scored.sort(key=lambda one: -one[0])
+                del scored[PORTRAITS:]
+    typical |= {who: [face for _, face in scored] for who, scored in best.items()}
+    return [face for who in index.identities for face in typical[who]]
 
 
 def weights_of(fusion: Fusion) -> dict[str, float]:
