@@ -103,8 +103,8 @@ sample: $(CAST)/.venv/installed ## Render the bundled sample anew (half an hour 
 sample-report: $(CAST)/.venv/installed ## Measure the bundled sample: faces found, people told apart.
 	@$(CAST_BIN)/python $(CAST)/report.py $(if $(REAL),--real $(REAL))
 
-pretrain: $(CAST)/.venv/installed $(VENV)/installed ## Make the bundled backbone anew (hours on 2 cores; stop and start it at will).
-	$(CAST_BIN)/python $(CAST)/build.py --random 420 --views 12
+pretrain: $(CAST)/.venv/installed $(VENV)/installed ## Make the bundled backbone anew (two hours on 2 cores; stop and start it at will).
+	$(CAST_BIN)/python $(CAST)/build.py --random 162 --views 12
 	$(BIN)/python tools/pretrain/pretrain.py --renders $(CAST)/work/renders
 
 clean: ## Forget the local state: objects, releases, Dagster's history. Keeps .venv.

@@ -89,8 +89,13 @@ WAYS: dict[str, Way] = {
 
 
 def read(name: str, at_most: int) -> list[Looked]:
-    """The cleaned faces of one file, at most so many raw images an identity."""
-    raw = parquet.read_table(DATA / f"{name}.parquet").to_pylist()
+    """The cleaned faces of one file of celebrities, at most so many raw images an identity."""
+    return cleaned(look(DATA / f"{name}.parquet", at_most))
+
+
+def look(path: Path, at_most: int) -> list[Looked]:
+    """The images of a file, drawn by lot, at most so many an identity."""
+    raw = parquet.read_table(path).to_pylist()
     order = np.random.default_rng(0).permutation(len(raw))
     taken: dict[str, int] = {}
     rows = []
@@ -98,8 +103,12 @@ def read(name: str, at_most: int) -> list[Looked]:
         label = tidy(raw[i]["label"])
         taken[label] = taken.get(label, 0) + 1
         if taken[label] <= at_most:
-            rows.append(RawFace(raw[i]["image"]["bytes"], label, name))
-    looked = look_at(rows)
+            rows.append(RawFace(raw[i]["image"]["bytes"], label, path.stem))
+    return look_at(rows)
+
+
+def cleaned(looked: list[Looked]) -> list[Looked]:
+    """Those that cleaning finds nothing wrong with."""
     wrong = {(one.image, one.identity_id) for one in find_errors([one.seen for one in looked])}
     return [
         one
