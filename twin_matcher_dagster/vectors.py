@@ -40,6 +40,7 @@ def read_with_vectors(
     Returns:
         The faces, and float32 [n, 128], unit vectors.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
     faces = list(read_shard(store.get(shard.key)))
@@ -49,8 +50,8 @@ def read_with_vectors(
         kept = load(store.get(key))
         if name in kept and len(kept[name]) == len(faces):
             return faces, kept[name]
-    except ObjectMissingError:
-        pass
+    except (ObjectMissingError, SafetensorError):
+        pass  # not asked yet, or damaged
     vectors = _ask(faces, recogniser)
     store.overwrite(key, save({name: vectors}), "application/octet-stream")
     # A person who was erased meanwhile: the tombstone came before the folder was emptied.

@@ -64,6 +64,17 @@ def test_it_is_asked_once(world: World) -> None:
     assert key.startswith(f"{layout.user(upload_id)}/shards/")
 
 
+def test_what_is_damaged_is_asked_again(world: World) -> None:
+    update_dataset(world.store)
+    shard = read_version(world.store).shards[0]
+    _, first = read_with_vectors(world.store, shard, "bundled")
+    kept = world.store.get(beside(shard.key))
+    world.store.overwrite(beside(shard.key), kept[: len(kept) // 2], "application/octet-stream")
+    _, again = read_with_vectors(world.store, shard, "bundled")
+    assert np.array_equal(first, again)
+    assert world.store.get(beside(shard.key)) == kept
+
+
 def test_another_recogniser_is_asked_anew(world: World) -> None:
     """The same network under another name: who it is decides, not what it would say."""
     update_dataset(world.store)

@@ -31,10 +31,12 @@ class Embedder:
         from transformers import AutoImageProcessor, AutoModelForImageClassification
         from transformers.utils.logging import disable_progress_bar
 
-        from twin_matcher_dagster.recognition.network import TwinNet
+        from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
 
         disable_progress_bar()
         try:
+            if not (folder / NECK_FILE).is_file():
+                raise FileNotFoundError(f"{NECK_FILE} is missing")
             model = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True)
             processor = AutoImageProcessor.from_pretrained(folder)
             model = model.float().to(memory_format=torch.channels_last)

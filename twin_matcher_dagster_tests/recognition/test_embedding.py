@@ -83,13 +83,15 @@ def test_a_person_is_nearer_to_himself(embedder: Embedder, people: People) -> No
 def test_more_than_ten_classes_stay_in_order(tmp_path: Path) -> None:
     """As text, 10 would come before 2."""
     labels = {f"c-{number}": "Ana" for number in range(23)}
-    load_backbone(SMALL, labels)[0].save_pretrained(tmp_path)
-    image_processor(SMALL).save_pretrained(tmp_path)
+    processor = image_processor(SMALL)
+    net = TwinNet(load_backbone(SMALL, labels)[0], Preprocessing.of(processor))
+    net.export(tmp_path, 16.0, processor)
     assert Embedder(tmp_path).identities == list(labels)
 
 
 @pytest.mark.parametrize(
-    "missing", ["config.json", "model.safetensors", "preprocessor_config.json"]
+    "missing",
+    ["config.json", "model.safetensors", "preprocessor_config.json", "neck.safetensors"],
 )
 def test_half_a_model_is_refused(trained: Trained, tmp_path: Path, missing: str) -> None:
     folder = tmp_path / "model"
