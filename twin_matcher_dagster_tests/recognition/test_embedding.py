@@ -13,6 +13,8 @@ from transformers import ConvNextImageProcessorPil, ResNetForImageClassification
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.backbone import SMALL, image_processor, load_backbone
 from twin_matcher_dagster.recognition.embedding import BATCH, Embedder
+from twin_matcher_dagster.recognition.network import TwinNet
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.recognition.training import LabelledFaces
 from twin_matcher_dagster_tests.recognition.conftest import LABELS, Trained
 
