@@ -48,7 +48,7 @@ class Objective:
     margin: float = 0.0
     scale: float = 16.0
     smoothing: float = 0.05
-    distillation: float = 2.0
+    distillation: float = 6.0
 
 
 def head_of(model: Any) -> nn.Linear:

@@ -52,7 +52,7 @@ class TrainingPlan:
     margin: float = 0.0
     scale: float = 16.0
     label_smoothing: float = 0.05
-    distillation: float = 2.0
+    distillation: float = 6.0
     ema: float = 0.99
     patience: int | None = None
     seed: int = 0
