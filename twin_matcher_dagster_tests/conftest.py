@@ -21,7 +21,16 @@ from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.graph import run_graph, upload_story
 
+# Several workers share the cores: threads of all of them on every core wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: the other worker does everything else meanwhile."""
+    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +117,7 @@ def released(_aws: None, small_source: Path, story: Story) -> ObjectStore:
     with pytest.MonkeyPatch.context() as patch:
         store = new_bucket(patch)
         patch.setenv("RAW_FACES", str(small_source))
-        patch.setenv("EPOCHS", "10")
+        patch.setenv("EPOCHS", "4")
         upload_id = upload_story(store, story)
         assert run_graph([upload_id]).success
     return store

@@ -64,7 +64,7 @@ def world(_aws: None, small_source: Path) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         store = new_bucket(patch)
         patch.setenv("RAW_FACES", str(small_source))
-        patch.setenv("EPOCHS", "5")
+        patch.setenv("EPOCHS", "3")
         instance = dg.DagsterInstance.ephemeral()
         assert run_graph([], instance).success
         before = ManifestLog(store, layout.log(layout.RELEASES)).head()

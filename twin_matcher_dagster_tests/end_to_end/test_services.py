@@ -43,7 +43,7 @@ class Installation:
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TWIN_MATCHER"))},
             "TWIN_MATCHER_HOME": str(home),
             "RAW_FACES": str(source),
-            "EPOCHS": "10",
+            "EPOCHS": "4",
             "S3_PORT": str(s3_port),
             "DAGSTER_PORT": str(dagster_port),
             "UPLOAD_PORT": str(upload_port),
