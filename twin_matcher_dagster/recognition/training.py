@@ -46,7 +46,7 @@ class TrainingPlan:
     """
 
     backbone: str = SMALL
-    epochs: int = 8
+    epochs: int = 12
     batch_size: int = 32
     learning_rate: float = 3e-3
     margin: float = 0.0
