@@ -215,9 +215,9 @@ def test_two_people_with_one_face_cannot_be_told_apart(tiny: str, tmp_path: Path
 def test_two_thousand_people_with_a_face_or_two_each(tiny: str, tmp_path: Path) -> None:
     people = {f"c-{number}": "Name" for number in range(2000)}
     faces = part(crowd(2000, 2), 3000)
-    plan = replace(plan_of(tiny), epochs=1, batch_size=64)
+    plan = replace(plan_of(tiny), epochs=8, batch_size=64)
     curve = fine_tune(faces, part(crowd(2000, 1, seed=2), 400), people, plan, tmp_path / "model")
-    assert curve[0].validation_accuracy > 5 / len(people)
+    assert curve[-1].validation_accuracy > 20 / len(people)
     embedder = Embedder(tmp_path / "model")
     assert embedder.identities == list(people)
     assert embedder.rows.shape == (2000, 16)
@@ -250,9 +250,9 @@ def test_any_backbone_with_a_linear_head_will_do(
 ) -> None:
     torch.manual_seed(0)
     make(tmp_path / "backbone")
-    plan = replace(plan_of(str(tmp_path / "backbone")), epochs=8)
+    plan = replace(plan_of(str(tmp_path / "backbone")), epochs=16)
     curve = fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "model")
-    assert curve[-1].validation_accuracy > 1.5 / len(PEOPLE)
+    assert curve[-1].validation_accuracy > 2 / len(PEOPLE)
     right = np.array(said(tmp_path / "model", OTHERS.images)) == [
         f"c-{number}" for number in OTHERS.classes
     ]
