@@ -227,16 +227,12 @@ def known_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
     """The same network three ways, and what the recogniser adds."""
     columns = right("minutes", "ResNet alone", "recogniser alone", "fused")
     table = Table("training", *columns, title=f"{len(split.train)} known people, rank-1")
-    ways: dict[str, Callable[[Path], float]] = {
-        "from the bundled backbone": lambda f: trained(split, plan, f),
-        "from random weights": lambda f: trained(split, replace(plan, backbone=SMALL), f),
-    }
-    for number, (name, train) in enumerate(ways.items()):
-        folder = home / f"known{number}"
-        seconds = train(folder)
+    for name, backbone in (("the bundled backbone", BUNDLED), ("random weights", SMALL)):
+        folder = home / f"known-{backbone}"
+        seconds = trained(split, replace(plan, backbone=backbone), folder)
         embedder = Embedder(folder)
         figures = rank1(gallery(embedder, split, []), embedder, split.test)
-        table.add_row(name, f"{seconds / 60:.1f}", *map(percent, figures))
+        table.add_row(f"from {name}", f"{seconds / 60:.1f}", *map(percent, figures))
     seconds, found = stock(split, plan, home / "stock")
     table.add_row("transformers' example, bundled", f"{seconds / 60:.1f}", percent(found), "", "")
     return table
@@ -275,28 +271,30 @@ def dirty_people(plan: TrainingPlan, home: Path) -> Table:
         title="A dirty collection, rank-1",
     )
 
-    def row(name: str, some: list[Looked], learn: bool) -> None:
+    def parted(some: list[Looked]) -> tuple[dict[str, Person], dict[str, Person]]:
         known, probes = (
             people_of([one for one in some if (one.seen.image in asked) is side])
             for side in (False, True)
         )
-        split = Split.of(known, probes)
-        if learn:
-            trained(split, plan, home / "dirty")
-            embedder = Embedder(home / "dirty")
-            figures = list(map(percent, rank1(gallery(embedder, split, []), embedder, split.test)))
-        else:
-            people = list(known)
-            templates = np.stack([template_of(known[who].vectors) for who in people])
-            faces = labelled(split.test, people)
-            assert faces.teacher is not None
-            right_ = ranks(faces.teacher @ templates.T, faces.classes) == 1
-            figures = ["", percent(float(right_.mean())), ""]
-        count = [sum(len(one.crops) for one in part.values()) for part in (known, split.test)]
+        return known, {who: one for who, one in probes.items() if who in known}
+
+    def row(name: str, known: dict[str, Person], probes: dict[str, Person], *figures: str) -> None:
+        count = [sum(len(one.crops) for one in people.values()) for people in (known, probes)]
         table.add_row(name, *map(str, count), *figures)
 
-    row("as they are", [with_vector(one) for one in looked], learn=False)
-    row("cleaned", cleaned(looked), learn=True)
+    known, probes = parted([with_vector(one) for one in looked])
+    faces = labelled(probes, list(known))
+    assert faces.teacher is not None
+    templates = np.stack([template_of(one.vectors) for one in known.values()])
+    found = (ranks(faces.teacher @ templates.T, faces.classes) == 1).mean()
+    row("as they are", known, probes, "", percent(float(found)), "")
+
+    known, probes = parted(cleaned(looked))
+    split = Split.of(known, probes)
+    trained(split, plan, home / "dirty")
+    embedder = Embedder(home / "dirty")
+    figures = rank1(gallery(embedder, split, []), embedder, split.test)
+    row("cleaned", known, probes, *map(percent, figures))
     return table
 
 

@@ -152,14 +152,18 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
     return done
 
 
+def erased_among(store: ObjectStore, uploads: Iterable[str]) -> set[str]:
+    """Which of these uploads were erased."""
+    return set(erased_uploads(store)) & set(uploads)
+
+
 def refuse_erased_people(store: ObjectStore, uploads: Iterable[str]) -> None:
     """See that nobody was erased while something was made of their upload.
 
     Raises:
         ErasureError: somebody was; what was made must not be kept.
     """
-    gone = set(erased_uploads(store)) & set(uploads)
-    if gone:
+    if gone := erased_among(store, uploads):
         raise ErasureError(
             f"{len(gone)} uploads were erased while this was made: it is not kept, and made again "
             "without them."

@@ -66,8 +66,7 @@ def compose(crops: np.ndarray, people: np.ndarray, count: int, seed: int) -> np.
         face = crops[first].astype(np.float32)
         if rng.random() > SHARE_OF_ONE_PERSON:
             other = int(rng.choice(np.flatnonzero(people != people[first])))
-            mask = _mask(rng)[..., None]
-            face = face * mask + crops[other] * (1 - mask)
+            face = _mixed(crops[other], face, _mask(rng))
         face = _warp(rng, face) / 255
         if rng.random() < 0.5:
             face = _mixed(face, _clutter(rng), _around(rng))

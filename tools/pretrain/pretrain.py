@@ -21,7 +21,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from twin_matcher_dagster.recognition.backbone import SMALL, image_processor, load_backbone
-from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
+from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet, centred
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import SAMPLE
 
@@ -51,11 +51,10 @@ class Pupil(nn.Module):
             # The recogniser saw exactly these pixels; mirrored, it says nearly the same.
             mirrored = torch.rand(len(pixels), generator=self.generator) < 0.5
             pixels[mirrored] = pixels[mirrored].flip(3)
-        aim = functional.normalize(teacher - self.centre, dim=1)
+        aim = centred(teacher, self.centre)
         normal = self.net.neck(self.net.features(pixels))
-        told = functional.normalize(self.net.projection(normal), dim=1)
         unit = functional.normalize(normal, dim=1)
-        away = 1 - (told * aim).sum(1)
+        away = self.net.away(normal, aim)
         shape = functional.mse_loss(unit @ unit.T, aim @ aim.T)
         return {"loss": away.mean() + SHAPE_WEIGHT * shape, "away": away}
 

@@ -47,7 +47,7 @@ def converted_from(original: bytes) -> bytes:
     """The same function: large weights as float16, each cast back once, when the model is loaded; PReLUs in other words."""
     model = onnx.load_model_from_string(original)
     graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
+    weights = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in weights]      # weights are no inputs: they can be folded
     kept, casts = [], []
     for tensor in graph.initializer:
@@ -60,8 +60,7 @@ def converted_from(original: bytes) -> bytes:
     nodes = casts
     for node in graph.node:
         if node.op_type == "PRelu":
-            slope = next(numpy_helper.to_array(tensor) for tensor in graph.initializer if tensor.name == node.input[1])
-            kept.append(numpy_helper.from_array(1 - slope, f"{node.name}_rest"))
+            kept.append(numpy_helper.from_array(1 - numpy_helper.to_array(weights[node.input[1]]), f"{node.name}_rest"))
             nodes += without_prelu(node)
         else:
             nodes.append(node)

@@ -109,6 +109,15 @@ class TwinNet(nn.Module):
         """Unit vectors: float [n, dimensions]."""
         return functional.normalize(self.neck(self.features(pixels)), dim=1)
 
+    def away(self, normal: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
+        """How far what the projection tells is from the teacher: 1 - cosine, float [n].
+
+        Args:
+            normal: features behind the neck, float [n, dimensions].
+            aim: the teacher's vectors as :func:`centred` gives them.
+        """
+        return 1 - (functional.normalize(self.projection(normal), dim=1) * aim).sum(1)
+
     def imprint(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rows: set[int]) -> None:
         """Give identities a row of the head: the mean of their embeddings (Qi et al. 2018).
 
@@ -214,9 +223,7 @@ class Learner(nn.Module):
             aim.scale * (cosines - margin), labels, label_smoothing=aim.smoothing
         )
         if teacher is not None and aim.distillation:
-            told = functional.normalize(net.projection(normal), dim=1)
-            meant = functional.normalize(teacher - self.centre, dim=1)
-            loss = loss + aim.distillation * (1 - (told * meant).sum(1)).mean()
+            loss = loss + aim.distillation * net.away(normal, centred(teacher, self.centre)).mean()
         return {"loss": loss, "logits": aim.scale * cosines}
 
     def begin(self, seed: int) -> None:
@@ -232,6 +239,11 @@ class Learner(nn.Module):
     def step(self) -> None:
         """After a step of the optimizer: take the new weights into the mean."""
         self.average.update_parameters(self.net)
+
+
+def centred(vectors: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:
+    """Vectors without what they all have in common, at unit length: float [n, dimensions]."""
+    return functional.normalize(vectors - centre, dim=1)
 
 
 def features_of(model: Any, head: nn.Linear, pixels: torch.Tensor) -> torch.Tensor:

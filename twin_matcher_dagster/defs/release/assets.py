@@ -20,7 +20,7 @@ from twin_matcher_dagster.defs.release.showing import (
 )
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of, refuse
-from twin_matcher_dagster.erasure import refuse_erased_people, sweep
+from twin_matcher_dagster.erasure import erased_among, refuse_erased_people, sweep
 from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.identities.schema import fingerprint, read_shard, write_shard
 from twin_matcher_dagster.indexing import Indexer
@@ -29,7 +29,6 @@ from twin_matcher_dagster.retention import purge_models
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.models import put_file
-from twin_matcher_dagster.storage.tombstones import erased_uploads
 
 
 class ReleaseConfig(dg.Config):
@@ -148,7 +147,7 @@ def production_release(
     if index.body["model_fingerprint"] != model.fingerprint:
         raise refuse(TrainingError("The index is of a model that is gone: make face_index again."))
     in_it = {*index.body["uploads"], *model.body["uploads"]}
-    if in_it & set(erased_uploads(store)):
+    if erased_among(store, in_it):
         # No failure: the training without them is on its way, and its index brings this step back.
         context.log.info("Nothing is released: the model learnt from somebody who was erased.")
         return
