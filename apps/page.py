@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import base64
 import html
+import logging
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.errors import (
+    RecogniserError,
+    ServicesError,
+    StorageError,
+    TwinMatcherError,
+)
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 # Pictures of people are kept in the page's temporary folder no longer than this.
 FORGET_AFTER_S = 900
+
+# What goes wrong with these is ours to mend; what exactly is in the log.
+OURS = (StorageError, RecogniserError, ServicesError)
+LOG = logging.getLogger(__name__)
 
 CSS = """
 .gradio-container {max-width: 860px !important; width: 100%; margin: auto}
@@ -26,9 +37,10 @@ main, .fillable, .contain {width: 100% !important}
 .problem, .success {border-left: 4px solid; padding: .6em 1em; border-radius: 6px}
 .problem {border-color: #dc2626; background: #dc262614}
 .success {border-color: #16a34a; background: #16a34a14}
-.success p {margin: .2em 0}
+.problem p, .success p {margin: .2em 0}
 .keep code {font-size: 1.1em; user-select: all; overflow-wrap: anywhere}
 #faces .caption-label {font-size: .65em; padding: 1px 5px; right: 2px; bottom: 2px}
+#clip video {max-height: 300px}
 .yaw {width: 100%; margin-top: .8em}
 .advice {font-size: 1.15em; font-weight: 600; padding: .6em 1em; border-radius: 10px;
   background: var(--background-fill-secondary)}
@@ -64,15 +76,26 @@ def open_store() -> ObjectStore:
     return ObjectStore.from_environment(bucket)
 
 
-def problem(text: str) -> str:
-    """A message about something to mend."""
-    return f'<div class="problem" role="alert">{html.escape(text)}</div>'
+def problem(*lines: str, more: str = "") -> str:
+    """A message about something to mend: lines of text, then HTML of the page's own."""
+    return f'<div class="problem" role="alert">{_lines(lines)}{more}</div>'
 
 
 def success(*lines: str, more: str = "") -> str:
-    """A message about something that worked: lines of text, then HTML of the page's own."""
-    text = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-    return f'<div class="success" role="status">{text}{more}</div>'
+    """A message about something that worked, likewise."""
+    return f'<div class="success" role="status">{_lines(lines)}{more}</div>'
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+
+
+def said(error: TwinMatcherError) -> str:
+    """What a visitor is told of an error: of our own machines no more than that they are away."""
+    if not isinstance(error, OURS):
+        return str(error)
+    LOG.error("A visitor was told to come back later: %s", error)
+    return "Something is wrong on our side, not with what you did. Try again in a minute."
 
 
 def data_uri(image: bytes) -> str:

@@ -34,16 +34,18 @@ def graph(browser: Browser) -> None:
 
 
 def pages(browser: Browser) -> None:
-    """The upload page with a clip, the prediction page with an answer."""
+    """The upload page with a clip, on a desk and on a phone; the prediction page with an answer."""
+    for name, size in (("upload", (1000, 900)), ("phone", (390, 844))):
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        page.goto(URLS[services.UPLOAD])
+        page.click('#clip button[aria-label="Upload file"]')
+        page.set_input_files("#clip input[type=file]", SAMPLE / "clips/teodor_1.mp4")
+        page.wait_for_selector("#found .success", timeout=60_000)
+        page.fill("#name input, #name textarea", "Teodor Vlasinca")
+        page.set_checked("#consent input", True)
+        page.wait_for_timeout(2500)
+        page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
     page = browser.new_page(viewport={"width": 1000, "height": 900})
-    page.goto(URLS[services.UPLOAD])
-    page.click('#clip button[aria-label="Upload file"]')
-    page.set_input_files("#clip input[type=file]", SAMPLE / "clips/teodor_1.mp4")
-    page.wait_for_selector("#found .success", timeout=60_000)
-    page.fill("#name input, #name textarea", "Teodor Vlasinca")
-    page.set_checked("#consent input", True)
-    page.wait_for_timeout(2500)
-    page.screenshot(path=IMAGES / "upload.png", full_page=True)
     page.goto(URLS[services.PREDICT])
     page.click('#photo button[aria-label="Upload file"]')
     page.set_input_files("#photo input[type=file]", SAMPLE / "photos/amara.jpg")

@@ -261,7 +261,12 @@ def _index_without(
         "rows": len(index.identities),
         "imprinted": [one for one in body["imprinted"] if one != who],
         "uploads": [one for one in body["uploads"] if one != upload_id],
+        "shards": _shards_without(body, upload_id),
     }
+
+
+def _shards_without(body: Mapping[str, Any], upload_id: str) -> Mapping[str, str]:
+    return {one: shard for one, shard in body.get("shards", {}).items() if one != upload_id}
 
 
 def _release_without(body: Mapping[str, Any], index: Manifest, upload_id: str) -> Mapping[str, Any]:
@@ -276,4 +281,5 @@ def _release_without(body: Mapping[str, Any], index: Manifest, upload_id: str) -
         "imprinted": index.body["imprinted"],
         "identities": [one for one in body["identities"] if one["identity_id"] != who],
         "uploads": [one for one in body["uploads"] if one != upload_id],
+        "shards": _shards_without(body, upload_id),
     }

@@ -35,6 +35,10 @@ class UploadError(TwinMatcherError):
     """An upload is incomplete, altered, or lacks consent."""
 
 
+class StoredAlreadyError(UploadError):
+    """An earlier try of this upload was committed, and says something else."""
+
+
 class ErasureError(TwinMatcherError):
     """An upload is not erased: there is none, or the code is not its own."""
 

@@ -37,6 +37,8 @@ def pixels_of(faces: Sequence[Face]) -> np.ndarray:
     from twin_matcher_dagster.faces.alignment import FACE_SIZE
     from twin_matcher_dagster.faces.images import read_image
 
-    if not faces:
-        return np.zeros((0, FACE_SIZE, FACE_SIZE, 3), np.uint8)
-    return np.stack([read_image(face.image) for face in faces])
+    # One by one into their place: a data set is not to be in memory twice.
+    pixels = np.empty((len(faces), FACE_SIZE, FACE_SIZE, 3), np.uint8)
+    for place, face in zip(pixels, faces, strict=True):
+        place[:] = read_image(face.image)
+    return pixels

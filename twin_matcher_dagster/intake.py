@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 from ulid import ULID
 
-from twin_matcher_dagster.errors import ObjectExistsError, UploadError
+from twin_matcher_dagster.errors import ObjectExistsError, StoredAlreadyError, UploadError
 from twin_matcher_dagster.faces.images import encode_png
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
@@ -81,7 +81,7 @@ def clean_name(name: str) -> str:
     text = unicodedata.normalize("NFKC", name[: 4 * MAX_NAME])
     text = "".join(" " if _is_invisible(c) else c for c in text)
     text = " ".join(text.split())[:MAX_NAME].strip()
-    if not text.strip("\u200c\u200d "):
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in text):
         raise UploadError("Type a name. It is shown to others beside your pictures.")
     return text
 
@@ -90,7 +90,9 @@ def _is_invisible(character: str) -> bool:
     """Control characters and those that show nothing; the joiners of Persian and emoji stay."""
     if character in "\u200c\u200d":
         return False
-    return unicodedata.category(character)[0] == "C" or character in "\u115f\u1160\u3164\uffa0"
+    return (
+        unicodedata.category(character)[0] == "C" or character in "\u115f\u1160\u2800\u3164\uffa0"
+    )
 
 
 def new_upload_id() -> str:
@@ -143,7 +145,9 @@ def submit(
 
     Raises:
         UploadError: no consent, no name, no faces, or the earlier try is too old, or erased.
-        StorageError: S3 does not answer; call again with the same ``upload_id``.
+        StorageError: S3 does not answer, so that it is not known whether the upload was committed;
+            call again with the same ``upload_id``.
+        StoredAlreadyError: an earlier try was committed, and says something else.
     """
     if consent is None:
         raise UploadError("Nothing was stored: tick the consent box first.")
@@ -178,12 +182,27 @@ def submit(
     try:
         put_manifest(store, manifest)
     except ObjectExistsError:
-        # An earlier try was committed and only its answer was lost: its name and consent stand.
-        if get_manifest(store, str(ulid)).faces != manifest.faces:
-            raise
+        # An earlier try was committed, and only its answer was lost.
+        _see_that_it_stands(get_manifest(store, str(ulid)), manifest)
     # Erased while it was on its way: after this look nothing more is written.
     refuse_erased(store, str(ulid))
     return str(ulid)
+
+
+def _see_that_it_stands(stored: UploadManifest, wanted: UploadManifest) -> None:
+    """Be content with what an earlier try stored if it is what is wanted now.
+
+    Raises:
+        StoredAlreadyError: it is not: other faces, another name, another answer about publication.
+    """
+    if stored.faces != wanted.faces:
+        raise StoredAlreadyError("There are other faces under this upload id. Start again.")
+    if (stored.name, stored.publication) != (wanted.name, wanted.publication):
+        agreed = "may be published" if stored.publication else "may not be published"
+        raise StoredAlreadyError(
+            f"An earlier try was stored already, under the name {stored.name!r}; it {agreed}. To "
+            "change that, take it out again below, and start again with a new clip."
+        )
 
 
 def refuse_erased(store: ObjectStore, upload_id: str) -> None:

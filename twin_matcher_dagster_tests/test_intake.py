@@ -14,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from twin_matcher_dagster.errors import ObjectExistsError, StorageError, UploadError
+from twin_matcher_dagster.errors import (
+    ObjectExistsError,
+    StorageError,
+    StoredAlreadyError,
+    UploadError,
+)
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.intake import (
     CONSENT_VERSION,
@@ -46,6 +51,8 @@ NAMES = {
     "  Zoë   Ñandú ": "Zoë Ñandú",
     "uploads/manifests/x.json": "uploads/manifests/x.json",
 }
+
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 class Failing:
@@ -104,7 +111,8 @@ def test_a_clean_name_is_printable_short_and_stays(name: str) -> None:
     try:
         cleaned = clean_name(name)
     except UploadError:
-        assert all(unicodedata.category(c)[0] in "CZ" for c in unicodedata.normalize("NFKC", name))
+        letters = (c for c in unicodedata.normalize("NFKC", name) if c not in BLANKS)
+        assert all(unicodedata.category(c)[0] in "CMZ" for c in letters)
         return
     assert 0 < len(cleaned) <= MAX_NAME
     assert not any(unicodedata.category(c)[0] == "C" for c in cleaned)
@@ -117,7 +125,11 @@ def test_without_consent_nothing_is_stored(store: ObjectStore) -> None:
     assert contents(store) == {}
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\u200b\x00\n", "\ud800"], ids=range(4))
+@pytest.mark.parametrize(
+    "name",
+    ["", "   ", "\u200b\x00\n", "\ud800", "\u2800", "\ufe0f", "\u034f", "\u17b4", "\u200d"],
+    ids=range(9),
+)
 def test_without_a_name_nothing_is_stored(store: ObjectStore, name: str) -> None:
     with pytest.raises(UploadError, match="Type a name"):
         submit(store, FACES, name, Consent.now())
@@ -154,11 +166,26 @@ def test_sending_again_after_the_commit_changes_nothing(store: ObjectStore) -> N
     assert contents(store) == objects
 
 
+@pytest.mark.parametrize(
+    ("name", "publication", "stands"),
+    [("Bob", True, "under the name 'Ana'"), ("Ana", False, "it may be published")],
+)
+def test_another_wish_is_never_taken_for_granted(
+    store: ObjectStore, name: str, publication: bool, stands: str
+) -> None:
+    """The first try was committed; whoever wants something else by now is told what stands."""
+    upload_id = submit(store, FACES, "Ana", Consent.now(publication=True))
+    objects = contents(store)
+    with pytest.raises(StoredAlreadyError, match=stands):
+        submit(store, FACES, name, Consent.now(publication=publication), upload_id)
+    assert contents(store) == objects
+
+
 def test_an_id_cannot_be_used_for_other_faces(store: ObjectStore) -> None:
     upload_id = submit(store, FACES, "Ana", Consent.now())
     objects = contents(store)
     for others in (FACES[::-1], FACES[:2]):
-        with pytest.raises(ObjectExistsError):
+        with pytest.raises((ObjectExistsError, StoredAlreadyError)):
             submit(store, others, "Bob", Consent.now(), upload_id)
     assert contents(store) == objects
 

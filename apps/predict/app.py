@@ -7,7 +7,7 @@ import html
 import gradio as gr
 import numpy as np
 
-from apps.page import FORGET_AFTER_S, data_uri, launch, open_store, problem
+from apps.page import FORGET_AFTER_S, data_uri, launch, open_store, problem, said
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.images import encode_png
 from twin_matcher_dagster.production import Answer, Production, TwinCard
@@ -23,7 +23,7 @@ def answer(production: Production, photo: np.ndarray | None) -> str:
     try:
         return cards(production.finder().find(photo))
     except TwinMatcherError as error:
-        return problem(str(error))
+        return problem(said(error))
 
 
 def cards(found: Answer) -> str:

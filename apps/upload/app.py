@@ -12,11 +12,11 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
 
-from apps.page import FORGET_AFTER_S, launch, open_store, problem, success
+from apps.page import FORGET_AFTER_S, launch, open_store, problem, said, success
 from apps.upload.forget import forget
 from apps.upload.guide import Guide
 from apps.upload.plot import yaw_plot
-from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.errors import StorageError, StoredAlreadyError, TwinMatcherError
 from twin_matcher_dagster.faces.clip import (
     MIN_FACES,
     ClipReport,
@@ -71,7 +71,7 @@ def look(report: Callable[[], ClipReport]) -> Found:
     try:
         found = report()
     except TwinMatcherError as error:
-        return None, [], problem(str(error))
+        return None, [], problem(said(error))
     pictures = [(face.image, _angle(face.pose.yaw)) for face in found.faces]
     plot = yaw_plot(found.looks)
     if found.refused:
@@ -108,7 +108,7 @@ def send(
     if session.sent:
         return session, session.sent  # a second click must not take the erasure code away
     try:
-        upload_id = submit(
+        submit(
             store,
             session.faces,
             name or "",
@@ -118,20 +118,34 @@ def send(
             session.hints,
             lambda share: progress(share, desc="sending"),
         )
+    except StoredAlreadyError as error:
+        return session, problem(said(error), more=_keep(session))
+    except StorageError as error:
+        # It may be stored all the same: whoever leaves now can still have it taken out.
+        return session, problem(
+            said(error),
+            "Your faces may have been stored. Send again; or, to have everything taken out, write "
+            "these two down.",
+            more=_keep(session),
+        )
     except TwinMatcherError as error:
-        return session, problem(str(error))
-    keep = (
-        f'<p class="keep">Upload id <code>{html.escape(upload_id)}</code><br>'
-        f"Erasure code <code>{html.escape(session.erasure_code)}</code></p>"
-    )
+        return session, problem(said(error))
     message = success(
         "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
         "prediction page knows you.",
         "Write these two down, to have everything taken out again. The code is shown this once; we "
         "keep no copy of it.",
-        more=keep,
+        more=_keep(session),
     )
     return replace(session, sent=message), message
+
+
+def _keep(session: Session) -> str:
+    """What a visitor takes home."""
+    return (
+        f'<p class="keep">Upload id <code>{html.escape(session.upload_id)}</code><br>'
+        f"Erasure code <code>{html.escape(session.erasure_code)}</code></p>"
+    )
 
 
 def build(store: ObjectStore) -> gr.Blocks:
@@ -169,7 +183,9 @@ def build(store: ObjectStore) -> gr.Blocks:
                     height=360,
                 )
                 advice = gr.HTML(Guide().advice(), elem_id="advice")
-                again = gr.Button("Start again", size="sm", elem_id="again")
+                with gr.Row():
+                    finish = gr.Button("Use what there is", size="sm", elem_id="finish")
+                    again = gr.Button("Start again", size="sm", elem_id="again")
             with gr.Tab("Photos", id="photos"):
                 photos = gr.File(
                     file_count="multiple",
@@ -204,6 +220,8 @@ def build(store: ObjectStore) -> gr.Blocks:
         outcome = gr.HTML(elem_id="outcome")
         shown = [session, gallery, found]
 
+        _nothing = (gr.skip(),) * 5
+
         def show(what: Found) -> Any:
             state, faces, message = what
             return state, gr.Gallery(faces, visible=bool(faces)), message
@@ -219,11 +237,19 @@ def build(store: ObjectStore) -> gr.Blocks:
             return show(find(extract_from_photos, files, progress) if files else NOTHING)
 
         def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
-            if frame is None or not state.add(frame):
-                return state, state.advice(), gr.skip(), gr.skip(), gr.skip()
-            return state, state.advice(), *show(look(state.report))
+            if frame is not None and state.add(frame):
+                return on_finish(state)
+            return _nothing if state.abandoned else (state, state.advice(), *_nothing[2:])
 
-        def on_again() -> Any:
+        def on_finish(state: Guide) -> Any:
+            if state.done:
+                return _nothing
+            found = look(state.finish)
+            # Start again was pressed meanwhile: what is on its way must not undo it.
+            return _nothing if state.abandoned else (state, state.advice(), *show(found))
+
+        def on_again(state: Guide) -> Any:
+            state.abandoned = True
             return Guide(), Guide().advice(), *show(NOTHING)
 
         def on_send(
@@ -236,8 +262,8 @@ def build(store: ObjectStore) -> gr.Blocks:
             given = Consent.now(publication=published) if agreed else None
             return send(store, state, text, given, progress)
 
-        clip.change(on_clip, clip, shown, show_progress_on=found)
-        photos.change(on_photos, photos, shown, show_progress_on=found)
+        clip.change(on_clip, clip, shown, show_progress_on=found, api_visibility="private")
+        photos.change(on_photos, photos, shown, show_progress_on=found, api_visibility="private")
         camera.stream(
             on_frame,
             [guide, camera],
@@ -246,10 +272,17 @@ def build(store: ObjectStore) -> gr.Blocks:
             time_limit=120,
             concurrency_limit=4,
             show_progress="hidden",
+            api_visibility="private",
         )
-        again.click(on_again, None, [guide, advice, *shown], show_progress="hidden")
+        guided = [guide, advice, *shown]
+        finish.click(on_finish, guide, guided, show_progress="hidden", api_visibility="private")
+        again.click(on_again, guide, guided, show_progress="hidden", api_visibility="private")
         button.click(
-            on_send, [session, name, consent, publish], [session, outcome], show_progress_on=outcome
+            on_send,
+            [session, name, consent, publish],
+            [session, outcome],
+            show_progress_on=outcome,
+            api_visibility="private",
         )
         forget(store)
     return page

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-
 import gradio as gr
 
-from apps.page import problem, success
+from apps.page import problem, said, success
 from twin_matcher_dagster.erasure import erase_with_code
-from twin_matcher_dagster.errors import ErasureError, TwinMatcherError
+from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
-
-TRIES_A_MINUTE = 20
-
-
-class Pace:
-    """At most so many tries a minute by all visitors together; each upload has its own limit."""
-
-    def __init__(self, tries: int = TRIES_A_MINUTE) -> None:
-        self._times: deque[float] = deque(maxlen=tries)
-        self._lock = threading.Lock()
-
-    def take(self) -> None:
-        """Take one try.
-
-        Raises:
-            ErasureError: there is none left for now.
-        """
-        now = time.monotonic()
-        with self._lock:
-            if len(self._times) == self._times.maxlen and now - self._times[0] < 60:
-                raise ErasureError("Too many people ask at once. Try again in a minute.")
-            self._times.append(now)
 
 
 def forget(store: ObjectStore) -> None:
     """Build the part, within a page."""
-    pace = Pace()
 
     def on_erase(upload_id: str, code: str) -> str:
         if not (upload_id or "").strip() or not (code or "").strip():
             return problem("Type the upload id and the erasure code that you were shown.")
         try:
-            pace.take()
             done = erase_with_code(store, upload_id, code, Settings().retrain_within)
         except TwinMatcherError as error:
-            return problem(str(error))
+            return problem(said(error))
         lines = ["Your pictures, your name and all that was made of them are deleted."]
         if done.pending:
             lines.append(
@@ -63,4 +35,10 @@ def forget(store: ObjectStore) -> None:
         button = gr.Button("Erase everything of this upload", variant="stop", elem_id="erase")
         outcome = gr.HTML(elem_id="erased")
     # The code is nobody else's business: not in a public interface, not in a list of events.
-    button.click(on_erase, [upload_id, code], outcome, show_progress_on=outcome)
+    button.click(
+        on_erase,
+        [upload_id, code],
+        outcome,
+        show_progress_on=outcome,
+        api_visibility="private",
+    )

@@ -7,13 +7,14 @@ import time
 
 import numpy as np
 
+from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.clip import MIN_FACES, ClipReport, report_on
 from twin_matcher_dagster.faces.collecting import FaceCollector
+from twin_matcher_dagster.faces.video import MAX_FRAMES
 from twin_matcher_dagster.settings import Settings
 
 # A few more than are needed, because some may be left out when all are judged together.
 ENOUGH = MIN_FACES + 12
-MAX_FRAMES = 150
 _WHAT_TO_DO = {
     "no face": "No face is seen. Move in front of the camera.",
     "somebody else beside": "Somebody else is in the picture. One person alone, please.",
@@ -37,41 +38,46 @@ class Guide:
         self._collector = FaceCollector()
         self._started: float | None = None
         self._advice = "Press the button of the camera, and look at it."
-        self._done = False
+        self.done = self.abandoned = False
         self._good = self._frames = 0
 
     def add(self, frame: np.ndarray) -> bool:
-        """Look at one more frame; whether this one completed the set.
+        """Look at one more frame; whether the set is complete now, or as large as it may become.
 
         Args:
             frame: uint8 RGB [height, width, 3].
         """
-        if self._done:
+        if self.done:
             return False
         now = time.monotonic()
         self._started = now if self._started is None else self._started
         self._collector.add(frame, now - self._started)
         problem = self._collector.trouble()
         self._good += problem is None
-        self._frames += 1
         coverage = self._collector.coverage
-        enough = self._good >= ENOUGH and not coverage.missing
-        self._done = enough or self._frames >= MAX_FRAMES
-        if self._done and self._good >= MIN_FACES:
-            self._advice = "Done. You can stop the camera."
-        elif self._done:
-            self._advice = "That did not work: see below why, and press Start again."
-        elif problem:
+        if problem:
             self._advice = _WHAT_TO_DO.get(problem, f"The picture cannot be used: {problem}.")
         elif coverage.missing:
             self._advice = coverage.missing[0]
         else:
             self._advice = "Good. Keep turning slowly, and blink now and then."
-        return self._done
+        enough = self._good >= ENOUGH and not coverage.missing
+        # One more, and every other frame would be dropped, good ones too.
+        return enough or len(self._collector.frames) >= MAX_FRAMES
 
-    def report(self) -> ClipReport:
-        """The faces, judged as those of a clip are."""
-        return report_on(self._collector, Settings().recogniser)
+    def finish(self) -> ClipReport:
+        """End, and judge the faces as those of a clip are judged."""
+        self.done = True
+        try:
+            report = report_on(self._collector, Settings().recogniser)
+        except TwinMatcherError:
+            self.done = False  # it may work another time
+            raise
+        if report.refused:
+            self._advice = "That did not work: see below why, and press Start again."
+        else:
+            self._advice = "Done. You can stop the camera."
+        return report
 
     def advice(self) -> str:
         """What to do next, and how far it is, as HTML."""

@@ -28,7 +28,7 @@ from twin_matcher_dagster.faces.quality import (
     measure,
 )
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
-from twin_matcher_dagster.faces.tracking import SAME_IN_CLIP, Person, Seen, people_of
+from twin_matcher_dagster.faces.tracking import MAX_GAP_S, SAME_IN_CLIP, Person, Seen, people_of
 from twin_matcher_dagster.faces.video import MAX_FRAMES, stream_frames
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
@@ -176,9 +176,9 @@ def report_on(
     people = people_of(frames, load_recogniser(recogniser), same)
     if not people:
         return _nobody(photos=not moving)
-    refused = _several(frames, people, moving)
-    main = people[0]
-    faces, looks = _judged(main, frames)
+    shared = _shared(people[0], frames)
+    refused = _several(frames, people, shared, moving)
+    faces, looks = _judged(people[0], shared)
     if refused is None and len(faces) < MIN_FACES:
         refused = Rejected("too few faces", len(faces), MIN_FACES)
     coverage = coverage_of([face.pose.yaw for face in faces])
@@ -200,13 +200,15 @@ def _nobody(photos: bool) -> ClipReport:
     return ClipReport([], [], coverage_of([]), Rejected("no face", 0, MIN_FACES), [], photos)
 
 
-def _several(frames: list[list[Seen]], people: list[Person], moving: bool) -> Rejected | None:
+def _several(
+    frames: list[list[Seen]], people: list[Person], times_shared: set[float], moving: bool
+) -> Rejected | None:
     """Whether more than one person is shown, in a way that cannot be told apart safely."""
     with_face = [seen for seen in frames if seen]
     crowd = float(np.median([seen[0].faces_in_frame for seen in with_face]))
     if crowd > _MAX_FACES_A_FRAME:
         return Rejected("a crowd", crowd, _MAX_FACES_A_FRAME)
-    shared = float(np.mean([_is_shared(seen) for seen in with_face]))
+    shared = len(times_shared) / len(with_face)
     if shared > _MAX_SHARED:
         return Rejected("two people", shared, _MAX_SHARED)
     main_times = {one.time for one in people[0].seen}
@@ -219,19 +221,41 @@ def _several(frames: list[list[Seen]], people: list[Person], moving: bool) -> Re
         ]
         if not moving and len(alone) > _MAX_OTHER_PHOTOS:
             return Rejected("photos of another person", len(alone), _MAX_OTHER_PHOTOS)
-        # A face that cannot be recognised for a moment is no other person; one that stays is.
-        if moving and len(alone) > 1 and alone[-1] - alone[0] > _MAX_OTHER_S:
-            return Rejected("another person", alone[-1] - alone[0], _MAX_OTHER_S)
+        # A face that cannot be recognised for a moment is no other person; one that stays is, and
+        # so is one that comes again and again.
+        stayed = _longest(alone) if moving else 0.0
+        if len(alone) > _MAX_SHARED * len(with_face):
+            stayed = max(stayed, len(alone) * _step(with_face))
+        if stayed > _MAX_OTHER_S:
+            return Rejected("another person", stayed, _MAX_OTHER_S)
     return None
 
 
-def _is_shared(seen: list[Seen]) -> bool:
-    return bool(rivals([one.face for one in seen]))
+def _longest(times: list[float]) -> float:
+    """The longest time, in seconds, without a gap longer than a moment."""
+    runs = np.split(np.array(times), np.flatnonzero(np.diff(times) > MAX_GAP_S) + 1)
+    return max((float(run[-1] - run[0]) for run in runs if len(run)), default=0.0)
 
 
-def _judged(main: Person, frames: list[list[Seen]]) -> tuple[list[ClipFace], list[Look]]:
+def _step(frames: list[list[Seen]]) -> float:
+    """Seconds from one frame to the next, mostly."""
+    return float(np.median(np.diff([seen[0].time for seen in frames]))) if len(frames) > 1 else 0.0
+
+
+def _shared(main: Person, frames: list[list[Seen]]) -> set[float]:
+    """The times at which a face beside the person's is about as large, or larger."""
+    own = set(main.seen)
+    times = set()
+    for seen in frames:
+        # The largest comes first: where that is not the person's own, somebody is in front.
+        in_front = any(one in own for one in seen[1:])
+        if seen and (in_front or rivals([one.face for one in seen])):
+            times.add(seen[0].time)
+    return times
+
+
+def _judged(main: Person, shared: set[float]) -> tuple[list[ClipFace], list[Look]]:
     """The person's good faces, and the verdict on every one."""
-    shared = {seen[0].time for seen in frames if seen and _is_shared(seen)}
     duplicates = Duplicates()
     faces, looks = [], []
     for one in main.seen:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.faces.packing import Packed, packed
+from twin_matcher_dagster.faces.packing import Packed, packed, turns_of
 from twin_matcher_dagster.faces.sampling import TimeGrid
 
 FRAME, DONE, ERROR = b"F", b"D", b"E"
@@ -38,6 +38,9 @@ MAX_SIDE = 8192
 # Up to so many pixels one thread keeps up with whoever looks at the frames; two take half as much
 # again of the processor.
 _ONE_THREAD_PIXELS = 1280 * 720
+# Edges of blocks are smoothed, a quarter of the work, unless frames are shrunk to less than half:
+# the edges are below a pixel then.
+_DEBLOCKED_UP_TO = 2
 # Address space, not memory: FFmpeg reserves some 100 MB a thread at 4K, and uses a part of it.
 _MAX_ADDRESS_SPACE = 4 * 2**30
 _MAX_CPU_S = 120
@@ -80,10 +83,9 @@ def decode(path: str, every_s: float, side: int) -> Iterator[Packed]:
     try:
         # Names and titles in other letters than Unicode are no fault of the clip.
         with av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise MediaError("The file has no video track. Upload or record a video.")
-            _check(container)
-            frames = _frames(container, _wanted(path, every_s))
+            stream = _stream(container)
+            _check(container, stream)
+            frames = _frames(container, stream, _wanted(path, every_s), side)
             yield from _thinned(frames, every_s, side)
     except MediaError:
         raise
@@ -93,11 +95,18 @@ def decode(path: str, every_s: float, side: int) -> Iterator[Packed]:
         ) from error
 
 
-def _check(container: Any) -> None:
+def _stream(container: Any) -> Any:
+    """The video; the picture on the cover of a song is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & stream.disposition.attached_pic:
+            return stream
+    raise MediaError("The file has no video track. Upload or record a video.")
+
+
+def _check(container: Any, stream: Any) -> None:
     """Refuse by the header what need not be decoded to be refused."""
     if container.duration and container.duration / 1e6 > MAX_DURATION_S + 1:
         raise _too_long()
-    stream = container.streams.video[0]
     _check_size(stream.width or 0, stream.height or 0)
 
 
@@ -114,10 +123,13 @@ def _too_long() -> MediaError:
     )
 
 
-def _frames(container: Any, wanted: Container[int]) -> Iterator[tuple[float, Any]]:
+def _frames(
+    container: Any, stream: Any, wanted: Container[int], side: int
+) -> Iterator[tuple[float, Any]]:
     """Frames with seconds from the first one: those wanted, and those that come with them."""
-    stream = container.streams.video[0]
     stream.thread_type = "AUTO"
+    if max(stream.width or 0, stream.height or 0) > _DEBLOCKED_UP_TO * side:
+        stream.codec_context.options = {"skip_loop_filter": "all"}
     large = (stream.width or 0) * (stream.height or 0) > _ONE_THREAD_PIXELS
     stream.codec_context.thread_count = 2 if large else 1
     start: float | None = None
@@ -142,7 +154,7 @@ def _wanted(path: str, every_s: float) -> set[int]:
     import av
 
     with av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore") as container:
-        stream = container.streams.video[0]
+        stream = _stream(container)
         packets = islice(container.demux(stream), MAX_FRAMES)
         times = sorted(packet.pts for packet in packets if packet.pts is not None)
         second = float(1 / stream.time_base) if stream.time_base else 1.0
@@ -156,9 +168,11 @@ def _thinned(frames: Iterator[tuple[float, Any]], every_s: float, side: int) -> 
     grid = TimeGrid(every_s)
     # One for all frames: each would start threads of its own, which takes longer than its work.
     reformatter = VideoReformatter()
+    turns: int | None = None
     for time, frame in frames:
         if grid.takes(time):
-            yield packed(time, frame, side, reformatter)
+            turns = turns_of(frame) if turns is None else turns
+            yield packed(time, frame, side, turns, reformatter)
 
 
 def _write(out: BinaryIO, task: dict[str, Any]) -> None:

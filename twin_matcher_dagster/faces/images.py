@@ -12,6 +12,8 @@ from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.files import is_file
 
 MAX_PIXELS = 60_000_000
+# A face that counts is found in fewer, and each copy of so many takes 50 MB.
+_WORKING_PIXELS = 16_000_000
 # MPO is what Pillow calls the JPEG of phones that append a second picture (depth, HDR).
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF")
 _NAMES = "JPEG, PNG, WebP or HEIC"
@@ -24,7 +26,7 @@ def read_image(source: bytes | Path) -> np.ndarray:
         source: the encoded file, or its path.
 
     Returns:
-        uint8 RGB [height, width, 3].
+        uint8 RGB [height, width, 3], shrunk to at most 16 megapixels.
 
     Raises:
         MediaError: not a JPEG, PNG, WebP or HEIC image, damaged, or over 60 megapixels.
@@ -43,6 +45,7 @@ def read_image(source: bytes | Path) -> np.ndarray:
                     f"The image has {image.width} x {image.height} pixels, more than "
                     f"{MAX_PIXELS // 1_000_000} megapixels. Use a smaller one."
                 )
+            _shrink(image)
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I"):  # grey of 16 bits, which convert() would cut at 255
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
@@ -58,6 +61,15 @@ def read_image(source: bytes | Path) -> np.ndarray:
     # Pillow raises many types on damaged files: OSError, ValueError, SyntaxError, struct.error, ...
     except Exception as error:
         raise MediaError("The image is damaged and cannot be read. Use another one.") from error
+
+
+def _shrink(image: Image.Image) -> None:
+    """Make a large image smaller before anything copies it: of a JPEG while it is decoded."""
+    scale = (_WORKING_PIXELS / (image.width * image.height)) ** 0.5
+    if scale < 1:
+        size = int(image.width * scale), int(image.height * scale)
+        image.draft(None, size)
+        image.thumbnail(size, Image.Resampling.BOX)
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -24,6 +24,7 @@ from twin_matcher_dagster.faces.quality import (
     measure,
 )
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON, template_of
+from twin_matcher_dagster.faces.scaling import shrink
 from twin_matcher_dagster.faces.tracking import Embed
 
 MAX_BELOW = 0.30
@@ -129,9 +130,10 @@ def _judge_one(data: bytes) -> tuple[Verdict, np.ndarray | None, Detection | Non
     except MediaError:
         return Rejected("unreadable", 0, 1), None, None
     if crop.shape[:2] != (FACE_SIZE, FACE_SIZE):
-        return Rejected("another size", max(crop.shape[:2]), FACE_SIZE), None, None
+        shown = shrink(crop, FACE_SIZE, FACE_SIZE)
+        return Rejected("another size", max(crop.shape[:2]), FACE_SIZE), shown, None
     found = detect_faces(crop)
     if len(found) != 1:
-        return Rejected("not one face", len(found), 1), None, None
+        return Rejected("not one face", len(found), 1), crop, None
     verdict = judge(measure(crop, found[0], (FACE_SIZE, FACE_SIZE)))
     return verdict, crop, found[0]

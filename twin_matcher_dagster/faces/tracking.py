@@ -31,8 +31,8 @@ _JUMP = 20.0
 # A face may move by this share of its own size from one frame to the next and be the same.
 _MAX_MOVE = 0.6
 _MAX_GROWTH = 1.6
-# After this long without the face, whoever comes is looked at as somebody new.
-_MAX_GAP_S = 0.35
+MAX_GAP_S = 0.35
+"""After this long without the face, whoever comes is looked at as somebody new."""
 
 
 @dataclass(eq=False)
@@ -73,17 +73,24 @@ class Person:
 def people_of(
     frames: Sequence[Sequence[Seen]], embed: Embed, same: float = SAME_IN_CLIP
 ) -> list[Person]:
-    """The people of a clip, who is seen most first.
+    """The people of a clip, who is in front most often first.
+
+    Not who is seen most often: somebody small in the background is in every frame, too.
 
     Args:
-        frames: the faces of each frame, in order of time.
+        frames: the faces of each frame, the largest first, in order of time.
         embed: the recogniser.
         same: cosine of two mean faces from which on they are one person's.
     """
     parts: list[Person] = []
     for track in _tracks(frames):
         parts += _split(track, embed)
-    return sorted(_joined(parts, same), key=lambda person: -len(person.seen))
+    front = {seen[0] for seen in frames if seen}
+    return sorted(
+        _joined(parts, same),
+        key=lambda person: (len(front.intersection(person.seen)), len(person.seen)),
+        reverse=True,
+    )
 
 
 def _joined(parts: list[Person], same: float) -> list[Person]:
@@ -114,8 +121,8 @@ def _tracks(frames: Sequence[Sequence[Seen]]) -> list[list[Seen]]:
         if not seen:
             continue
         now = seen[0].time
-        fresh = [track for track in open_tracks if now - track[-1].time <= _MAX_GAP_S]
-        closed += [track for track in open_tracks if now - track[-1].time > _MAX_GAP_S]
+        fresh = [track for track in open_tracks if now - track[-1].time <= MAX_GAP_S]
+        closed += [track for track in open_tracks if now - track[-1].time > MAX_GAP_S]
         open_tracks = fresh
         pairs = sorted(
             ((_distance(track[-1].face, one.face), t, s))

@@ -30,6 +30,7 @@ from twin_matcher_dagster.faces.decoding import (
     FRAME_HEADER,
 )
 from twin_matcher_dagster.faces.files import is_file
+from twin_matcher_dagster.faces.packing import MIRRORED, SWAPPED, UPSIDE_DOWN
 from twin_matcher_dagster.faces.sampling import TimeGrid
 
 SAMPLE_EVERY_S = 0.1
@@ -45,6 +46,10 @@ REFILL_AFTER_S = 0.5
 _PIPE_BYTES = 2**20
 
 _DAMAGED = "The clip cannot be read as a video. Record it again, or save it as MP4 or WebM."
+_TOO_SLOW = (
+    "The clip took too long to read. Record 4 to 5 seconds, in a smaller picture than 4K, and try "
+    "again."
+)
 
 
 @dataclass(frozen=True)
@@ -90,13 +95,23 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
         raise MediaError(f"The clip is larger than {MAX_BYTES // 2**20} MB. Record 4 to 5 seconds.")
     child = _WAITING.take()
     # What hangs is killed; the pipe then ends, which is an error like any other.
-    watchdog = threading.Timer(TIMEOUT_S, child.kill)
+    overdue = threading.Event()
+
+    def stop() -> None:
+        overdue.set()
+        child.kill()
+
+    watchdog = threading.Timer(TIMEOUT_S, stop)
     watchdog.start()
     count = 0
     try:
         for frame in _exchange(child, path, every_s):
             count += 1
             yield frame
+    except MediaError:
+        if overdue.is_set():
+            raise MediaError(_TOO_SLOW) from None
+        raise
     finally:
         watchdog.cancel()
         child.kill()
@@ -122,13 +137,18 @@ def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Ite
     while (kind := child.stdout.read(1)) == FRAME:
         time, width, height, turns = FRAME_HEADER.unpack(_read(child.stdout, FRAME_HEADER.size))
         pixels = np.frombuffer(_read(child.stdout, width * height * 3), np.uint8)
-        lying = pixels.reshape(height, width, 3)
-        yield Frame(time, np.ascontiguousarray(np.rot90(lying, turns)))
+        yield Frame(time, _upright(pixels.reshape(height, width, 3), turns))
     if kind == ERROR:
         (length,) = ERROR_HEADER.unpack(_read(child.stdout, ERROR_HEADER.size))
         raise MediaError(_read(child.stdout, min(length, 1000)).decode(errors="replace"))
     if kind != DONE:
         raise MediaError(_DAMAGED)
+
+
+def _upright(lying: np.ndarray, turns: int) -> np.ndarray:
+    image = lying.swapaxes(0, 1) if turns & SWAPPED else lying
+    image = image[:, ::-1] if turns & MIRRORED else image
+    return np.ascontiguousarray(image[::-1] if turns & UPSIDE_DOWN else image)
 
 
 def _read(pipe: IO[bytes], size: int) -> bytes:

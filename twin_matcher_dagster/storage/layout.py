@@ -44,6 +44,7 @@ RELEASES = "releases"
 ERASURES = "erasures"
 ERASURE_TRIES = "erasure-tries"
 DATASET_LOCK = "dataset-lock"
+JUDGING_LOCK = "judging-lock"
 
 
 def user(upload_id: str) -> str:

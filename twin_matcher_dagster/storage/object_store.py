@@ -21,7 +21,7 @@ _EXISTS = {"PreconditionFailed", "412"}
 # S3's answer to a conditional write during another one to the same key: try again.
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 _CONFLICT_TRIES = 5
-_MISSING = {"NoSuchKey", "404", "NotFound"}
+_MISSING = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
 
 CLIENT_CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 5},
@@ -136,17 +136,22 @@ class ObjectStore:
                 yield from page.get("Contents", [])
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
-        """Key and content of every object of the bucket, old versions included."""
+        """Key and content of every object of the bucket, old versions included.
+
+        What is deleted after it was listed and before it was read is left out.
+        """
         for key in self.list(""):
-            yield key, self.get(key)
+            with suppress(ObjectMissingError):
+                yield key, self.get(key)
         if self._versioned:
             pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
             for page in pages:
                 for item in page.get("Versions", []):
                     if not item["IsLatest"]:
                         old = {"Key": item["Key"], "VersionId": item["VersionId"]}
-                        answer = self.client.get_object(Bucket=self.bucket, **old)
-                        yield item["Key"], answer["Body"].read()
+                        with suppress(ObjectMissingError), self._explained(item["Key"]):
+                            answer = self.client.get_object(Bucket=self.bucket, **old)
+                            yield item["Key"], answer["Body"].read()
 
     def overwrite(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -143,6 +144,13 @@ def get_faces(store: ObjectStore, manifest: UploadManifest) -> Iterator[bytes]:
         if hashlib.sha256(data).hexdigest() != checksum:
             raise UploadError(f"Crop {index} of upload {manifest.upload_id} was altered.")
         yield data
+
+
+def readable_faces(store: ObjectStore, manifest: UploadManifest) -> Iterator[bytes]:
+    """The crops that are there, altered or not: only to be looked at."""
+    for index in range(len(manifest.faces)):
+        with suppress(ObjectMissingError):
+            yield store.get(face_key(manifest.upload_id, index))
 
 
 def new_uploads(store: ObjectStore, newest: str | None, look_back: timedelta) -> list[str]:

@@ -22,6 +22,7 @@ from twin_matcher_dagster.local import s3_server
 from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests.conftest import new_bucket
 
 # Quiet, and with the webcam answered by a file. No sandbox: tests may run as root.
 FLAGS = [
@@ -131,13 +132,11 @@ class Pages:
             self.running[page] = (process, url)
         return self.running[page][1]
 
-    def stop(self, but: str = "") -> None:
-        """Stop all pages but those on one bucket."""
-        for page in [page for page in self.running if page[1] != but]:
-            process, _ = self.running.pop(page)
+    def stop(self) -> None:
+        for process, _ in self.running.values():
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(3)
             except subprocess.TimeoutExpired:  # a tab's connection may be open still
                 process.kill()
                 process.wait()
@@ -151,14 +150,28 @@ def pages(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Pag
     made.stop()
 
 
+@pytest.fixture(scope="package")
+def uploads_bucket(_aws: None) -> ObjectStore:
+    """The bucket of the upload page, which takes seconds to start: all its tests share one."""
+    with pytest.MonkeyPatch.context() as patch:
+        return new_bucket(patch)
+
+
 @pytest.fixture
-def serve(pages: Pages, released: ObjectStore) -> Generator[Serve]:
+def store(uploads_bucket: ObjectStore) -> ObjectStore:
+    """The upload page's bucket, emptied."""
+    for key in list(uploads_bucket.list("")):
+        uploads_bucket.delete(key)
+    return uploads_bucket
+
+
+@pytest.fixture
+def serve(pages: Pages) -> Serve:
     """Start a page on a bucket: ``serve("upload", store)`` gives its address.
 
-    Further arguments are variables of its environment. A page on a test's own bucket ends with it.
+    Further arguments are variables of its environment.
     """
-    yield pages.start
-    pages.stop(but=released.bucket)
+    return pages.start
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:

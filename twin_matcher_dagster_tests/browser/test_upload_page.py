@@ -123,11 +123,24 @@ def test_a_webcam_recording_is_accepted(page: Page, serve: Serve, store: ObjectS
     assert len(uploads(store)) == 1
 
 
-def test_a_phone_sees_everything(page: Page, serve: Serve, store: ObjectStore) -> None:
+def test_a_phone_sees_everything(
+    page: Page, serve: Serve, store: ObjectStore, story: Story
+) -> None:
+    """Empty, with what was found, and when it is sent: never wider than the screen."""
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(serve("upload", store))
     page.wait_for_selector("#send")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    widths = [page.evaluate("document.documentElement.scrollWidth")]
+    choose(page, story.clip)
+    page.wait_for_selector("#faces img")
+    widths.append(page.evaluate("document.documentElement.scrollWidth"))
+    assert "Thank you" in send(page, story.name, consent=True)
+    widths.append(page.evaluate("document.documentElement.scrollWidth"))
+    assert max(widths) <= 390
+    box = page.locator("#outcome .keep").bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
 
 
 def test_where_the_head_looked_is_drawn(
@@ -179,9 +192,9 @@ def test_the_camera_says_what_is_missing(page: Page, serve: Serve, store: Object
     page.wait_for_timeout(1500)
     page.click('#camera button[aria-label="capture photo"]')
     page.wait_for_function(
-        "document.querySelector('#advice').innerText.includes('of the picture')", timeout=60_000
+        "document.querySelector('#advice').innerText.includes('of the picture')", timeout=120_000
     )
-    page.wait_for_selector("#found .success", timeout=90_000)
+    page.wait_for_selector("#found .success", timeout=120_000)
     assert "Done" in page.inner_text("#advice")
     assert "faces found" in page.inner_text("#found")
     page.click("#again")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from twin_matcher_dagster.dataset import read_version
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.faces_io import faces_of
 from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.intake import Consent, submit
+from twin_matcher_dagster.intake import Consent, new_upload_id, submit
 from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
@@ -101,6 +105,41 @@ def test_the_same_person_by_the_same_name_is_welcome_again(bench: Bench) -> None
     assert "an earlier upload" in verdict["metadata"]["most like"]
 
 
+def test_a_flag_is_taken_away_by_a_person_alone(bench: Bench) -> None:
+    """Begun before the other upload and sent after it; judged again, it is flagged still."""
+    early = new_upload_id()
+    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
+    clip = extract_faces(IMPOSTOR.clip)
+    faces = [face.image for face in clip.faces]
+    submit(bench.store, faces, IMPOSTOR.name, Consent.now(), early)
+    assert bench.judge(early)["state"] == "flagged"
+    assert bench.judge(early)["state"] == "flagged"
+    assert bench.judge(early, decision="accept")["state"] == "accepted"
+
+
+def test_of_two_judged_at_once_one_is_flagged(bench: Bench) -> None:
+    uploads = [upload_story(bench.store, one) for one in (AMARA, IMPOSTOR)]
+
+    def judge(upload_id: str) -> dict[str, Any]:
+        alone = copy(bench)
+        alone.instance = dg.DagsterInstance.ephemeral()  # which two threads cannot share
+        alone.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, uploads)
+        return alone.judge(upload_id)
+
+    with ThreadPoolExecutor(2) as pool:
+        verdicts = list(pool.map(judge, uploads))
+    assert sorted(one["state"] for one in verdicts) == ["accepted", "flagged"]
+
+
+def test_what_is_no_face_is_shown(bench: Bench) -> None:
+    """Why an upload was refused is to be seen, and not only to be read."""
+    random = np.random.default_rng(0)
+    noise = list(random.integers(0, 255, (20, 160, 160, 3), np.uint8))
+    verdict = bench.judge(submit(bench.store, noise, "Noise", Consent.now()))
+    assert verdict["state"] == "rejected"
+    assert "data:image" in verdict["metadata"]["faces left out"]
+
+
 def test_sending_it_again_gets_nobody_past_a_review(bench: Bench) -> None:
     assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
     for _ in range(2):
@@ -133,12 +172,11 @@ def test_nobody_can_make_a_face_of_what_is_none(bench: Bench) -> None:
     verdict = bench.judge(upload_id, decision="accept")
     assert verdict["state"] == "rejected"
     assert verdict["template"] is None
+    assert "data:image" in verdict["metadata"]["faces"]
 
 
 def test_crops_of_somebody_else_are_left_out(bench: Bench) -> None:
     """Twenty-five good crops and five of another person: the five never get into the identity."""
-    from twin_matcher_dagster.faces.clip import extract_faces
-
     amara, teodor = (
         [face.image for face in extract_faces(story.clip).faces] for story in (AMARA, TEODOR)
     )

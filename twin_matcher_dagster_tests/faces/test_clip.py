@@ -164,6 +164,37 @@ def test_somebody_far_behind_does_not_matter(tmp_path: Path) -> None:
     assert min(heights) > 50
 
 
+def test_somebody_far_behind_never_takes_the_place(tmp_path: Path) -> None:
+    """In every frame, and seen more often than the person in front, who looks away now and then."""
+    amara, teodor = sample_frames("amara_1.mp4", 30), sample_frames("teodor_1.mp4", 30)
+    frames = []
+    for number, (near, far) in enumerate(zip(amara, teodor, strict=True)):
+        frame = near.copy() if number not in (5, 12, 20, 21) else np.full_like(near, 90)
+        frame[:192, :256] = cv2.resize(far, (256, 192), interpolation=cv2.INTER_AREA)
+        frames.append(frame)
+    report = report_on(tmp_path, frames)
+    heights = [np.ptp(face.landmarks[:, 1]) for face in report.faces]
+    assert report.refused is None
+    assert len(heights) >= MIN_FACES
+    assert min(heights) > 50
+
+
+def test_a_passer_by_is_left_out_each_time(tmp_path: Path) -> None:
+    """Two frames at two times are no three seconds of another person."""
+    amara, teodor = half_size("amara_1.mp4", 40), half_size("teodor_1.mp4", 40)
+    frames = [teodor[n] if n in (8, 30) else amara[n] for n in range(40)]
+    report = report_on(tmp_path, frames)
+    report.raise_if_refused()
+    assert not any(abs(face.time - n / 10) < 0.05 for face in report.faces for n in (8, 30))
+
+
+def test_somebody_who_comes_again_and_again_is_refused(tmp_path: Path) -> None:
+    amara, teodor = half_size("amara_1.mp4", 40), half_size("teodor_1.mp4", 40)
+    frames = [teodor[n] if n % 10 in (3, 4, 7, 8) else amara[n] for n in range(40)]
+    report = report_on(tmp_path, frames)
+    assert refusal(report).reason == "another person"
+
+
 @pytest.mark.parametrize(("first", "second"), [("amara", "teodor"), ("teodor", "amara")])
 def test_a_cut_to_another_person_is_refused(tmp_path: Path, first: str, second: str) -> None:
     """At the same place, so that only the recogniser sees it."""

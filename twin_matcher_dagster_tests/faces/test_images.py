@@ -172,3 +172,17 @@ def test_damaged_bytes_are_refused_or_still_a_picture(place: int, junk: bytes) -
     else:
         assert image.ndim == 3
         assert image.shape[2] == 3
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_large_photo_is_shrunk_before_it_is_copied(kind: str) -> None:
+    image = Image.new("RGBA" if kind == "PNG" else "RGB", (5200, 3900), "red")
+    image.paste("blue", (0, 0, 2600, 3900))
+    encoded = io.BytesIO()
+    image.save(encoded, kind)
+    read = read_image(encoded.getvalue())
+    assert read.shape[0] * read.shape[1] <= 16_000_000
+    assert read.shape[1] / read.shape[0] == pytest.approx(4 / 3, abs=0.001)
+    left, right = read[100, 100].astype(int), read[-100, -100].astype(int)
+    assert left == pytest.approx([0, 0, 255], abs=3)
+    assert right == pytest.approx([255, 0, 0], abs=3)

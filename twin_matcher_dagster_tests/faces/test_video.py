@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import psutil
 import pytest
+from av.stream import Disposition
+from PIL import Image
 
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces import video
 from twin_matcher_dagster.faces.video import MAX_FRAMES, WORKING_SIDE, read_frames, stream_frames
-from twin_matcher_dagster.settings import PROJECT_ROOT
+from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster_tests.media import CLIPS, Pipe, greys, with_rotation, write_clip
 
 
@@ -96,20 +100,33 @@ def test_a_recording_of_a_browser_has_no_duration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("matrix", "turns"),
-    [((1, 0, 0, 1), 0), ((0, -1, 1, 0), 1), ((-1, 0, 0, -1), 2), ((0, 1, -1, 0), 3)],
-    ids=["upright", "a quarter to the left", "upside down", "a quarter to the right"],
-)
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda image: image),
+        ((0, -1, 1, 0), np.rot90),
+        ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, 3)),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda image: image.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda image: np.rot90(image, 2).swapaxes(0, 1)),
+    ],
+    ids=["upright", "a quarter to the left", "upside down", "a quarter to the right",
+         "a mirror", "a mirror upside down", "a mirror to the left", "a mirror to the right"],
+)  # fmt: skip
 def test_a_phones_clip_is_turned_upright(
-    tmp_path: Path, matrix: tuple[int, int, int, int], turns: int
+    tmp_path: Path,
+    matrix: tuple[int, int, int, int],
+    shown: Callable[[np.ndarray], np.ndarray],
 ) -> None:
+    """However it was held, and where its front camera mirrors."""
     image = np.zeros((48, 64, 3), np.uint8)
     image[:20, :20] = 255  # top left
     write_clip(tmp_path / "clip.mp4", [image] * 3)
     turned = tmp_path / "turned.mp4"
     turned.write_bytes(with_rotation((tmp_path / "clip.mp4").read_bytes(), matrix))
     frame = read_frames(turned)[0].image
-    wanted = np.rot90(image, turns)
+    wanted = shown(image)
     assert frame.shape == wanted.shape
     assert np.abs(frame.astype(int) - wanted).mean() < 8
 
@@ -117,6 +134,62 @@ def test_a_phones_clip_is_turned_upright(
 def test_a_large_clip_is_shrunk(tmp_path: Path) -> None:
     write_clip(tmp_path / "hd.mp4", [np.zeros((1080, 1920, 3), np.uint8)] * 2)
     assert read_frames(tmp_path / "hd.mp4")[0].image.shape == (405, WORKING_SIDE, 3)
+
+
+def test_memory_does_not_grow_with_a_clip(tmp_path: Path) -> None:
+    """Every frame is given back at once: sixty of this size are 180 MiB."""
+    path = tmp_path / "hd.mp4"
+    write_clip(path, (np.full((1080, 1920, 3), 4 * n, np.uint8) for n in range(60)))
+    code = (
+        "import sys, psutil; from twin_matcher_dagster.faces.decoding import decode; "
+        "process = psutil.Process(); "
+        "most = [process.memory_info().rss for _ in decode(sys.argv[1], 0.1, 720)]; "
+        "print(len(most), max(most))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True, text=True, cwd=PROJECT_ROOT, check=True, timeout=60,
+    )  # fmt: skip
+    frames, most = map(int, done.stdout.split())
+    assert frames == 60
+    assert most < 150 * 2**20
+
+
+def test_a_large_clip_looks_as_it_was_recorded(tmp_path: Path) -> None:
+    """Edges of blocks are left as they are, and errors of one frame go on into the next."""
+    photo = Image.open(SAMPLE / "photos/rory.jpg").convert("RGB").resize((2240, 2240))
+    views = [photo.crop((8 * n, 500, 8 * n + 1920, 1580)) for n in range(40)]
+    write_clip(tmp_path / "hd.mp4", map(np.asarray, views))
+    frames = read_frames(tmp_path / "hd.mp4")
+    assert len(frames) == len(views)
+    for frame, view in zip(frames, views, strict=True):
+        recorded = np.asarray(view.resize((WORKING_SIDE, 405), Image.Resampling.BOX), float)
+        error = np.square(recorded - frame.image).mean()
+        assert 10 * np.log10(255**2 / error) > 33
+
+
+def test_the_picture_on_a_songs_cover_is_no_video(tmp_path: Path) -> None:
+    cover = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(cover, "PNG")
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4") as song:
+        sound = song.add_stream("aac", rate=44100)
+        picture = song.add_stream("png")
+        picture.width = picture.height = 64
+        picture.pix_fmt = "rgb24"
+        picture.disposition = Disposition.attached_pic
+        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        frame.planes[0].update(bytes(4096))
+        frame.rate, frame.pts = 44100, 0
+        song.mux(sound.encode(frame))
+        song.mux(sound.encode(None))
+        packet = av.Packet(cover.getvalue())
+        packet.stream, packet.pts, packet.dts = picture, 0, 0
+        song.mux(packet)
+    with av.open(str(path)) as song:
+        assert song.streams.video
+    with pytest.raises(MediaError, match="has no video track"):
+        read_frames(path)
 
 
 def test_a_clip_that_is_too_long_is_refused(tmp_path: Path) -> None:
@@ -328,7 +401,7 @@ def test_a_clip_that_takes_for_ever_is_given_up(
     monkeypatch.setattr(video, "TIMEOUT_S", 0.5)
     write_clip(tmp_path / "clip.mp4", [np.zeros((480, 640, 3), np.uint8)] * 30)
     start = time.monotonic()
-    with pytest.raises(MediaError):
+    with pytest.raises(MediaError, match="took too long to read"):
         for _ in stream_frames(tmp_path / "clip.mp4"):
             time.sleep(0.2)
     assert time.monotonic() - start < 5

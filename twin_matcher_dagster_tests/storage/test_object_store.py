@@ -108,6 +108,23 @@ def test_listing_pages_past_a_thousand(store: ObjectStore) -> None:
     assert list(store.list("nothing/")) == []
 
 
+def test_what_goes_while_everything_is_read_is_left_out(store: ObjectStore) -> None:
+    client, bucket = store.client, store.bucket
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    versions = [
+        client.put_object(Bucket=bucket, Key=key, Body=body.encode())["VersionId"]
+        for key in "abc"
+        for body in (f"old {key}", f"new {key}")
+    ]
+    objects = store.everything()
+    assert next(objects) == ("a", b"new a")
+    client.delete_object(Bucket=bucket, Key="b", VersionId=versions[3])
+    client.delete_object(Bucket=bucket, Key="b", VersionId=versions[2])
+    assert [next(objects), next(objects)] == [("c", b"new c"), ("a", b"old a")]
+    client.delete_object(Bucket=bucket, Key="c", VersionId=versions[4])
+    assert list(objects) == []
+
+
 def test_a_missing_object_is_told_apart(store: ObjectStore) -> None:
     with pytest.raises(ObjectMissingError, match="nowhere does not exist"):
         store.get("nowhere")

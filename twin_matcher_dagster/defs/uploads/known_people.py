@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -23,9 +23,22 @@ from twin_matcher_dagster.storage.uploads import get_manifest
 class KnownPeople:
     """Mean faces of everyone known: celebrities, and users who are in or wait for review."""
 
-    def __init__(self, store: ObjectStore, upload_ids: list[str]) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        upload_ids: list[str],
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            store: the bucket.
+            upload_ids: of the uploads.
+            alive: called for each that is read.
+        """
         self._store = store
         self._upload_ids = upload_ids
+        self._alive = alive
 
     # Read when they are asked for: an upload that shows no face is compared with nobody.
     @cached_property
@@ -35,11 +48,13 @@ class KnownPeople:
 
     @cached_property
     def _verdicts(self) -> dict[str, Mapping[str, Any]]:
-        heads = {
-            user_id(upload_id): ManifestLog(self._store, layout.log(layout.user(upload_id))).head()
-            for upload_id in self._upload_ids
-        }
-        return {who: head.body for who, head in heads.items() if head}
+        found = {}
+        for upload_id in self._upload_ids:
+            self._alive()
+            head = ManifestLog(self._store, layout.log(layout.user(upload_id))).head()
+            if head:
+                found[user_id(upload_id)] = head.body
+        return found
 
     def templates(self) -> dict[str, np.ndarray]:
         """By identity id, float32 [128] each."""
