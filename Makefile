@@ -65,7 +65,7 @@ $(HAAR)/.venv/installed: $(HAAR)/requirements.txt
 bench-faces: $(VENV)/installed $(HAAR)/.venv/installed ## Measure faces out of clips, beside a Haar cascade (QUICK=1: less 4K).
 	@HAAR_PYTHON=$(HAAR_PYTHON) $(BIN)/python benchmarks/bench_faces.py $(if $(QUICK),--quick)
 
-bench-model: $(VENV)/installed ## Measure the model: people known and new, beside the alternatives (an hour).
+bench-model: $(VENV)/installed ## Measure the model: people known and new, beside the alternatives (half an hour).
 	@$(BIN)/python benchmarks/bench_model.py
 
 lint: $(VENV)/installed-dev ## Check style (ruff) and types (ty).
@@ -103,8 +103,8 @@ sample: $(CAST)/.venv/installed ## Render the bundled sample anew (half an hour 
 sample-report: $(CAST)/.venv/installed ## Measure the bundled sample: faces found, people told apart.
 	@$(CAST_BIN)/python $(CAST)/report.py $(if $(REAL),--real $(REAL))
 
-pretrain: $(CAST)/.venv/installed $(VENV)/installed ## Make the bundled backbone anew (two hours on 2 cores; stop and start it at will).
-	$(CAST_BIN)/python $(CAST)/build.py --random 162 --views 12
+pretrain: $(CAST)/.venv/installed $(VENV)/installed ## Make the bundled backbone anew (five hours on 2 cores; stop and start it at will).
+	$(CAST_BIN)/python $(CAST)/build.py --random 1170 --views 12
 	$(BIN)/python tools/pretrain/pretrain.py --renders $(CAST)/work/renders
 
 clean: ## Forget the local state: objects, releases, Dagster's history. Keeps .venv.

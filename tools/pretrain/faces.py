@@ -8,22 +8,30 @@ network will look at ("function matching", Beyer et al. 2022, https://arxiv.org/
 
 from __future__ import annotations
 
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from rich.progress import track
+from torch.nn import functional
 
+from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
 from twin_matcher_dagster.faces.images import read_image
-from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.recogniser import BUNDLED, DIMENSIONS, load_recogniser
 
 SIZE = 112
 SHARE_OF_ONE_PERSON = 0.3
 _BATCH = 256
-# Rows and columns from -0.5 to 0.5.
-_GRID = np.mgrid[:SIZE, :SIZE].astype(np.float32) / SIZE - 0.5
+_SIDES = range(28, 100, 8)
 
 
 def crops_of(renders: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -35,155 +43,336 @@ def crops_of(renders: Path) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         uint8 RGB [n, 112, 112, 3], and int64 [n], whose face it is.
     """
-    crops, people = [], []
     folders = sorted(renders.glob("random*"))
-    for number, folder in enumerate(track(folders, "finding faces")):
-        for path in sorted(folder.glob("view_*.png")):
-            image = read_image(path)
-            found = detect_faces(image)
-            if len(found) == 1:
-                crop = align(image, found[0].landmarks)
-                crops.append(cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA))
-                people.append(number)
+    crops, people = [], []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = track(pool.map(_faces_in, folders), "finding faces", total=len(folders))
+        for number, theirs in enumerate(found):
+            crops += theirs
+            people += [number] * len(theirs)
     if not crops:
         raise SystemExit(f"There are no renders in {renders}: see README.md.")
     return np.stack(crops), np.array(people)
 
 
-def compose(crops: np.ndarray, people: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _faces_in(folder: Path) -> list[np.ndarray]:
+    """Aligned faces of one person's views."""
+    crops = []
+    for path in sorted(folder.glob("view_*.png")):
+        try:
+            image = read_image(path)
+        except MediaError as error:
+            raise SystemExit(f"{path}: {error} Delete it and render it anew.") from error
+        found = detect_faces(image)
+        if len(found) == 1:
+            crop = align(image, found[0].landmarks)
+            crops.append(cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA))
+    return crops
+
+
+def compose(crops: np.ndarray, people: np.ndarray, count: int, seed: int, file: Path) -> np.ndarray:
     """Faces of one person and of two, shaped, lit and placed otherwise.
 
     Renders are tidier than photos are. What a photo has and a render lacks (a lively background,
     things in the way, hard light, strong colours, a crop that is not quite right) is put on top.
+    Each batch has a random generator of its own: it is the same however many are made.
+
+    Args:
+        crops: uint8 RGB [n, 112, 112, 3], of each person one after the other.
+        people: int64 [n], whose face it is, in ascending order.
+        count: how many are made.
+        seed: of the randomness.
+        file: where they are written, as :func:`filled` does it.
 
     Returns:
-        uint8 RGB [count, 112, 112, 3].
+        What is in the file: uint8 RGB [count, 112, 112, 3].
     """
-    rng = np.random.default_rng(seed)
-    made = np.empty((count, SIZE, SIZE, 3), np.uint8)
-    for number in track(range(count), "composing"):
-        first = int(rng.integers(len(crops)))
-        face = crops[first].astype(np.float32)
-        if rng.random() > SHARE_OF_ONE_PERSON:
-            other = int(rng.choice(np.flatnonzero(people != people[first])))
-            face = _mixed(crops[other], face, _mask(rng))
-        face = _warp(rng, face) / 255
-        if rng.random() < 0.5:
-            face = _mixed(face, _clutter(rng), _around(rng))
-        if rng.random() < 0.2:
-            face = _mixed(face, _clutter(rng) * rng.uniform(0, 1), _in_the_way(rng))
-        made[number] = _photographed(rng, face)
-    return made
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    ours = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)
+    changes = np.flatnonzero(np.diff(people, prepend=-1, append=people[-1] + 1))
+    starts = torch.from_numpy(changes).to(device)
+
+    def batch(first: int) -> np.ndarray:
+        draw = Draw(_BATCH, torch.Generator(device).manual_seed(seed * 10**7 + first))
+        some = _composed(ours, starts, draw).permute(0, 2, 3, 1).cpu().numpy()
+        qualities = draw.uniform(35, 95).flatten().int().tolist()
+        return np.stack(list(pool.map(_as_jpeg, some, qualities)))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return filled(file, (count, SIZE, SIZE, 3), np.uint8, batch, "composing")
 
 
-def _mask(rng: np.random.Generator) -> np.ndarray:
-    """Which share of each pixel is the first person's: a blend, or one side of a soft line."""
-    if rng.random() < 0.4:
-        return np.full((SIZE, SIZE), rng.uniform(0.25, 0.75), np.float32)
-    y, x = _GRID
-    # Mostly across, so that eyes come from one and mouth or nose from the other.
-    angle = np.pi / 2 + rng.normal(0, 0.5)
-    distance = np.cos(angle) * x + np.sin(angle) * y - rng.uniform(-0.22, 0.22)
-    mask = _sigmoid(distance / rng.uniform(0.02, 0.06))
-    return (mask if rng.random() < 0.5 else 1 - mask).astype(np.float32)
+def filled(
+    file: Path,
+    shape: tuple[int, ...],
+    dtype: type,
+    batch: Callable[[int], np.ndarray],
+    title: str,
+) -> np.ndarray:
+    """An array in a file, which need not fit into memory, made batch by batch.
+
+    What is stopped goes on where it was; how far it came is in a file beside it.
+
+    Args:
+        file: where.
+        shape, dtype: of the whole array.
+        batch: gives what begins at a row; what is beyond the last one is left out.
+        title: shown beside the progress.
+    """
+    so_far = file.with_suffix(".rows")
+    done = int(so_far.read_text()) if so_far.exists() else 0
+    if not done:
+        np.lib.format.open_memmap(file, "w+", dtype, shape)
+    try:
+        array = np.lib.format.open_memmap(file, "r+")
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{file} is damaged ({error}). Delete {file.parent}.") from error
+    for first in track(range(done, shape[0], _BATCH), title):
+        last = min(first + _BATCH, shape[0])
+        array[first:last] = batch(first)[: last - first]
+        unfinished = file.with_suffix(".part")
+        unfinished.write_text(str(last))
+        unfinished.rename(so_far)
+    return array
 
 
-def _warp(rng: np.random.Generator, face: np.ndarray) -> np.ndarray:
-    """A smooth warp of up to some 4 pixels, and a crop that is turned, moved and scaled."""
-    y, x = _GRID
-    angle, scale = rng.normal(0, 0.08), np.exp(rng.normal(0, 0.06))
-    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-    mirror = 1 if rng.random() < 0.5 else -1
-    places = [
-        (cos * x - sin * y) * mirror + rng.normal(0, 0.02),
-        sin * x + cos * y + rng.normal(0, 0.02),
-    ]
-    strength = rng.uniform(0, 2.2)
-    maps = []
-    for place in places:
-        field = rng.normal(0, strength, (5, 5)).astype(np.float32)
-        field = cv2.resize(field, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-        maps.append(((place + 0.5) * SIZE + field).astype(np.float32))
-    # Alignment leaves black corners, or none.
-    border = cv2.BORDER_CONSTANT if rng.random() < 0.3 else cv2.BORDER_REPLICATE
-    return cv2.remap(face, *maps, cv2.INTER_LINEAR, borderMode=border)
+class Draw:
+    """Random numbers for a batch of faces, each of shape [n, 1, 1, 1]."""
 
+    def __init__(self, count: int, generator: torch.Generator) -> None:
+        self.count, self.generator = count, generator
+        side = (torch.arange(SIZE, device=generator.device) + 0.5) / SIZE - 0.5
+        self.x, self.y = side.view(1, 1, 1, -1), side.view(1, 1, -1, 1)
+        """Columns and rows of a picture, from -0.5 to 0.5."""
 
-def _clutter(rng: np.random.Generator) -> np.ndarray:
-    """Something coloured, coarse or fine, soft or with edges: float32 [112, 112, 3], 0 to 1."""
-    picture = np.zeros((SIZE, SIZE, 3), np.float32)
-    for cells in rng.choice([1, 2, 4, 8, 16, 48], rng.integers(1, 4), replace=False):
-        field = rng.random((cells, cells, 3)).astype(np.float32)
-        how = cv2.INTER_NEAREST if rng.random() < 0.25 else cv2.INTER_CUBIC
-        field = cv2.resize(field, (SIZE, SIZE), interpolation=how)
-        if rng.random() < 0.3:
-            field = (field > 0.5).astype(np.float32)
-        grey = field.mean(2, keepdims=True)
-        picture = picture + grey + (field - grey) * rng.uniform(0, 1.5)
-    picture = (picture - picture.min()) / max(float(np.ptp(picture)), 1e-3)
-    return np.clip(picture * rng.uniform(0.3, 1.2) + rng.uniform(-0.2, 0.3), 0, 1)
+    def shares(self, *shape: int) -> torch.Tensor:
+        """0 to 1, [n, *shape]."""
+        device = self.generator.device
+        return torch.rand(self.count, *shape, generator=self.generator, device=device)
 
+    def uniform(self, low: float, high: float) -> torch.Tensor:
+        """Between the two."""
+        return self.shares(1, 1, 1) * (high - low) + low
 
-def _around(rng: np.random.Generator) -> np.ndarray:
-    """A mask of what is not the face: outside of an ellipse."""
-    y, x = _GRID
-    wide, high = rng.uniform(0.34, 0.52), rng.uniform(0.44, 0.62)
-    distance = np.hypot(x / wide, (y - rng.uniform(-0.04, 0.06)) / high) - 1
-    return _sigmoid(distance / rng.uniform(0.02, 0.1))
-
-
-def _in_the_way(rng: np.random.Generator) -> np.ndarray:
-    """A mask of glasses, a hand, a strand of hair: a soft-edged bar or spot."""
-    y, x = _GRID
-    if rng.random() < 0.4:
-        # Where the eyes are.
-        across, down = np.abs(x), y + 0.08
-        inside = np.hypot((across - 0.17) / rng.uniform(0.12, 0.18), down / rng.uniform(0.08, 0.13))
-    else:
-        angle = rng.uniform(0, np.pi)
-        along = np.cos(angle) * (x - rng.uniform(-0.4, 0.4)) + np.sin(angle) * y
-        over = -np.sin(angle) * x + np.cos(angle) * (y - rng.uniform(-0.4, 0.4))
-        inside = np.hypot(along / rng.uniform(0.05, 0.4), over / rng.uniform(0.03, 0.2))
-    return _sigmoid((1 - inside) / rng.uniform(0.03, 0.2)) * rng.uniform(0.6, 1)
-
-
-def _mixed(face: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    share = mask[..., None].astype(np.float32)
-    return face * (1 - share) + other * share
-
-
-def _photographed(rng: np.random.Generator, face: np.ndarray) -> np.ndarray:
-    """Another camera and another light; noise and JPEG: uint8 RGB."""
-    y, x = _GRID
-    face = np.clip(face, 0, 1) ** rng.uniform(0.6, 1.6)
-    grey = face.mean(2, keepdims=True)
-    face = grey + (face - grey) * (0 if rng.random() < 0.12 else rng.uniform(0.4, 2.0))
-    face = (face - face.mean()) * rng.uniform(0.7, 1.7) + rng.uniform(0.25, 0.65)
-    face = (
-        face * (1 + rng.normal(0, 0.08, 3))
-        + (x * rng.normal(0, 0.2) + y * rng.normal(0, 0.15))[..., None]
-    )
-    if rng.random() < 0.4:
-        side = int(rng.uniform(28, 100))
-        face = cv2.resize(
-            cv2.resize(face.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA),
-            (SIZE, SIZE),
+    def normal(self, mean: float, deviation: float, *shape: int) -> torch.Tensor:
+        """Of a bell curve, [n, *shape]."""
+        values = torch.randn(
+            self.count,
+            *(shape or (1, 1, 1)),
+            generator=self.generator,
+            device=self.generator.device,
         )
-    face = face + rng.normal(0, rng.uniform(0, 0.03), face.shape)
-    bytes_ = (np.clip(face, 0, 1) * 255).astype(np.uint8)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(35, 95))]
-    encoded = cv2.imencode(".jpg", bytes_[..., ::-1], quality)[1]
+        return values * deviation + mean
+
+    def chance(self, share: float) -> torch.Tensor:
+        """True for this share."""
+        return self.shares(1, 1, 1) < share
+
+    def some(self, share: float) -> tuple[torch.Tensor, Draw]:
+        """Places of about this share of the batch, and random numbers for these."""
+        places = self.chance(share).flatten().nonzero().flatten()
+        return places, Draw(len(places), self.generator)
+
+
+def _composed(crops: torch.Tensor, starts: torch.Tensor, draw: Draw) -> torch.Tensor:
+    """A batch: uint8 RGB [n, 3, 112, 112]."""
+    counts = starts.diff()
+    who = (draw.shares() * len(counts)).long()
+    away = 1 + (draw.shares() * (len(counts) - 1)).long()
+    face, other = (
+        crops[starts[person] + (draw.shares() * counts[person]).long()].float() / 255
+        for person in (who, (who + away) % len(counts))
+    )
+    alone = draw.chance(SHARE_OF_ONE_PERSON)
+    face = torch.where(alone, face, torch.lerp(other, face, _mask(draw)))
+    face = _warped(draw, face)
+    at, some = draw.some(0.5)
+    face[at] = torch.lerp(face[at], _clutter(some), _around(some))
+    at, some = draw.some(0.2)
+    face[at] = torch.lerp(face[at], _clutter(some) * some.uniform(0, 1), _in_the_way(some))
+    return (_photographed(draw, face).clamp(0, 1) * 255).byte()
+
+
+def _mask(draw: Draw) -> torch.Tensor:
+    """Which share of each pixel is the first person's: a blend, or one side of a soft line."""
+    # Mostly across, so that eyes come from one and mouth or nose from the other.
+    angle = draw.normal(math.pi / 2, 0.5)
+    distance = torch.cos(angle) * draw.x + torch.sin(angle) * draw.y - draw.uniform(-0.22, 0.22)
+    mask = torch.sigmoid(distance / draw.uniform(0.02, 0.06))
+    mask = torch.where(draw.chance(0.5), mask, 1 - mask)
+    return torch.where(draw.chance(0.4), draw.uniform(0.25, 0.75), mask)
+
+
+def _warped(draw: Draw, face: torch.Tensor) -> torch.Tensor:
+    """A smooth warp of up to some 4 pixels, and a crop that is turned, moved and scaled."""
+    angle, scale = draw.normal(0, 0.08), draw.normal(0, 0.06).exp()
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    mirror = torch.where(draw.chance(0.5), 1, -1)
+    places = torch.cat(
+        [
+            (cos * draw.x - sin * draw.y) * mirror + draw.normal(0, 0.02),
+            sin * draw.x + cos * draw.y + draw.normal(0, 0.02),
+        ],
+        1,
+    )
+    field = draw.normal(0, 1, 2, 5, 5) * draw.uniform(0, 2.2) / SIZE
+    field = functional.interpolate(field, SIZE, mode="bicubic", align_corners=False)
+    grid = 2 * (places + field).permute(0, 2, 3, 1)
+    face = functional.grid_sample(face, grid, padding_mode="border", align_corners=False)
+    # Alignment leaves black corners, or none.
+    outside = (grid.abs() > 1).any(3).unsqueeze(1)
+    return torch.where(draw.chance(0.3) & outside, 0, face)
+
+
+def _clutter(draw: Draw) -> torch.Tensor:
+    """Something coloured, coarse or fine, soft or with edges: [n, 3, 112, 112], 0 to 1."""
+    cells = (1, 2, 4, 8, 16, 48)
+    # One to three of them.
+    rank = draw.shares(len(cells)).argsort(1).argsort(1)
+    taken = rank < 1 + (draw.shares(1) * 3).long()
+    picture = torch.zeros(draw.count, 3, SIZE, SIZE, device=rank.device)
+    for number, side in enumerate(cells):
+        at = taken[:, number].nonzero().flatten()
+        some = Draw(len(at), draw.generator)
+        field = some.shares(3, side, side)
+        field = torch.where(
+            some.chance(0.25),
+            functional.interpolate(field, SIZE, mode="nearest"),
+            functional.interpolate(field, SIZE, mode="bicubic", align_corners=False),
+        )
+        field = torch.where(some.chance(0.3), (field > 0.5).float(), field)
+        grey = field.mean(1, keepdim=True)
+        picture[at] += torch.lerp(grey, field, some.uniform(0, 1.5))
+    low, high = picture.aminmax(dim=1, keepdim=True)
+    low, high = low.amin((2, 3), keepdim=True), high.amax((2, 3), keepdim=True)
+    picture = (picture - low) / (high - low).clamp(min=1e-3)
+    return (picture * draw.uniform(0.3, 1.2) + draw.uniform(-0.2, 0.3)).clamp(0, 1)
+
+
+def _around(draw: Draw) -> torch.Tensor:
+    """A mask of what is not the face: outside of an ellipse."""
+    x = draw.x / draw.uniform(0.34, 0.52)
+    y = (draw.y - draw.uniform(-0.04, 0.06)) / draw.uniform(0.44, 0.62)
+    return torch.sigmoid((torch.hypot(x, y) - 1) / draw.uniform(0.02, 0.1))
+
+
+def _in_the_way(draw: Draw) -> torch.Tensor:
+    """A mask of glasses, a hand, a strand of hair: a soft-edged bar or spot."""
+    # Where the eyes are.
+    glasses = torch.hypot(
+        (draw.x.abs() - 0.17) / draw.uniform(0.12, 0.18),
+        (draw.y + 0.08) / draw.uniform(0.08, 0.13),
+    )
+    angle = draw.uniform(0, math.pi)
+    x, y = draw.x - draw.uniform(-0.4, 0.4), draw.y - draw.uniform(-0.4, 0.4)
+    bar = torch.hypot(
+        (torch.cos(angle) * x + torch.sin(angle) * y) / draw.uniform(0.05, 0.4),
+        (torch.cos(angle) * y - torch.sin(angle) * x) / draw.uniform(0.03, 0.2),
+    )
+    inside = torch.where(draw.chance(0.4), glasses, bar)
+    return torch.sigmoid((1 - inside) / draw.uniform(0.03, 0.2)) * draw.uniform(0.6, 1)
+
+
+def _photographed(draw: Draw, face: torch.Tensor) -> torch.Tensor:
+    """Another camera and another light, and its noise."""
+    face = face.clamp(0, 1) ** draw.uniform(0.6, 1.6)
+    grey = face.mean(1, keepdim=True)
+    face = torch.lerp(grey, face, torch.where(draw.chance(0.12), 0, draw.uniform(0.4, 2.0)))
+    mean = face.mean((1, 2, 3), keepdim=True)
+    face = (face - mean) * draw.uniform(0.7, 1.7) + draw.uniform(0.25, 0.65)
+    face = face * draw.normal(1, 0.08, 3, 1, 1)
+    face = face + draw.x * draw.normal(0, 0.2) + draw.y * draw.normal(0, 0.15)
+    # Some were taken with fewer pixels.
+    fewer = (draw.shares() / 0.4 * len(_SIDES)).long()
+    for number, side in enumerate(_SIDES):
+        at = (fewer == number).nonzero().flatten()
+        small = functional.interpolate(face[at], side, mode="bilinear", antialias=True)
+        face[at] = functional.interpolate(small, SIZE, mode="bilinear", align_corners=False)
+    return face + draw.normal(0, 1, *face.shape[1:]) * draw.uniform(0, 0.03)
+
+
+def _as_jpeg(face: np.ndarray, quality: int) -> np.ndarray:
+    """What is left of a face, uint8 RGB, in a JPEG file."""
+    flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    encoded = cv2.imencode(".jpg", np.ascontiguousarray(face[..., ::-1]), flags)[1]
     return cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(values, -30, 30)))
+def taught(faces: np.ndarray, file: Path) -> np.ndarray:
+    """The recogniser's vectors, float32 [n, 128], in a file.
 
-
-def taught(faces: np.ndarray) -> np.ndarray:
-    """The recogniser's vectors, float32 [n, 128]."""
-    recogniser = load_recogniser()
-    parts = range(0, len(faces), _BATCH)
-    return np.concatenate(
-        [recogniser(faces[n : n + _BATCH]) for n in track(parts, "asking the recogniser")]
+    It is asked on a GPU where there is one, and the package `onnx` to read it with.
+    """
+    ask: Callable[[np.ndarray], np.ndarray] = load_recogniser()
+    if torch.cuda.is_available() and importlib.util.find_spec("onnx"):
+        usual, ask = ask, OnGpu(BUNDLED)
+        alike = (ask(faces[:_BATCH]) * usual(faces[:_BATCH])).sum(1).min()
+        print(f"the recogniser on the GPU: cosine to the usual vectors at least {alike:.6f}")
+    shape = (len(faces), DIMENSIONS)
+    return filled(
+        file, shape, np.float32, lambda n: ask(faces[n : n + _BATCH]), "asking the recogniser"
     )
+
+
+class OnGpu:
+    """The bundled recogniser's graph, run by torch: the package has no onnxruntime for GPUs.
+
+    It needs the package ``onnx``, to read the file.
+    """
+
+    def __init__(self, file: Path, device: str = "cuda") -> None:
+        import onnx
+
+        graph = onnx.load(str(file)).graph
+        self.device = device
+        self._nodes = [
+            (node, {of.name: onnx.helper.get_attribute_value(of) for of in node.attribute})
+            for node in graph.node
+        ]
+        self._given = {
+            one.name: torch.from_numpy(onnx.numpy_helper.to_array(one).copy()).to(device)
+            for one in graph.initializer
+        }
+        (self._asked,) = {one.name for one in graph.input} - set(self._given)
+        self._told = graph.output[0].name
+        self._last_use = {n: at for at, node in enumerate(graph.node) for n in node.input}
+
+    @torch.no_grad()
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Unit vectors, float32 [n, 128], of uint8 RGB [n, 112, 112, 3]."""
+        values = dict(self._given)
+        pixels = torch.from_numpy(faces).to(self.device).permute(0, 3, 1, 2).float()
+        values[self._asked] = pixels
+        for at, (node, how) in enumerate(self._nodes):
+            values[node.output[0]] = _NODES[node.op_type]([values[n] for n in node.input], how)
+            for name in set(node.input):
+                if self._last_use[name] == at:
+                    del values[name]  # a batch's feature maps are gigabytes together
+        return functional.normalize(values[self._told], dim=1).cpu().numpy()
+
+
+def _convolved(given: list[torch.Tensor], how: dict[str, Any]) -> torch.Tensor:
+    face, weight, *bias = given
+    top, left, bottom, right = how["pads"]
+    face = functional.pad(face, (left, right, top, bottom))
+    return functional.conv2d(face, weight, *bias, stride=how["strides"], groups=how["group"])
+
+
+def _normalised(given: list[torch.Tensor], how: dict[str, Any]) -> torch.Tensor:
+    face, scale, shift, mean, variance = given
+    return functional.batch_norm(face, mean, variance, scale, shift, eps=how["epsilon"])
+
+
+# The nodes of SFace's graph; its matrix product has its weights transposed.
+_NODES: dict[str, Callable[[list[torch.Tensor], dict[str, Any]], torch.Tensor]] = {
+    "Add": lambda given, how: given[0] + given[1],
+    "BatchNormalization": _normalised,
+    "Cast": lambda given, how: given[0].float(),
+    "Conv": _convolved,
+    "Dropout": lambda given, how: given[0],
+    "Flatten": lambda given, how: given[0].flatten(1),
+    "Gemm": lambda given, how: functional.linear(*given),
+    "Mul": lambda given, how: given[0] * given[1],
+    "Relu": lambda given, how: functional.relu(given[0]),
+    "Sub": lambda given, how: given[0] - given[1],
+}

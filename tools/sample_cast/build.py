@@ -1,4 +1,4 @@
-"""Render the whole cast: fetches the sources, then runs one process a person. Stop it and start it again at will.
+"""Render the whole cast: fetches the sources, then runs a process for each of them. Stop it and start it again at will.
 
     python build.py                              # the bundled sample
     python build.py --random 1000 --views 10     # a thousand generated identities, nothing else
@@ -20,14 +20,17 @@ from render_person import PAIR, PHOTO_PEOPLE
 from sources import DEFAULT_WORK, HERE, prepare
 
 RANDOM_VIEW_SIZE = 256  # for networks that look at 112 pixels
+RANDOM_TOGETHER = 10  # generated people in a process: what it reads it reads once
 SPARE_VIEWS = 3  # a few more than are kept, in case a face is not found in one
 
 
-def plan(arguments: argparse.Namespace) -> list[tuple[str, list[str], int]]:
-    """For every person: key, arguments of its process, and how many files it leaves."""
+def plan(arguments: argparse.Namespace) -> list[tuple[list[str], list[str], int]]:
+    """For every process: whom it renders, its arguments, and how many files it leaves of each."""
     if arguments.random:
         views = arguments.views or 10
-        return [(f"random{number}", ["--views", str(views), "--view-size", str(RANDOM_VIEW_SIZE)], views) for number in range(arguments.random)]
+        keys = [f"random{number}" for number in range(arguments.random)]
+        groups = [keys[first : first + RANDOM_TOGETHER] for first in range(0, len(keys), RANDOM_TOGETHER)]
+        return [(group, ["--views", str(views), "--view-size", str(RANDOM_VIEW_SIZE)], views) for group in groups]
     people = CAST[: arguments.identities] if arguments.identities else CAST
     jobs = []
     for person in [*(one for one in everyone() if one.role == "clip"), *people]:   # the longest first
@@ -41,7 +44,7 @@ def plan(arguments: argparse.Namespace) -> list[tuple[str, list[str], int]]:
             options, files = [*options, "--photo"], files + 1
         if person.key in PAIR:
             options, files = [*options, "--pair"], files + 1
-        jobs.append((person.key, options, files))
+        jobs.append(([person.key], options, files))
     return jobs
 
 
@@ -66,23 +69,26 @@ def main() -> None:
     renders = arguments.work / "renders"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress, ThreadPoolExecutor(arguments.processes) as pool:
-        task = progress.add_task("rendering", total=sum(files for *_, files in jobs))
+        task = progress.add_task("rendering", total=sum(len(keys) * files for keys, _, files in jobs))
 
-        def render(job: tuple[str, list[str], int]) -> int:
-            command = [sys.executable, str(HERE / "render_person.py"), job[0], "--work", str(arguments.work), *job[1]]
+        def render(job: tuple[list[str], list[str], int]) -> int:
+            command = [sys.executable, str(HERE / "render_person.py"), *job[0], "--work", str(arguments.work), *job[1]]
             return subprocess.run(command, check=False).returncode
+
+        def done() -> int:
+            return sum(min(files, count_files(renders / key)) for keys, _, files in jobs for key in keys)
 
         running = [pool.submit(render, job) for job in jobs]
         try:
             while not all(future.done() for future in running):
-                progress.update(task, completed=sum(min(files, count_files(renders / key)) for key, _, files in jobs))
+                progress.update(task, completed=done())
                 time.sleep(1)
         except KeyboardInterrupt:
             # The children got the signal too; nobody else is begun.
             pool.shutdown(wait=True, cancel_futures=True)
             raise SystemExit("stopped; start again to continue") from None
-        progress.update(task, completed=sum(min(files, count_files(renders / key)) for key, _, files in jobs))
-    failed = [key for (key, *_), future in zip(jobs, running, strict=True) if future.result()]
+        progress.update(task, completed=done())
+    failed = [key for (keys, *_), future in zip(jobs, running, strict=True) if future.result() for key in keys]
     if failed:
         raise SystemExit(f"not rendered completely: {', '.join(failed)}; start again to continue")
 

@@ -71,6 +71,7 @@ class BaseMesh:
         return np.unique(np.concatenate([self.faces[name].ravel() for name in names]))
 
 
+@functools.cache
 def load_base(sources: Path) -> BaseMesh:
     """Read the Wavefront file; every face of it is a quad."""
     vertices, uv, faces, face_uv, group = [], [], {}, {}, ""

@@ -1,6 +1,7 @@
 """Where things are on the base mesh (decimetres): brows, beard, hairline. One definition for paint and strands."""
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import cv2
@@ -55,6 +56,7 @@ def beard_mask(position: np.ndarray, kind: str) -> np.ndarray:
     return np.maximum(moustache, cheeks * under * soul)
 
 
+@functools.cache
 def scalp_texture(sources: Path, size: int) -> np.ndarray:
     """Scalp mask in skin coordinates: the painted hair of one of the CC0 skins, smoothed."""
     skin = cv2.imread(str(sources / "skins/young_african_female.png")).astype(np.float32) / 255

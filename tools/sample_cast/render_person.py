@@ -1,4 +1,4 @@
-"""Render one person: views for the data set, and for some people clips and photos. One process a person.
+"""Render a person, or a few: views for the data set, and for some people clips and photos.
 
     python render_person.py mira --views 50
     python render_person.py amara --clips --photo
@@ -13,7 +13,6 @@ import json
 import math
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
@@ -61,6 +60,8 @@ def render_views(actor: Actor, folder: Path, count: int, size: int) -> None:
 
 def render_clip(actor: Actor, path: Path, number: int) -> None:
     """A clip of 4.5 seconds: the head turns to both sides, the person blinks and smiles a little."""
+    import av  # only clips need it
+
     rng = np.random.default_rng([actor.person.seed, 3000 + number])
     actor.dress(np.random.default_rng([actor.person.seed, 3100 + number]))
     light = actor.light(rng, environment=("lobby", "park", "studio", "venice")[(actor.person.seed + 2 * number) % 4])
@@ -127,7 +128,7 @@ def write_image(path: Path, image: np.ndarray, quality: int = 90) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("person", help="a key of cast.py, or random<number>")
+    parser.add_argument("people", nargs="+", help="keys of cast.py, or random<number>; GL gives memory back at the end only")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--views", type=int, default=0)
     parser.add_argument("--view-size", type=int, default=VIEW_SIZE, help="side of a view in pixels; small ones get a smaller skin")
@@ -135,7 +136,13 @@ def main() -> None:
     parser.add_argument("--photo", action="store_true")
     parser.add_argument("--pair", action="store_true")
     arguments = parser.parse_args()
-    folder = arguments.work / "renders" / arguments.person
+    for key in arguments.people:
+        render(key, arguments)
+
+
+def render(key: str, arguments: argparse.Namespace) -> None:
+    """What is missing of one person."""
+    folder = arguments.work / "renders" / key
     folder.mkdir(parents=True, exist_ok=True)
     missing = [f"view_{index:03d}.png" for index in range(arguments.views)]
     missing += ["clip_1.mp4", "clip_2.mp4"] * arguments.clips + ["photo.jpg"] * arguments.photo + ["pair.png"] * arguments.pair
@@ -143,7 +150,7 @@ def main() -> None:
     if not missing:
         return
     skin_size = SIZE if arguments.view_size >= VIEW_SIZE else SIZE // 2
-    actor = Actor(find(arguments.person), arguments.work / "sources", skin_size)
+    actor = Actor(find(key), arguments.work / "sources", skin_size)
     if "photo.jpg" in missing:
         render_photo(actor, folder / "photo.jpg")
     if "pair.png" in missing:
@@ -152,6 +159,7 @@ def main() -> None:
         if f"clip_{number}.mp4" in missing:
             render_clip(actor, folder / f"clip_{number}.mp4", number)
     render_views(actor, folder, arguments.views, arguments.view_size)
+    actor.renderer.context.release()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A small software-GL renderer (moderngl on EGL): image-based light, one soft-shadowed key light, strands."""
 from __future__ import annotations
 
+import functools
 import math
 import os
 from dataclasses import dataclass, field
@@ -104,25 +105,12 @@ class Renderer:
     def environment(self, name: str) -> Environment:
         """Texture with mipmaps, nine spherical harmonics of its irradiance, and mean radiance."""
         if name not in self._environments:
-            image = read_environment(self.lights / f"{name}.exr")
+            image, harmonics, mean = environment_of(self.lights / f"{name}.exr")
             height, width = image.shape[:2]
-            theta = (np.arange(height) + 0.5) / height * np.pi
-            phi = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
-            y = np.repeat(np.cos(theta)[:, None], width, 1)
-            x, z = np.sin(theta)[:, None] * np.cos(phi), np.sin(theta)[:, None] * np.sin(phi)
-            solid = np.repeat(np.sin(theta)[:, None], width, 1) * (np.pi / height) * (2 * np.pi / width)
-            factors = [0.282095] + [0.488603] * 3 + [1.092548, 1.092548, 0.315392, 1.092548, 0.546274]
-            basis = [np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y]
-            bands = [np.pi] + [2 * np.pi / 3] * 3 + [np.pi / 4] * 5
-            harmonics = [(image * (factor * part * solid)[..., None]).sum((0, 1)) * band * factor
-                         for factor, part, band in zip(factors, basis, bands, strict=True)]
-            harmonics = np.array(harmonics, "f4")
-            harmonics = 0.45 * harmonics + 0.55 * harmonics.mean(1, keepdims=True)   # a camera's white balance
             texture = self.context.texture((width, height), 3, image.tobytes(), dtype="f4")
             texture.build_mipmaps()
             texture.repeat_x, texture.repeat_y = True, False
             texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-            mean = float((image * solid[..., None]).sum() / (4 * np.pi * 3))
             self._environments[name] = Environment(texture, harmonics, mean)
         return self._environments[name]
 
@@ -268,6 +256,26 @@ def read_environment(path: Path) -> np.ndarray:
     image = np.clip(np.asarray(pixels, "f4"), 0, 50)
     middle = np.median(image, axis=2, keepdims=True)
     return np.clip(image, 0.4 * middle, 2.2 * middle + 0.02)
+
+
+@functools.cache
+def environment_of(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """Radiance (height, width, 3), nine spherical harmonics of its irradiance, and its mean."""
+    image = read_environment(path)
+    height, width = image.shape[:2]
+    theta = (np.arange(height) + 0.5) / height * np.pi
+    phi = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
+    y = np.repeat(np.cos(theta)[:, None], width, 1)
+    x, z = np.sin(theta)[:, None] * np.cos(phi), np.sin(theta)[:, None] * np.sin(phi)
+    solid = np.repeat(np.sin(theta)[:, None], width, 1) * (np.pi / height) * (2 * np.pi / width)
+    factors = [0.282095] + [0.488603] * 3 + [1.092548, 1.092548, 0.315392, 1.092548, 0.546274]
+    basis = [np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y]
+    bands = [np.pi] + [2 * np.pi / 3] * 3 + [np.pi / 4] * 5
+    harmonics = [(image * (factor * part * solid)[..., None]).sum((0, 1)) * band * factor
+                 for factor, part, band in zip(factors, basis, bands, strict=True)]
+    harmonics = np.array(harmonics, "f4")
+    harmonics = 0.45 * harmonics + 0.55 * harmonics.mean(1, keepdims=True)   # a camera's white balance
+    return image, harmonics, float((image * solid[..., None]).sum() / (4 * np.pi * 3))
 
 
 def head_uniforms(head: Head) -> dict:
