@@ -27,7 +27,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import Trainer, TrainingArguments, set_seed
+from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from twin_matcher_dagster.defs.celebrities.looking import Looked
 from twin_matcher_dagster.faces.images import read_image
@@ -38,9 +38,10 @@ from twin_matcher_dagster.recognition.backbone import (
     image_processor,
     load_backbone,
 )
+from twin_matcher_dagster.recognition.curve import Epoch
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.recognition.evaluation import ranks
-from twin_matcher_dagster.recognition.fusion import fit, pairs_of
+from twin_matcher_dagster.recognition.fusion import fit, fit_gallery
 from twin_matcher_dagster.recognition.index import COMPONENTS, FaceIndex
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.recognition.training import LabelledFaces, TrainingPlan, fine_tune
@@ -48,6 +49,7 @@ from twin_matcher_dagster.recognition.training import start as start_of
 
 DIRTY = DATA.parent / "bollywood" / "train.parquet"
 TRAIN, VALIDATION, ENROLLED, NEW = 85, 10, 20, 5
+NEWCOMERS = 3
 POOL = 250
 CONSOLE = Console(width=110)
 PLAN = TrainingPlan(backbone=BUNDLED)
@@ -55,21 +57,28 @@ PLAN = TrainingPlan(backbone=BUNDLED)
 
 @dataclass(frozen=True)
 class Split:
-    """People's photos for training, for fitting the fusion, and for the test."""
+    """People's photos for training, for fitting the fusion, and for the test.
+
+    ``more`` are photos of the pool that are in none of these. Cleaning kept them because the
+    recogniser knew them: they say something of the ResNet alone.
+    """
 
     train: dict[str, Person]
     validation: dict[str, Person]
     test: dict[str, Person]
+    more: dict[str, Person]
 
     @classmethod
     def of(cls, pool: dict[str, Person], probes: dict[str, Person]) -> Split:
         """At most 85 photos to train on, and the next 10, or a tenth, to validate."""
-        train, validation = {}, {}
+        train, validation, more = {}, {}, {}
         for who, person in pool.items():
             held = min(VALIDATION, len(person.crops) // 10)
             validation[who] = part(person, 0, held)
             train[who] = part(person, held, held + TRAIN)
-        return cls(train, validation, {who: one for who, one in probes.items() if who in pool})
+            more[who] = part(person, held + TRAIN, len(person.crops))
+        test = {who: one for who, one in probes.items() if who in pool}
+        return cls(train, validation, test, {who: one for who, one in more.items() if one.crops})
 
 
 def part(person: Person, first: int, last: int) -> Person:
@@ -92,7 +101,11 @@ def labelled(people: dict[str, Person], classes: Sequence[str]) -> LabelledFaces
 
 
 def trained(
-    split: Split, plan: TrainingPlan, folder: Path, learnt: Sequence[str] | None = None
+    split: Split,
+    plan: TrainingPlan,
+    folder: Path,
+    learnt: Sequence[str] | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> float:
     """Train on some of the people, by default on all; the seconds."""
     learnt = learnt or list(split.train)
@@ -103,6 +116,7 @@ def trained(
         {who: who for who in learnt},
         plan,
         folder,
+        on_epoch,
     )
     return time.perf_counter() - started
 
@@ -124,7 +138,7 @@ def gallery(embedder: Embedder, split: Split, new: Sequence[str]) -> FaceIndex:
     )
     known = {who: one for who, one in split.validation.items() if who not in new}
     cosines, truth = compared(index, embedder, known)
-    return replace(index, fusion=fit(*pairs_of(cosines, truth), names=COMPONENTS))
+    return replace(index, fusion=fit_gallery(cosines, truth, COMPONENTS))
 
 
 def compared(
@@ -140,6 +154,14 @@ def rank1(index: FaceIndex, embedder: Embedder, people: dict[str, Person]) -> li
     cosines, truth = compared(index, embedder, people)
     scores = [cosines[..., 0], cosines[..., 1], index.fusion(cosines)]
     return [float((ranks(one, truth) == 1).mean()) for one in scores]
+
+
+def known_by(folder: Path, split: Split) -> list[float]:
+    """Rank-1 with a model: the ResNet alone, and of the further photos; the recogniser; both."""
+    embedder = Embedder(folder)
+    index = gallery(embedder, split, [])
+    alone, *others = rank1(index, embedder, split.test)
+    return [alone, rank1(index, embedder, split.more)[0], *others]
 
 
 # --- The recipe of transformers' example ---------------------------------------------------------
@@ -173,11 +195,13 @@ class Decoded(torch.utils.data.Dataset):
         image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
         if self.random.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        pixels = self.preprocessing(np.asarray(image)[None])[0]
+        pixels = self.preprocessing(np.array(image)[None])[0]
         return {"pixel_values": pixels, "labels": int(self.classes[index])}
 
 
-def stock(split: Split, plan: TrainingPlan, folder: Path) -> tuple[float, float]:
+def stock(
+    split: Split, plan: TrainingPlan, folder: Path, *callbacks: TrainerCallback
+) -> tuple[float, float]:
     """Train by the example's recipe, with our learning rate and epochs.
 
     Returns:
@@ -204,6 +228,7 @@ def stock(split: Split, plan: TrainingPlan, folder: Path) -> tuple[float, float]
             dataloader_pin_memory=False,
         ),
         train_dataset=rows,
+        callbacks=list(callbacks),
     ).train()
     seconds = time.perf_counter() - started
     probes = labelled(split.test, people)
@@ -225,17 +250,30 @@ def right(*names: str) -> list[Column]:
 
 def known_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
     """The same network three ways, and what the recogniser adds."""
-    columns = right("minutes", "ResNet alone", "recogniser alone", "fused")
+    photos = sum(len(one.crops) for one in split.more.values())
+    columns = right("minutes", "ResNet alone", f"of {photos} more", "recogniser alone", "fused")
     table = Table("training", *columns, title=f"{len(split.train)} known people, rank-1")
+
+    def row(name: str, folder: Path, seconds: float) -> None:
+        table.add_row(name, f"{seconds / 60:.1f}", *map(percent, known_by(folder, split)))
+
+    row("none: means by the bundled backbone", imprinted(split, plan, home / "none"), 0)
     for name, backbone in (("the bundled backbone", BUNDLED), ("random weights", SMALL)):
         folder = home / f"known-{backbone}"
-        seconds = trained(split, replace(plan, backbone=backbone), folder)
-        embedder = Embedder(folder)
-        figures = rank1(gallery(embedder, split, []), embedder, split.test)
-        table.add_row(f"from {name}", f"{seconds / 60:.1f}", *map(percent, figures))
+        row(f"from {name}", folder, trained(split, replace(plan, backbone=backbone), folder))
     seconds, found = stock(split, plan, home / "stock")
-    table.add_row("transformers' example, bundled", f"{seconds / 60:.1f}", percent(found), "", "")
+    table.add_row("transformers' example, bundled", f"{seconds / 60:.1f}", percent(found))
     return table
+
+
+def imprinted(split: Split, plan: TrainingPlan, folder: Path) -> Path:
+    """The backbone as it is, with everybody's mean for a row; its folder."""
+    people = list(split.train)
+    processor = image_processor(plan.backbone)
+    labels = {who: who for who in people}
+    net = start_of(labelled(split.train, people), labels, plan, Preprocessing.of(processor))
+    net.export(folder, 1.0, processor)
+    return folder
 
 
 def new_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
@@ -282,12 +320,16 @@ def dirty_people(plan: TrainingPlan, home: Path) -> Table:
         count = [sum(len(one.crops) for one in people.values()) for people in (known, probes)]
         table.add_row(name, *map(str, count), *figures)
 
-    known, probes = parted([with_vector(one) for one in looked])
-    faces = labelled(probes, list(known))
-    assert faces.teacher is not None
-    templates = np.stack([template_of(one.vectors) for one in known.values()])
-    found = (ranks(faces.teacher @ templates.T, faces.classes) == 1).mean()
-    row("as they are", known, probes, "", percent(float(found)), "")
+    for name, ways in (
+        ("as they are, not aligned", [whole(one) for one in looked]),
+        ("as they are", [one if one.seen.vector is not None else whole(one) for one in looked]),
+    ):
+        known, probes = parted(ways)
+        faces = labelled(probes, list(known))
+        assert faces.teacher is not None
+        templates = np.stack([template_of(one.vectors) for one in known.values()])
+        found = (ranks(faces.teacher @ templates.T, faces.classes) == 1).mean()
+        row(name, known, probes, "", percent(float(found)), "")
 
     known, probes = parted(cleaned(looked))
     split = Split.of(known, probes)
@@ -298,32 +340,65 @@ def dirty_people(plan: TrainingPlan, home: Path) -> Table:
     return table
 
 
-def with_vector(one: Looked) -> Looked:
-    """Where no face is found, the recogniser looks at the whole image."""
-    if one.seen.vector is not None:
-        return one
+def whole(one: Looked) -> Looked:
+    """As the recogniser sees the whole image, whether or not a face is found in it."""
     (vector,) = load_recogniser()([read_image(one.picture)])
     return replace(one, seen=replace(one.seen, vector=vector))
 
 
+class Ends(TrainerCallback):
+    """When each epoch ended."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_epoch_end(self, *_: Any, **__: Any) -> None:
+        self.times.append(time.perf_counter())
+
+
 def throughput(split: Split, plan: TrainingPlan, home: Path, repeats: int) -> Table:
-    """Faces a second in one epoch, both recipes in turns; and the share of the machine's rate."""
-    once = replace(plan, epochs=1)
+    """Faces a second from the end of the first epoch to the end of the third, both ways in turns;
+    the share of the machine's rate; and how many are embedded a second.
+    """
+    once = replace(plan, epochs=3)
     faces = sum(len(one.crops) for one in split.train.values())
     rates: dict[str, list[float]] = {"ours": [], "transformers' example": []}
     nobody = replace(split, validation={who: part(p, 0, 1) for who, p in split.train.items()})
+    rate = 0.0
     for number in range(repeats):
-        rates["ours"].append(faces / trained(nobody, once, home / f"a{number}"))
-        rates["transformers' example"].append(faces / stock(split, once, home / f"b{number}")[0])
+        rate = max(rate, matrix_rate())
+        times: list[float] = []
+        trained(
+            nobody,
+            once,
+            home / f"a{number}",
+            on_epoch=lambda _, times=times: times.append(time.perf_counter()),
+        )
+        ends = Ends()
+        stock(split, once, home / f"b{number}", ends)
+        for name, ended in zip(rates, (times, ends.times), strict=True):
+            rates[name].append(faces * (len(ended) - 1) / (ended[-1] - ended[0]))
     ours, theirs = (statistics.median(values) for values in rates.values())
-    floating = flops_a_face(plan, split)
+    frozen, whole = (flops_a_face(one, split) for one in (plan, replace(plan, frozen_stages=0)))
     table = Table("recipe", *right("faces/s", "GFLOP/s", "of the rate of a matrix product"))
-    rate = matrix_rate()
-    for name, value in (("ours", ours), ("transformers' example", theirs)):
-        reached = value * floating
+    ways = (("ours", ours, frozen), ("transformers' example", theirs, whole))
+    for name, value, operations in ways:
+        reached = value * operations
         table.add_row(name, f"{value:.0f}", f"{reached / 1e9:.0f}", percent(reached / rate))
     table.title = f"Training throughput: {ours / theirs:.2f} times the example's"
+    table.caption = f"Inference: {inference_rate(Embedder(home / 'a0'), split):.0f} faces/s."
     return table
+
+
+def inference_rate(embedder: Embedder, split: Split) -> float:
+    """Faces a second through the ResNet, from decoded pixels to embeddings."""
+    faces = labelled(split.test, list(split.train)).images
+    seconds = []
+    for _ in range(7):
+        started = time.perf_counter()
+        embedder(faces)
+        seconds.append(time.perf_counter() - started)
+    return len(faces) / statistics.median(seconds)
 
 
 def flops_a_face(plan: TrainingPlan, split: Split) -> float:
@@ -338,34 +413,40 @@ def flops_a_face(plan: TrainingPlan, split: Split) -> float:
 
 
 def matrix_rate() -> float:
-    """Floating-point operations a second of a product of two 1024 x 1024 matrices."""
+    """Floating-point operations a second of a product of two 1024 x 1024 matrices, at best."""
     one = torch.randn(1024, 1024)
     seconds = []
     for _ in range(30):
         started = time.perf_counter()
         one @ one
         seconds.append(time.perf_counter() - started)
-    return 2 * 1024**3 / statistics.median(seconds)
+    return 2 * 1024**3 / min(seconds)
 
 
 def one_person_more(split: Split, plan: TrainingPlan, home: Path) -> Table:
-    """All people at once, beside all but one and then that one by training on."""
+    """All people at once, beside all but one and then that one by training on; three times."""
     from twin_matcher_dagster.defs.training.starting import refining
 
     people = list(split.train)
-    before, full, more = home / "before", home / "full", home / "more"
-    trained(split, plan, before, people[1:])
-    seconds = trained(split, plan, full)
-    refined = trained(split, replace(refining(plan), backbone=str(before)), more)
-    table = Table(
-        "training",
-        *right("minutes", "ResNet alone", "fused"),
-        title=f"One person more: {percent(refined / seconds)} of the time of a full training",
-    )
-    for name, folder, time_ in (("everybody anew", full, seconds), ("trained on", more, refined)):
-        embedder = Embedder(folder)
-        alone, _, fused = rank1(gallery(embedder, split, []), embedder, split.test)
-        table.add_row(name, f"{time_ / 60:.1f}", percent(alone), percent(fused))
+    photos = sum(len(one.crops) for one in split.more.values())
+    table = Table("training", *right("minutes", "ResNet alone", f"of {photos} more", "fused"))
+
+    def row(name: str, folder: Path, seconds: float) -> None:
+        alone, more, _, fused = known_by(folder, split)
+        table.add_row(name, f"{seconds / 60:.1f}", *map(percent, (alone, more, fused)))
+
+    full = trained(split, plan, home / "full")
+    row("everybody anew", home / "full", full)
+    shares = []
+    for number in range(0, len(people), len(people) // NEWCOMERS)[:NEWCOMERS]:
+        who = people[number]
+        before, more = home / f"before-{who}", home / f"more-{who}"
+        trained(split, plan, before, [one for one in people if one != who])
+        seconds = trained(split, replace(refining(plan), backbone=str(before)), more)
+        row(f"person {number + 1} last, by training on", more, seconds)
+        shares.append(seconds / full)
+    median = statistics.median(shares)
+    table.title = f"One person more: {percent(median)} of the time of a full training (median)"
     return table
 
 

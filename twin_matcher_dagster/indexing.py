@@ -23,15 +23,10 @@ from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.faces.recogniser import template_of
 from twin_matcher_dagster.faces_io import pixels_of
 from twin_matcher_dagster.identities.schema import Face, Split
+from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
 from twin_matcher_dagster.recognition.embedding import Embedder
 from twin_matcher_dagster.recognition.evaluation import evaluate, ranks
-from twin_matcher_dagster.recognition.fusion import (
-    Fusion,
-    fit,
-    fit_temperature,
-    pairs_of,
-    posterior,
-)
+from twin_matcher_dagster.recognition.fusion import Fusion, fit_gallery
 from twin_matcher_dagster.recognition.index import COMPONENTS, FaceIndex
 from twin_matcher_dagster.storage.manifests import Manifest
 from twin_matcher_dagster.storage.models import get_model
@@ -64,14 +59,15 @@ class Measured:
     Attributes:
         figures: of each scorer (``resnet``, ``recogniser``, ``fused``), see
             :class:`~.recognition.evaluation.Evaluation`.
-        answers: SHA-256 of a held-out face -> whose it is, and whether the fused score finds that.
+        answers: SHA-256 of a held-out face -> whose it is, and whether the fused score and the
+            network alone find that.
         probes: the held-out faces.
         cosines: float32 [n, identities, 2] of them.
         truth: int64 [n].
     """
 
     figures: dict[str, dict[str, Any]]
-    answers: dict[str, tuple[str, bool]]
+    answers: dict[str, tuple[str, bool, bool]]
     probes: Sequence[Face]
     cosines: np.ndarray
     truth: np.ndarray
@@ -169,7 +165,7 @@ class Indexer:
         cosines, truth = _against(index, described)
         if len(truth) == 0 or len(index.identities) < 2:
             return index
-        fusion = fit(*pairs_of(cosines, truth), names=COMPONENTS)
+        fusion = fit_gallery(cosines, truth, COMPONENTS)
         temperature = fit_temperature(fusion(cosines), truth)
         return FaceIndex(index.identities, index.rows, index.templates, fusion, temperature)
 
@@ -200,11 +196,11 @@ class Indexer:
             ).as_dict()
             for name, values in scores.items()
         }
-        right = ranks(fused, truth) == 1
+        right = [ranks(one, truth) == 1 for one in (fused, cosines[..., 0])]
         digests = [hashlib.sha256(face.image).hexdigest() for face in described.faces]
         answers = {
-            digest: (who, bool(found))
-            for digest, who, found in zip(digests, described.owners, right, strict=True)
+            digest: (who, bool(fused_), bool(alone))
+            for digest, who, fused_, alone in zip(digests, described.owners, *right, strict=True)
         }
         return Measured(figures, answers, described.faces, cosines, truth)
 

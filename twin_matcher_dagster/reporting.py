@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,16 +66,17 @@ def learning_curve(curve: Sequence[Epoch]) -> str:
     figure = _figure(7, 3)
     left, right = figure.subplots(1, 2)
     epochs = [point.epoch for point in curve]
-    left.plot(epochs, [point.train_loss for point in curve], color=_BLUE, label="training")
-    left.plot(
-        epochs, [point.validation_loss for point in curve], color="#f59e0b", label="validation"
-    )
+    # Dots, so that a training of one epoch is seen; and room for a line at 100%.
+    look: dict[str, Any] = {"marker": "o", "markersize": 3}
+    validation = {"color": "#f59e0b", **look}
+    left.plot(epochs, [one.train_loss for one in curve], color=_BLUE, label="training", **look)
+    left.plot(epochs, [one.validation_loss for one in curve], label="validation", **validation)
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="epoch", ylabel="loss")
     left.legend(frameon=False)
-    right.plot(epochs, [100 * point.validation_accuracy for point in curve], color="#f59e0b")
-    right.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(0, 100))
+    right.plot(epochs, [100 * one.validation_accuracy for one in curve], **validation)
+    right.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(0, 105))
     return as_markdown(_png(figure), "learning curve")
 
 

@@ -26,8 +26,8 @@ class Policy:
         new_faces: so many faces that the model did not learn.
         new_share: such a share of identities that it did not learn, 0 to 1.
         days: so old a model, if anybody is new.
-        found: such a share of new people's faces, 0 to 1, or less, that are nearest to their own
-            imprinted row: below it the embedding does not fit who comes (drift).
+        found: below such a share of new people's faces, 0 to 1, that are nearest to their own
+            imprinted row, the embedding does not fit who comes (drift). 0: never.
     """
 
     new_faces: int = 1000
@@ -43,7 +43,7 @@ class Due:
     Attributes:
         reasons: why; nothing is due without one.
         figures: name -> what it is now and the limit, for the operator.
-        fingerprint: the same until the model is replaced, or the reason is graver.
+        fingerprint: the same until the model is replaced, or a day has gone by.
     """
 
     reasons: Sequence[str]
@@ -59,11 +59,16 @@ def due(store: ObjectStore, policy: Policy, now: datetime | None = None) -> Due:
     """
     dataset = read_version(store)
     model = ManifestLog(store, layout.log(layout.MODELS)).head()
-    if model is None:
-        return Due(["there is no model yet"], {}, fingerprint("no model"))
-    if "trained_at" not in model.body:
-        return Due(["an earlier version made the model"], {}, fingerprint(model.number))
     now = now or datetime.now(timezone.utc)
+    celebrities = dataset.body["balanced"]["fingerprint"]
+    # A training that was on its way when somebody in it was erased failed: it is due again. So is
+    # one that failed for another reason, a day later.
+    state = (celebrities, *sorted(erased_uploads(store)))
+    if model is None:
+        return Due(["there is no model yet"], {}, fingerprint(now.date().isoformat(), *state))
+    if "trained_at" not in model.body:
+        mark = fingerprint(model.number, now.date().isoformat(), *state)
+        return Due(["an earlier version made the model"], {}, mark)
     learnt = set(model.body["uploads"])
     members = {member.upload_id: member for member in dataset.members}
     new = [member for upload_id, member in members.items() if upload_id not in learnt]
@@ -71,7 +76,6 @@ def due(store: ObjectStore, policy: Policy, now: datetime | None = None) -> Due:
     age = (now - datetime.fromisoformat(model.body["trained_at"])).total_seconds() / 86400
     found = _found(store, model)
     left = learnt - set(members)
-    celebrities = dataset.body["balanced"]["fingerprint"]
     other = model.body["celebrities"] != celebrities
     rules = (
         (bool(left), f"{len(left)} people whom it learnt are not in the data set any more"),
@@ -79,7 +83,7 @@ def due(store: ObjectStore, policy: Policy, now: datetime | None = None) -> Due:
         (faces >= policy.new_faces, f"{faces} new faces"),
         (share >= policy.new_share, f"{share:.0%} of the identities are new"),
         (bool(new) and age >= policy.days, f"it is {age:.0f} days old, and somebody is new"),
-        (found is not None and found <= policy.found, f"{found or 0:.0%} of new faces fit"),
+        (found is not None and found < policy.found, f"{found or 0:.0%} of new faces fit"),
     )
     reasons = [reason for holds, reason in rules if holds]
     figures = {
@@ -87,13 +91,16 @@ def due(store: ObjectStore, policy: Policy, now: datetime | None = None) -> Due:
         "share of new identities": f"{share:.1%} (from {policy.new_share:.1%})",
         "days since the last training": f"{age:.1f} (from {policy.days:g}, if anybody is new)",
         "new faces nearest to their own row": f"{'-' if found is None else f'{found:.0%}'} "
-        f"(to {policy.found:.0%})",
+        f"(below {policy.found:.0%})",
         "people who left": str(len(left)),
         "other celebrities": "yes" if other else "no",
     }
-    # A training that was on its way when somebody in it was erased failed: it is due again.
-    mark = fingerprint(model.number, celebrities, *sorted(erased_uploads(store)))
-    return Due(reasons, figures, mark)
+    refused = model.body.get("refused", {})
+    if reasons and not left and refused.get("dataset") == dataset.fingerprint:
+        # The same data would give the same model.
+        figures["refused"] = f"model {refused['model']}, which learnt all this, was worse"
+        reasons = []
+    return Due(reasons, figures, fingerprint(model.fingerprint, *state, int(age)))
 
 
 def note(store: ObjectStore, found: Due) -> str:

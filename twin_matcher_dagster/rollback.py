@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from twin_matcher_dagster.champion import make_newest
 from twin_matcher_dagster.erasure import refuse_erased_people
 from twin_matcher_dagster.errors import NoReleaseError, ObjectMissingError
 from twin_matcher_dagster.identities.schema import fingerprint
@@ -44,7 +45,7 @@ def roll_back(store: ObjectStore, number: int) -> Manifest:
             "`twin-matcher release list` shows those that are."
         ) from error
     refuse_erased_people(store, {*release.body["uploads"], *model.body["uploads"]})
-    again = models.update(lambda head: model.body)
+    again = make_newest(store, model)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     body = {
         **release.body,

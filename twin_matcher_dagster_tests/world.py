@@ -137,6 +137,7 @@ class World:
             Fusion((1.0, 2.0), -1.0, COMPONENTS),
         )
         uploads = [member.upload_id for member in dataset.members]
+        shards = {member.upload_id: member.shard.sha256 for member in dataset.members}
         held_out = {
             hashlib.sha256(face.image).hexdigest(): (face.identity_id, True)
             for face in faces
@@ -158,6 +159,7 @@ class World:
             "dataset": dataset.number,
             "rows": len(people),
             "uploads": uploads,
+            "shards": shards,
             "imprinted": imprinted,
             **files,
         }
@@ -175,6 +177,7 @@ class World:
                 "files": model.body["files"],
                 "identities": [asdict(person) for person in dataset.identities],
                 "uploads": uploads,
+                "shards": shards,
                 "imprinted": imprinted,
                 **files,
             },

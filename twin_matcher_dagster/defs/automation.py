@@ -15,8 +15,8 @@ from twin_matcher_dagster.defs.keys import (
     BALANCED_FACES,
     CELEBRITIES_JOB,
     FACE_INDEX,
+    JOB_ASSETS,
     PRODUCTION_RELEASE,
-    RAW_FACES,
     RELEASE_JOB,
     RETRAINING,
     TWIN_DATASET,
@@ -39,7 +39,10 @@ def when_inputs_change(
     processing failed; that upload is left out instead (twin_dataset reads accepted ones only).
     """
     condition = dg.AutomationCondition
-    changed = condition.any_deps_match(condition.data_version_changed())
+    changed = condition.any_deps_match(
+        # What changed in a run that makes this too is in it already.
+        condition.data_version_changed() & ~condition.executed_with_root_target()
+    )
     if only:
         changed = changed.allow(dg.AssetSelection.assets(*only))
     changed |= condition.newly_missing()
@@ -78,14 +81,12 @@ def automation() -> dg.Definitions:
         jobs=[
             dg.define_asset_job(
                 CELEBRITIES_JOB,
-                selection=dg.AssetSelection.assets(RAW_FACES, BALANCED_FACES),
+                selection=dg.AssetSelection.assets(*JOB_ASSETS[CELEBRITIES_JOB]),
                 description="Read the celebrity source again; the rest follows if it changed.",
             ),
             dg.define_asset_job(
                 RELEASE_JOB,
-                selection=dg.AssetSelection.assets(
-                    TWIN_DATASET, RETRAINING, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE
-                ),
+                selection=dg.AssetSelection.assets(*JOB_ASSETS[RELEASE_JOB]),
                 description="Merge, train, index and release again, whether or not data changed.",
             ),
         ],

@@ -31,5 +31,11 @@ ERASURES = "erasures"
 CELEBRITIES_JOB = "celebrities"
 RELEASE_JOB = "release"
 RETENTION_JOB = "retention"
+JOB_ASSETS = {
+    CELEBRITIES_JOB: (RAW_FACES, BALANCED_FACES),
+    RELEASE_JOB: (TWIN_DATASET, RETRAINING, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE),
+}
+"""What the jobs make, in this order."""
+
 UPLOADS_PARTITION = "uploads"
 OWNER = "team:twin-matcher"

@@ -73,6 +73,6 @@ def progress_of(context: dg.AssetExecutionContext) -> Callable[[float], None]:
     return report
 
 
-def refuse(error: TwinMatcherError) -> dg.Failure:
+def refuse(error: TwinMatcherError, metadata: Mapping[str, Any] | None = None) -> dg.Failure:
     """An error that trying again does not mend."""
-    return dg.Failure(description=str(error), allow_retries=False)
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)

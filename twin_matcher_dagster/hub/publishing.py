@@ -154,7 +154,14 @@ def model_files(store: ObjectStore, release: Manifest, license: str, run_id: str
         for file in model.body["files"]
     }
     names = {person["identity_id"]: person["label"] for person in people}
-    files[CONFIG] = File.of(_named(files[CONFIG].read(), names))
+    config = files[CONFIG].read()
+    left = set(json.loads(config)["id2label"].values()) - set(names)
+    if left:
+        raise _WithheldError(
+            f"The model of release {release.number} learned {len(left)} people who are not in the "
+            "data set any more: nothing was sent. The next training leaves them out."
+        )
+    files[CONFIG] = File.of(_named(config, names))
     files[CARD] = File.of(model_card(figures).encode())
     return Wanted(files, f"v{release.number}", f"Release {release.number} (run {run_id})")
 

@@ -23,9 +23,11 @@ from twin_matcher_dagster.dataset import read_version
 from twin_matcher_dagster.defs.keys import (
     ASSETS,
     CELEBRITIES_JOB,
+    JOB_ASSETS,
     RELEASE_JOB,
     UPLOADS_PARTITION,
 )
+from twin_matcher_dagster.defs.training.starting import epochs_of
 from twin_matcher_dagster.errors import ServicesError, UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.images import read_image
@@ -37,7 +39,6 @@ from twin_matcher_dagster.local.picture import save_answer
 from twin_matcher_dagster.local.watch import Made, Stage, Watcher, made
 from twin_matcher_dagster.production import Answer, Production
 from twin_matcher_dagster.recognition.backbone import check_backbone
-from twin_matcher_dagster.recognition.training import TrainingPlan
 from twin_matcher_dagster.settings import SAMPLE, Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
@@ -176,8 +177,8 @@ class Demo:
         if not same or upload_id not in {member.upload_id for member in dataset.members}:
             return CELEBRITIES_JOB
         plan = model.body["plan"]
-        epochs = self._settings.epochs or TrainingPlan.epochs
-        if (plan["backbone"], plan["epochs"]) != (self._variables["BACKBONE"], epochs):
+        wanted = self._variables["BACKBONE"], epochs_of(self._settings)
+        if (plan["backbone"], plan["epochs"]) != wanted:
             return RELEASE_JOB
         return None
 
@@ -287,7 +288,8 @@ def launch(settings: Settings, job: str) -> None:
 
     try:
         client = DagsterGraphQLClient(settings.host, port_number=settings.dagster_port)
-        client.submit_job_execution(job)
+        # Named one by one, as the UI does: the automation then knows what the run makes.
+        client.submit_job_execution(job, asset_selection=JOB_ASSETS[job])
     except DagsterGraphQLClientError as error:
         raise ServicesError(f"Dagster would not launch the job {job}: {error}") from error
 

@@ -57,20 +57,26 @@ def rollback(number: Annotated[int, typer.Argument(help="Of the release to go ba
 def override(
     reason: Annotated[str, typer.Argument(help="Why; it is kept with the release.")],
 ) -> None:
-    """Release the newest index, though its model is worse than the released one."""
+    """Release the newest model that was refused, though it is worse than the released one."""
     import dagster as dg
 
     from twin_matcher_dagster.definitions import defs
-    from twin_matcher_dagster.defs.keys import PRODUCTION_RELEASE
+    from twin_matcher_dagster.defs.keys import FACE_INDEX, PRODUCTION_RELEASE
 
+    config = {"ops": {PRODUCTION_RELEASE: {"config": {"override": reason}}}}
+    # Then again with everybody who came since it was refused.
+    steps = (([PRODUCTION_RELEASE], config), ([FACE_INDEX, PRODUCTION_RELEASE], None))
     with open_store(Settings()), dg.DagsterInstance.get() as instance:
         job = defs().resolve_implicit_global_asset_job_def()
-        done = job.execute_in_process(
-            instance=instance,
-            asset_selection=[dg.AssetKey(PRODUCTION_RELEASE)],
-            run_config={"ops": {PRODUCTION_RELEASE: {"config": {"override": reason}}}},
-            raise_on_error=False,
-        )
-    if not done.success:
-        raise TwinMatcherError(f"It was not released. The run {done.run_id} in Dagster says why.")
-    console.print("Released. The run is in Dagster's history.")
+        for assets, run_config in steps:
+            done = job.execute_in_process(
+                instance=instance,
+                asset_selection=[dg.AssetKey(asset) for asset in assets],
+                run_config=run_config,
+                raise_on_error=False,
+            )
+            if not done.success:
+                raise TwinMatcherError(
+                    f"It was not released. The run {done.run_id} in Dagster says why."
+                )
+    console.print("Released. The runs are in Dagster's history.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SAMPLE, SMALL_BACKBONE
 
 if TYPE_CHECKING:
@@ -28,6 +30,20 @@ SMALL_SIZE = 112
 def folder_of(name: str) -> Path:
     """Where a backbone's files are, if it is no Hub id: the path need not exist."""
     return SAMPLE / "backbone" if name == BUNDLED else Path(name)
+
+
+def identity_of(name: str) -> str:
+    """A backbone's name, and a mark of its weights where they lie in a folder.
+
+    Another network may come to lie there, or ship with another version.
+    """
+    weights = sorted(folder_of(name).glob("*.safetensors"))
+    if not weights:
+        return name
+    digest = hashlib.sha256()
+    for file in weights:
+        digest.update(file.read_bytes())
+    return f"{name} {digest.hexdigest()[:12]}"
 
 
 def load_backbone(name: str, labels: Mapping[str, str]) -> tuple[PreTrainedModel, set[int]]:
@@ -65,7 +81,7 @@ def load_backbone(name: str, labels: Mapping[str, str]) -> tuple[PreTrainedModel
             folder_of(name) if name == BUNDLED else name, use_safetensors=True, dtype="float32"
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _cannot_load(name, error) from error
+        raise cannot_load(name, error) from error
     return _with_head(model, {who: row for row, who in model.config.id2label.items()}, labels)
 
 
@@ -103,7 +119,7 @@ def check_backbone(name: str) -> None:
         TrainingError: it is no folder, no Hub id and none of the names.
     """
     if name not in (SMALL, BUNDLED) and not Path(name).is_dir() and not _HUB_ID.fullmatch(name):
-        raise _cannot_load(name, ValueError("there is no such folder, and it is no Hub id"))
+        raise cannot_load(name, ValueError("there is no such folder, and it is no Hub id"))
 
 
 def image_processor(name: str) -> Any:
@@ -125,12 +141,15 @@ def image_processor(name: str) -> Any:
         )
     check_backbone(name)
     try:
-        return AutoImageProcessor.from_pretrained(folder_of(name) if name == BUNDLED else name)
-    except (OSError, ValueError) as error:
-        raise _cannot_load(name, error) from error
+        found = AutoImageProcessor.from_pretrained(folder_of(name) if name == BUNDLED else name)
+        Preprocessing.of(found)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise cannot_load(name, error) from error
+    return found
 
 
-def _cannot_load(name: str, error: Exception) -> TrainingError:
+def cannot_load(name: str, error: Exception) -> TrainingError:
+    """What to say of a backbone that cannot be one."""
     return TrainingError(
         f"The backbone {name!r} cannot be loaded: {error}. Set BACKBONE to 'bundled', 'small', a "
         "local folder, or the Hub id of an image classifier with safetensors weights, and check "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,3 +33,30 @@ def curve_of(history: Sequence[Mapping[str, Any]]) -> list[Epoch]:
         )
         for number, logs in sorted(epochs.items())
     ]
+
+
+def kept_epoch(curve: Sequence[Epoch], patience: int | None) -> Epoch:
+    """The epoch whose weights are saved: with patience the first of the best, or else the last."""
+    known = [epoch for epoch in curve if not math.isnan(epoch.validation_accuracy)]
+    return max(known, key=lambda one: one.validation_accuracy) if patience and known else curve[-1]
+
+
+def fault_of(curve: Sequence[Epoch], kept: Epoch, needed: float | None, fresh: bool) -> str:
+    """Why a training taught nothing, in words; empty if it taught something.
+
+    Args:
+        curve: all epochs.
+        kept: whose weights are saved.
+        needed: the validation accuracy that guessing does not reach; None without faces to
+            validate on.
+        fresh: whether it started from the backbone. What goes on from a model starts low already.
+    """
+    first, accuracy = curve[0], kept.validation_accuracy
+    if not math.isfinite(kept.train_loss):
+        return "the training loss is no number"
+    if needed is not None and not accuracy > needed:  # so for NaN
+        return f"the validation accuracy is {accuracy:.1%}, and guessing may reach {needed:.1%}"
+    # More loss and better answers: hard faces were drawn.
+    if fresh and kept.train_loss > first.train_loss and not accuracy > first.validation_accuracy:
+        return f"the training loss rose from {first.train_loss:.3f} to {kept.train_loss:.3f}"
+    return ""

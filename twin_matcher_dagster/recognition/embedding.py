@@ -39,8 +39,7 @@ class Embedder:
                 raise FileNotFoundError(f"{NECK_FILE} is missing")
             model = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True)
             processor = AutoImageProcessor.from_pretrained(folder)
-            model = model.float().to(memory_format=torch.channels_last)
-            self._net = TwinNet(model, Preprocessing.of(processor), folder).eval()
+            self._net = TwinNet(model.float(), Preprocessing.of(processor), folder).eval()
         except (KeyError, OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise TrainingError(
                 f"The model in {folder} cannot be read: {error}. Materialize twin_model again."

@@ -9,16 +9,19 @@ Journal of Forensic Sciences 45). Plain numpy: it is convex, with one unknown a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.calibration import softmax
 
 _STEPS = 100
 _NEAR_ZERO = 1e-9
+# So little that, of components which rank every face rightly, the one with the wider margin counts.
+_RANKING_L2 = 0.001
 _UNREADABLE = "This is no fusion: {}. Materialize the model again."
 
 
@@ -117,8 +120,22 @@ def fit(
     # A component that is always the same says nothing; its weight stays 0.
     scale = np.where(deviation > _NEAR_ZERO, deviation, 1.0)
     inputs = np.column_stack([(values - mean) / scale, np.ones(len(values))])
-    penalty = l2 / min(positive.sum(), (~positive).sum())
-    solution = _solve(inputs, np.where(positive, 1.0, -1.0), share, _logit(prior), penalty)
+    sign, offset = np.where(positive, 1.0, -1.0), _logit(prior)
+    # The bias, which is last, is free.
+    penalties = np.append(np.full(len(names), l2 / min(positive.sum(), (~positive).sum())), 0.0)
+    lowest = np.append(np.zeros(len(names)), -np.inf)
+
+    def derivatives(point: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        margin = sign * (inputs @ point + offset)
+        wrong = _sigmoid(-margin)
+        spread = share * wrong * (1 - wrong)
+        return (
+            float(share @ np.logaddexp(0, -margin) + penalties @ point**2 / 2),
+            penalties * point - inputs.T @ (share * sign * wrong),
+            inputs.T @ (spread[:, None] * inputs) + np.diag(penalties),
+        )
+
+    solution = _least(derivatives, lowest)
     weights = solution[:-1] / scale
     return Fusion(
         tuple(map(float, weights)), float(solution[-1] - weights @ mean), tuple(map(str, names))
@@ -143,37 +160,75 @@ def _check(scores: np.ndarray, same: np.ndarray, names: Sequence[str]) -> None:
         )
 
 
-def _solve(
-    inputs: np.ndarray, sign: np.ndarray, share: np.ndarray, offset: float, penalty: float
-) -> np.ndarray:
-    """Weights >= 0 and a free bias (last), by projected Newton steps (Bertsekas 1982, SIAM J.
-    Control and Optimization 20): the weights that are 0 and pushed below it sit the step out.
+Derivatives = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+
+
+def _least(derivatives: Derivatives, lowest: np.ndarray) -> np.ndarray:
+    """Where a convex cost is least, by projected Newton steps (Bertsekas 1982, SIAM J. Control and
+    Optimization 20): what is at its bound and pushed beyond it sits the step out.
+
+    Args:
+        derivatives: cost, gradient and curvature at a point.
+        lowest: bound of each unknown; 0 must not be below it.
     """
-    penalties = np.append(np.full(inputs.shape[1] - 1, penalty), 0.0)
-    lowest = np.append(np.zeros(inputs.shape[1] - 1), -np.inf)
-
-    def cost(point: np.ndarray) -> float:
-        margin = sign * (inputs @ point + offset)
-        return float(share @ np.logaddexp(0, -margin) + penalties @ point**2 / 2)
-
-    point = np.zeros(inputs.shape[1])
+    point = np.zeros(len(lowest))
     for _ in range(_STEPS):
-        wrong = _sigmoid(-sign * (inputs @ point + offset))
-        gradient = penalties * point - inputs.T @ (share * sign * wrong)
+        before, gradient, curvature = derivatives(point)
         if np.abs(point - np.maximum(point - gradient, lowest)).max() < _NEAR_ZERO:
             break
         free = ~((point <= lowest + _NEAR_ZERO) & (gradient > 0))
-        spread = share * wrong * (1 - wrong)
-        curvature = inputs.T @ (spread[:, None] * inputs) + np.diag(penalties)
         step = np.where(free, 0.0, -point)
         step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
-        before = cost(point)
         tried = (np.maximum(point + 0.5**halvings * step, lowest) for halvings in range(20))
-        better = next((one for one in tried if cost(one) <= before), None)
+        better = next((one for one in tried if derivatives(one)[0] <= before), None)
         if better is None:  # the last digits are reached
             break
         point = better
     return point
+
+
+def fit_gallery(scores: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> Fusion:
+    """Fit a fusion that finds a probe's identity among many, and says how sure that is.
+
+    What tells one pair from another need not find the right one of many: a blurred face has low
+    cosines with everybody, and its own is still the highest. So the weights are those under which
+    each probe's own identity is likeliest among all (conditional logit, McFadden 1974), and
+    :func:`fit` then gives their sum its scale and bias.
+
+    Args:
+        scores: float32 [probes, identities, components], cosines.
+        truth: int64 [probes], position of each probe's identity.
+        names: of the components.
+
+    Raises:
+        TrainingError: see :func:`pairs_of` and :func:`fit`; a probe of nobody.
+    """
+    pairs, same = pairs_of(scores, truth)
+    _check(pairs, same, names)
+    if truth.min() < 0:
+        raise TrainingError("A probe is of nobody. Fit on faces of people who are in the index.")
+    own = np.take_along_axis(scores, truth[:, None, None], 1)
+    ahead = scores.astype(np.float64) - own
+    size = np.sqrt(np.square(ahead).mean((0, 1)))
+    scale = np.where(size > _NEAR_ZERO, size, 1.0)
+    ahead /= scale
+    penalty = _RANKING_L2 / len(truth)
+
+    def derivatives(weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        sums = ahead @ weights
+        believed = softmax(sums)
+        mean = np.einsum("pi,pic->pc", believed, ahead)
+        spread = np.einsum("pi,pic,pid->cd", believed, ahead, ahead) - mean.T @ mean
+        cost = np.logaddexp.reduce(sums, 1).mean()  # its own sum is 0
+        return (
+            float(cost + penalty * weights @ weights / 2),
+            mean.mean(0) + penalty * weights,
+            spread / len(truth) + penalty * np.eye(len(weights)),
+        )
+
+    weights = _least(derivatives, np.zeros(len(names))) / scale
+    one = fit((pairs @ weights)[:, None], same, ["sum"])
+    return Fusion(tuple(map(float, weights * one.weights[0])), one.bias, tuple(map(str, names)))
 
 
 def pairs_of(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,72 +256,6 @@ def pairs_of(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndar
         )
     same = truth[:, None] == np.arange(scores.shape[1])
     return scores.reshape(-1, scores.shape[2]), same.reshape(-1)
-
-
-def probability(llr: np.ndarray, prior: float) -> np.ndarray:
-    """That a pair is one person, by Bayes' rule.
-
-    Args:
-        llr: float32 [...], what :class:`Fusion` gives.
-        prior: 0 to 1, both excluded: the probability before the faces were compared.
-
-    Returns:
-        float32 [...], 0 to 1.
-    """
-    return np.asarray(_sigmoid(llr.astype(np.float64) + _logit(prior)), np.float32)
-
-
-def fit_temperature(llr: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature at which :func:`posterior` fits best (Guo et al. 2017, "On calibration of
-    modern neural networks", ICML).
-
-    Minimises the negative log-likelihood, with one more face that could be anybody's: otherwise,
-    where every face finds its own identity, it would fall to 0 and claim certainty (after Platt
-    1999, "Probabilistic outputs for support vector machines").
-
-    Args:
-        llr: float32 [n, identities], fused scores of held-out faces of known people.
-        truth: int64 [n], position of each face's identity.
-
-    Returns:
-        0.001 to 1000; above 1 where the scores claim too much. Ranks do not depend on it.
-
-    Raises:
-        TrainingError: no faces, numbers that are not finite, or shapes that do not fit.
-    """
-    if llr.ndim != 2 or truth.shape != llr.shape[:1] or not llr.size or not np.isfinite(llr).all():
-        raise TrainingError(
-            f"No temperature can be fitted on {truth.shape} faces and scores of shape {llr.shape}. "
-            "Hold out at least one face, and give each a finite score for every identity."
-        )
-    scores = llr.astype(np.float64)
-    faces = len(scores)
-    own = scores[np.arange(faces), truth].mean()
-    wanted = (faces * own + scores.mean()) / (faces + 1)
-    low, high = np.log(1e-3), np.log(1e3)  # of the inverse temperature; the slope grows with it
-    for _ in range(60):
-        middle = (low + high) / 2
-        expected = (_softmax(np.exp(middle) * scores) * scores).sum(1).mean()
-        low, high = (middle, high) if expected < wanted else (low, middle)
-    return float(np.exp(-(low + high) / 2))
-
-
-def posterior(llr: np.ndarray, temperature: float) -> np.ndarray:
-    """Which identity a face belongs to, if it belongs to one of them and all are equally likely.
-
-    Args:
-        llr: float32 [n, identities].
-        temperature: > 0, from :func:`fit_temperature`.
-
-    Returns:
-        float32 [n, identities], probabilities; rows sum to 1.
-    """
-    return _softmax(llr.astype(np.float64) / temperature).astype(np.float32)
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    powers = np.exp(scores - scores.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
 
 
 def _sigmoid(value: np.ndarray) -> np.ndarray:

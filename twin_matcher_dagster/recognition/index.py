@@ -41,7 +41,7 @@ class FaceIndex:
         rows: float32 [identities, dimensions], of the fine-tuned network's head.
         templates: float32 [identities, 128], of the recogniser.
         fusion: of the two cosines, in the order of :data:`COMPONENTS`.
-        temperature: of :func:`~.fusion.posterior`.
+        temperature: of :func:`~.calibration.posterior`.
     """
 
     identities: Sequence[str]

@@ -17,7 +17,6 @@ What is saved is a plain classifier: the neck is an affine map, so it is folded 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +27,13 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.objective import Objective
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
 
 NECK_FILE = "neck.safetensors"
 TEACHER_DIMENSIONS = 128
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is asked of the embedding.
-
-    Attributes:
-        margin: how much nearer than others its own row must be, a cosine.
-        scale: of cosines to logits.
-        smoothing: share of the target spread over all classes (Szegedy et al. 2016).
-        distillation: weight of the teacher's cosine beside the cross-entropy.
-    """
-
-    margin: float = 0.0
-    scale: float = 16.0
-    smoothing: float = 0.05
-    distillation: float = 6.0
+# More than an epoch has of the one, and a machine of the other.
+_STEPS, _DEVICES = 10**7, 64
 
 
 def head_of(model: Any) -> nn.Linear:
@@ -80,11 +65,14 @@ class TwinNet(nn.Module):
         self, model: Any, preprocessing: Preprocessing, folder: Path | None = None
     ) -> None:
         super().__init__()
-        self.model = model
+        # What CPUs and GPUs convolve fastest.
+        self.model = model.to(memory_format=torch.channels_last)
         self.preprocessing = preprocessing
         dimensions = self.head.in_features
         self.neck: Any = nn.BatchNorm1d(dimensions, affine=False, eps=1e-4)
         self.projection = nn.Linear(dimensions, TEACHER_DIMENSIONS, bias=False)
+        self._frozen: list[nn.Module] = []
+        self.register_state_dict_post_hook(_in_order)
         if folder is not None and (folder / NECK_FILE).is_file():
             self._read_neck(folder / NECK_FILE)
 
@@ -95,6 +83,27 @@ class TwinNet(nn.Module):
         self.projection.weight.data.copy_(kept["projection"])
         # Back from the folded head, see `export`.
         self.head.weight.data *= kept["deviation"]
+
+    def freeze(self, stages: int) -> None:
+        """Leave the stem of a ResNet and so many of its stages as they are, for good.
+
+        They see edges and textures, which are everybody's, and they are where most of the time
+        goes: nothing is to be differentiated through them. The last two stages are never frozen,
+        and nothing of what is no ResNet.
+        """
+        base = self.model.base_model
+        if hasattr(base, "embedder") and hasattr(base, "encoder"):
+            frozen = base.encoder.stages[: max(0, min(stages, len(base.encoder.stages) - 2))]
+            self._frozen = [base.embedder, *frozen] if len(frozen) else []
+        for part in self._frozen:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> TwinNet:
+        """As ever, but what is frozen does not follow the statistics of batches either."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
 
     @property
     def head(self) -> nn.Linear:
@@ -191,13 +200,17 @@ class Learner(nn.Module):
             "centre", torch.zeros(TEACHER_DIMENSIONS) if centre is None else centre
         )
 
-        def follow(mean: torch.Tensor, now: torch.Tensor, count: Any) -> torch.Tensor:
-            return mean + (now - mean) * (1 - torch.clamp((1 + count) / (10 + count), max=decay))
+        def follow(mean: Any, now: Any, count: Any) -> None:
+            share = 1 - min(decay, (1 + float(count)) / (10 + float(count)))
+            for old, new in zip(mean, now, strict=True):
+                if old.is_floating_point():
+                    old.lerp_(new, share)
+                else:
+                    old.copy_(new)  # how many batches BatchNorm saw
 
-        self.average = AveragedModel(net, avg_fn=follow, use_buffers=True)
+        self.average = AveragedModel(net, multi_avg_fn=follow, use_buffers=True)
         self.average.requires_grad_(False)
-        self._seed = seed
-        self._generator: torch.Generator | None = None
+        self._seed, self._steps = seed, 0
 
     def forward(
         self, images: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor | None = None
@@ -228,17 +241,27 @@ class Learner(nn.Module):
 
     def begin(self, seed: int) -> None:
         """Before an epoch, which draws the same whether the ones before ran just now or not."""
-        self._seed, self._generator = seed, None
+        self._seed, self._steps = seed, 0
 
     def _random(self, device: torch.device) -> torch.Generator:
-        """Where the augmentation's randomness comes from; on the device that the faces are on."""
-        if self._generator is None:
-            self._generator = torch.Generator(device).manual_seed(self._seed)
-        return self._generator
+        """Where the augmentation's randomness comes from; on the device that the faces are on.
+
+        Of each step and device its own: nothing is kept that copies of this on several devices
+        would each begin with.
+        """
+        of_step = (_STEPS * self._seed + self._steps) * _DEVICES + (device.index or 0)
+        return torch.Generator(device).manual_seed(of_step)
 
     def step(self) -> None:
         """After a step of the optimizer: take the new weights into the mean."""
+        self._steps += 1
         self.average.update_parameters(self.net)
+
+
+def _in_order(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """Tensors as files have them: safetensors knows no channels last."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        state[name] = state[name].contiguous()
 
 
 def centred(vectors: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:

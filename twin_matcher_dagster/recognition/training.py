@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,19 @@ import numpy as np
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.backbone import (
     SMALL,
+    cannot_load,
     folder_of,
     image_processor,
     load_backbone,
 )
+from twin_matcher_dagster.recognition.checkpoints import newest_whole
 from twin_matcher_dagster.recognition.curve import Epoch, curve_of
+from twin_matcher_dagster.recognition.objective import Objective
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.recognition.sampling import sampler_weights
+from twin_matcher_dagster.recognition.sampling import draws_an_epoch, sampler_weights
 
 if TYPE_CHECKING:
+    import torch
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     from twin_matcher_dagster.recognition.network import TwinNet
@@ -37,8 +41,10 @@ class TrainingPlan:
         backbone: what to start from, see :func:`~.backbone.load_backbone`.
         epochs: passes over the training split.
         batch_size: faces a step, at most; fewer where an epoch would have under 8 steps.
+        frozen_stages: how many stages of a ResNet, after its stem, stay as they are where it was
+            trained on faces before, which its neck tells. Of another backbone all are trained.
         learning_rate: peak of the cosine schedule, for AdamW.
-        margin, scale, label_smoothing, distillation: see :class:`~.network.Objective`.
+        objective: what is asked of the embedding.
         ema: of the mean of weights that is validated and saved, 0 to 1: how slowly it follows.
         patience: epochs without a better validation accuracy after which training ends; None to
             see the schedule through. It needs checkpoints, to go back to the best one.
@@ -46,13 +52,11 @@ class TrainingPlan:
     """
 
     backbone: str = SMALL
-    epochs: int = 12
+    epochs: int = 20
     batch_size: int = 32
+    frozen_stages: int = 2
     learning_rate: float = 3e-3
-    margin: float = 0.0
-    scale: float = 16.0
-    label_smoothing: float = 0.05
-    distillation: float = 6.0
+    objective: Objective = field(default_factory=Objective)
     ema: float = 0.99
     patience: int | None = None
     seed: int = 0
@@ -125,7 +129,7 @@ def fine_tune(
     from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
     from transformers.utils.logging import disable_progress_bar
 
-    from twin_matcher_dagster.recognition.network import Learner, Objective
+    from twin_matcher_dagster.recognition.network import Learner
 
     disable_progress_bar()
     set_seed(plan.seed)
@@ -133,9 +137,8 @@ def fine_tune(
     preprocessing = Preprocessing.of(processor)
     train, validation = (_shrunk(faces, preprocessing) for faces in (train, validation))
     net = start(train, labels, plan, preprocessing)
-    aim = Objective(plan.margin, plan.scale, plan.label_smoothing, plan.distillation)
     centre = None if train.teacher is None else torch.from_numpy(train.teacher.mean(0))
-    learner = Learner(net, aim, plan.ema, plan.seed, centre)
+    learner = Learner(net, plan.objective, plan.ema, plan.seed, centre)
     order = torch.Generator()
     trainer = _balanced_trainer(train, order)(
         model=learner,
@@ -154,9 +157,16 @@ def fine_tune(
         trainer.add_callback(TensorBoardCallback(SummaryWriter(str(logs))))
     if plan.patience and len(validation):
         trainer.add_callback(EarlyStoppingCallback(plan.patience))
-    trainer.train(resume_from_checkpoint=_last(checkpoints) if checkpoints else None)
+    begun = newest_whole(checkpoints) if checkpoints else None
+    trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     average: Any = learner.average.module
-    average.cpu().export(folder, plan.scale, processor)
+    # Learnt rows tell these people apart and nobody else: they may all lean one way, and whoever
+    # is imprinted beside them later would take their faces. Means stand beside means.
+    average.imprint(
+        _batches(train, preprocessing, str(average.head.weight.device)),
+        set(train.classes.tolist()),
+    )
+    average.cpu().export(folder, plan.objective.scale, processor)
     return curve_of(trainer.state.log_history)
 
 
@@ -167,29 +177,36 @@ def start(
     preprocessing: Preprocessing,
 ) -> TwinNet:
     """The network before its first step: whoever is new in its head is imprinted."""
-    import torch
+    from safetensors import SafetensorError
 
-    from twin_matcher_dagster.recognition.network import TwinNet
+    from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
 
     model, fresh = load_backbone(plan.backbone, labels)
     folder = None if plan.backbone == SMALL else folder_of(plan.backbone)
-    net = TwinNet(model, preprocessing, folder)
-
-    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for first in range(0, len(train), IMPRINT_BATCH):
-            part = slice(first, first + IMPRINT_BATCH)
-            yield preprocessing(train.images[part]), torch.from_numpy(train.classes[part])
-
+    try:
+        net = TwinNet(model, preprocessing, folder)
+    except (KeyError, OSError, RuntimeError, SafetensorError) as error:
+        raise cannot_load(plan.backbone, error) from error
+    if folder is not None and (folder / NECK_FILE).is_file():
+        net.freeze(plan.frozen_stages)
     # Random weights have nothing to say about anybody.
     if plan.backbone != SMALL and fresh:
-        net.imprint(batches(), fresh & set(train.classes.tolist()))
+        theirs = np.flatnonzero(np.isin(train.classes, list(fresh)))
+        faces = LabelledFaces(train.images[theirs], train.classes[theirs])
+        net.imprint(_batches(faces, preprocessing, "cpu"), set(faces.classes.tolist()))
     return net
 
 
-def _last(checkpoints: Path) -> str | None:
-    """The newest state that was written to its end: the trainer's own file comes last."""
-    whole = [f for f in checkpoints.glob("checkpoint-*/trainer_state.json") if f.stat().st_size]
-    return str(max(whole, key=lambda file: file.stat().st_mtime_ns).parent) if whole else None
+def _batches(
+    faces: LabelledFaces, preprocessing: Preprocessing, device: str
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Pixels and classes, as they are."""
+    import torch
+
+    for first in range(0, len(faces), IMPRINT_BATCH):
+        part = slice(first, first + IMPRINT_BATCH)
+        pixels, classes = preprocessing(faces.images[part]), torch.from_numpy(faces.classes[part])
+        yield pixels.to(device), classes.to(device)
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -214,8 +231,6 @@ def _arguments(
         num_train_epochs=plan.epochs,
         per_device_train_batch_size=batch_size,
         per_device_eval_batch_size=128,
-        # BatchNorm cannot learn from a batch of one.
-        dataloader_drop_last=train % batch_size == 1,
         learning_rate=plan.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, plan.epochs * train // batch_size // 10),
@@ -223,6 +238,9 @@ def _arguments(
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         eval_strategy="epoch" if validation else "no",
         logging_strategy="epoch",
+        logging_nan_inf_filter=False,  # a loss that is no number must be seen
+        # Patience that was used up before an interruption is used up after it.
+        restore_callback_states_from_checkpoint=True,
         save_strategy="epoch" if checkpoints else "no",
         save_total_limit=1,
         load_best_model_at_end=best,
@@ -245,7 +263,9 @@ def _balanced_trainer(train: LabelledFaces, order: Any) -> type[Trainer]:
 
     class BalancedTrainer(Trainer):
         def _get_train_sampler(self, train_dataset: Any = None) -> WeightedRandomSampler:
-            return WeightedRandomSampler(weights, len(weights), generator=order)
+            args = self.args
+            draws = draws_an_epoch(len(weights), args.train_batch_size, max(1, args.n_gpu))
+            return WeightedRandomSampler(weights, draws, generator=order)
 
     return BalancedTrainer
 

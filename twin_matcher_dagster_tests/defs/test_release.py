@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,18 +13,20 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.champion import compared, reason
 from twin_matcher_dagster.dataset import read_version
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.training.assets import TrainingConfig
+from twin_matcher_dagster.defs.training.starting import ancestor_of
 from twin_matcher_dagster.errors import ErasureError, NoReleaseError
 from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.identities.names import user_id
 from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.production import Production
+from twin_matcher_dagster.recognition.backbone import identity_of
 from twin_matcher_dagster.recognition.index import FaceIndex
 from twin_matcher_dagster.retraining import Policy, due
 from twin_matcher_dagster.rollback import roll_back
-from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster.settings import SAMPLE, Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
 from twin_matcher_dagster.storage.models import put_file
@@ -136,55 +139,144 @@ def test_the_policy_has_every_reason(world: World) -> None:
     assert due(store, replace(never, new_share=0.2)).reasons == ["20% of the identities are new"]
     (old,) = due(store, replace(never, days=0)).reasons
     assert old.endswith("somebody is new")
-    (drift,) = due(store, replace(never, found=1.0)).reasons
+    (drift,) = due(store, replace(never, found=1.01)).reasons
     assert drift.endswith("of new faces fit")
 
 
-def test_a_worse_model_is_refused_until_a_person_overrules(world: World) -> None:
-    index, releases = (
-        world.head(layout.INDEXES),
-        ManifestLog(world.store, layout.log(layout.RELEASES)),
-    )
-    # The champion had everything right; this index, of another model, has nothing.
-    answers = json.loads(world.store.get(index.body["answers"]))
-    keys_ = {
-        name: put_file(
-            world.store,
-            layout.INDEXES,
-            json.dumps({digest: [who, right] for digest, (who, _) in answers.items()}).encode(),
-            ".json",
-        )
-        for name, right in (("champion", True), ("challenger", False))
-    }
-    champion = releases.append(
-        {**world.after.body, "answers": keys_["champion"], "model_fingerprint": "another"}
+def test_whoever_has_other_faces_by_now_is_enrolled_anew(world: World) -> None:
+    """As after a second look at an upload, which left some of its crops out."""
+    index, who = world.head(layout.INDEXES), user_id(world.upload_id)
+    gallery = FaceIndex.from_bytes(world.store.get(index.body["index"]))
+    place = gallery.identities.index(who)
+    rows, templates = gallery.rows.copy(), gallery.templates.copy()
+    rows[place], templates[place] = -rows[place], -templates[place]
+    stale = put_file(
+        world.store,
+        layout.INDEXES,
+        replace(gallery, rows=rows, templates=templates).to_bytes(),
+        ".safetensors",
     )
     ManifestLog(world.store, layout.log(layout.INDEXES)).append(
-        {**index.body, "answers": keys_["challenger"], "fingerprint": "worse"}
+        {
+            **index.body,
+            "index": stale,
+            "shards": {world.upload_id: "another"},
+            "fingerprint": "stale",
+        }
     )
-    against = compared(world.store, world.head(layout.INDEXES).body)
-    assert against["worse"]
-    assert against["difference"] == -1
-    assert f"worse than release {champion.number}" in reason(against)
-    refused = materialize(world.instance, [keys.PRODUCTION_RELEASE])
-    assert not refused.success
-    (failure,) = [event for event in refused.all_events if event.is_step_failure]
-    assert "To release it all the same: override" in str(failure.step_failure_data)
-    assert releases.head_number() == champion.number
+    assert materialize(world.instance, [keys.FACE_INDEX]).success
+    again = FaceIndex.from_bytes(world.store.get(world.head(layout.INDEXES).body["index"]))
+    assert np.allclose(again.rows, gallery.rows, atol=1e-5)
+    assert np.allclose(again.templates, gallery.templates, atol=1e-5)
+
+
+@pytest.fixture
+def challenger(world: World) -> Manifest:
+    """A newer model, whose network takes everybody for somebody else."""
+    model = world.head(layout.MODELS)
+    files = list(model.body["files"])
+    place = next(n for n, file in enumerate(files) if file["name"] == "config.json")
+    config = json.loads(world.store.get(files[place]["key"]))
+    names = list(config["id2label"].values())
+    config["id2label"] = dict(zip(config["id2label"], [*names[1:], names[0]], strict=True))
+    config["label2id"] = {name: int(n) for n, name in config["id2label"].items()}
+    data = json.dumps(config).encode()
+    files[place] = {
+        "name": "config.json",
+        "key": put_file(world.store, layout.MODELS, data, ".json"),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    body = {**model.body, "files": files, "fingerprint": "worse"}
+    return ManifestLog(world.store, layout.log(layout.MODELS)).append(body)
+
+
+def test_a_worse_model_gives_way_until_a_person_overrules(
+    world: World, challenger: Manifest
+) -> None:
+    champion = world.head(layout.RELEASES)
+    result = materialize(world.instance, [keys.FACE_INDEX, keys.PRODUCTION_RELEASE])
+    assert result.success
+    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    refusal = checks["not_worse_than_the_release"]
+    assert not refusal.passed
+    # The recogniser finds them all the same: the network alone shows what it is worth.
+    assert f"worse than release {champion.number}: rank-1 +0.0" in str(refusal.description)
+
+    # The one in production is the newest again: whoever comes is enrolled, and it is trained on.
+    newest = world.head(layout.MODELS)
+    assert newest.fingerprint == champion.body["model_fingerprint"]
+    assert world.head(layout.INDEXES).body["model_fingerprint"] == newest.fingerprint
+    assert world.head(layout.RELEASES).body["model_fingerprint"] == newest.fingerprint
+    found = due(world.store, Policy(10_000, 0.1, 30, 0.0))
+    assert found.reasons == []
+    assert "was worse" in found.figures["refused"]
+    index = world.head(layout.INDEXES)
+    assert materialize(world.instance, [keys.FACE_INDEX, keys.PRODUCTION_RELEASE]).success
+    assert world.head(layout.INDEXES).number == index.number  # nothing is new
+
+    # A person wants it all the same, though the newest index is of the other one by now.
     config = {"ops": {keys.PRODUCTION_RELEASE: {"config": {"override": "looked at it"}}}}
     assert materialize(world.instance, [keys.PRODUCTION_RELEASE], run_config=config).success
-    newest = world.head(layout.RELEASES).body
-    assert newest["override"] == "looked at it"
-    assert newest["against"]["release"] == champion.number
+    release = world.head(layout.RELEASES).body
+    assert release["override"] == "looked at it"
+    assert release["against"]["worse"]
+    assert release["model_fingerprint"] == challenger.fingerprint
+    newest = world.head(layout.MODELS)
+    assert (newest.fingerprint, "refused" in newest.body) == (challenger.fingerprint, False)
+    # And it stays: the next index is of it, with whoever came meanwhile.
+    assert materialize(world.instance, [keys.FACE_INDEX, keys.PRODUCTION_RELEASE]).success
+    assert world.head(layout.INDEXES).body["model_fingerprint"] == challenger.fingerprint
+    assert world.head(layout.RELEASES).body["model_fingerprint"] == challenger.fingerprint
+
+
+def test_other_celebrities_wait_for_another_model(world: World) -> None:
+    """What is held out by now may be what the model learnt: nothing is measured with it."""
+    models = ManifestLog(world.store, layout.log(layout.MODELS))
+    models.append(
+        {**world.head(layout.MODELS).body, "celebrities": "others", "fingerprint": "of others"}
+    )
+    index = world.head(layout.INDEXES).number
+    result = materialize(world.instance, [keys.FACE_INDEX])
+    assert result.success
+    assert not result.asset_materializations_for_node(keys.FACE_INDEX)
+    assert world.head(layout.INDEXES).number == index
+    assert "the celebrities are others" in due(world.store, Policy()).reasons
+    # And the next one begins anew.
+    newest = models.head()
+    assert newest is not None
+    plan = TrainingConfig().plan(Settings())
+    version = read_version(world.store)
+    backbone = newest.body["backbone"]
+    assert backbone == identity_of(plan.backbone)
+    assert ancestor_of(world.store, plan, backbone, version) is None
+    ours = version.body["balanced"]["fingerprint"]
+    models.append({**newest.body, "celebrities": ours})
+    assert ancestor_of(world.store, plan, backbone, version) is not None
+    # So it does when another backbone ships under the same name.
+    assert ancestor_of(world.store, plan, "bundled 0123456789ab", version) is None
+
+
+def test_what_did_not_learn_is_not_kept(world: World) -> None:
+    models = world.head(layout.MODELS).number
+    config = {"backbone": "small", "epochs": 1, "learning_rate": 1e-9, "from_scratch": True}
+    run = materialize(
+        world.instance,
+        [keys.TWIN_MODEL],
+        run_config={"ops": {keys.TWIN_MODEL: {"config": config}}},
+    )
+    assert not run.success
+    (failure,) = [event for event in run.all_events if event.is_step_failure]
+    assert "It did not learn, and is not kept" in str(failure.step_failure_data)
+    assert world.head(layout.MODELS).number == models
 
 
 def test_back_to_an_earlier_release(world: World) -> None:
-    model = world.head(layout.MODELS)
     again = roll_back(world.store, world.before.number)
     assert again.number == world.head(layout.RELEASES).number > world.after.number
     assert again.body["rolled_back_to"] == world.before.number
     assert again.body["index"] == world.before.body["index"]
-    assert world.head(layout.MODELS).fingerprint == model.fingerprint
+    model = world.head(layout.MODELS)
+    assert model.fingerprint == world.before.body["model_fingerprint"]
     found = Production(world.store).finder().find(read_image(KEIKO.photo)).twins
     assert user_id(world.upload_id) not in {twin.identity_id for twin in found}
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import psutil
@@ -144,14 +144,26 @@ def test_a_killed_demo_leaves_nothing_running(installation: Installation) -> Non
     assert installation.left_running() == []
 
 
+def wait_until(up: subprocess.Popen[bytes], done: Callable[[], bool], otherwise: str) -> None:
+    """Until something is so, while the installation runs."""
+    deadline = time.monotonic() + 300
+    while not done():
+        assert up.poll() is None
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(2)
+
+
 def wait_until_learnt(store: ObjectStore, upload_id: str, up: subprocess.Popen[bytes]) -> None:
     """Until a release has a model that learnt an upload, rather than an imprint of it."""
     releases = ManifestLog(store, layout.log(layout.RELEASES))
-    deadline = time.monotonic() + 300
-    while (head := releases.head()) is None or head.body["imprinted"]:
-        assert up.poll() is None
-        assert time.monotonic() < deadline, "the model did not learn the newcomer"
-        time.sleep(2)
+
+    def learnt() -> bool:
+        head = releases.head()
+        return head is not None and not head.body["imprinted"]
+
+    wait_until(up, learnt, "the model did not learn the newcomer")
+    head = releases.head()
+    assert head is not None
     assert upload_id in head.body["uploads"]
 
 
@@ -176,11 +188,12 @@ def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
 
     store = s3_server.wait_until_ready(environment(settings_of(installation.variables)))
     upload_id = upload_story(store, NEWCOMER)
-    deadline = time.monotonic() + 300
-    while NEWCOMER.name not in (answer := ask(page, NEWCOMER, tmp_path)):
-        assert up.poll() is None
-        assert time.monotonic() < deadline, "the release with the newcomer did not come"
-        time.sleep(2)
+    wait_until(
+        up,
+        lambda: NEWCOMER.name in ask(page, NEWCOMER, tmp_path),
+        "the release with the newcomer did not come",
+    )
+    answer = ask(page, NEWCOMER, tmp_path)
     assert names_of(answer)[0] == NEWCOMER.name
     assert release_of(answer) > release_of(first)
 
@@ -197,11 +210,11 @@ def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
     printed = installation.run("erase", "--verify", upload_id)
     assert "until the next training" in printed
     assert "Nothing else of it is left." in printed
-    deadline = time.monotonic() + 300
-    while not verify(store, upload_id).proven or verify(store, upload_id).pending:
-        assert up.poll() is None
-        assert time.monotonic() < deadline, "the model was not trained again"
-        time.sleep(4)
+    wait_until(
+        up,
+        lambda: verify(store, upload_id).proven and not verify(store, upload_id).pending,
+        "the model was not trained again",
+    )
     assert "Nothing of it is left." in installation.run("erase", "--verify", upload_id)
     last = ask(page, NEWCOMER, tmp_path)
     assert NEWCOMER.name not in last

@@ -18,6 +18,8 @@ from twin_matcher_dagster.hub.publishing import Withheld
 from twin_matcher_dagster.identities.merging import ShardEntry
 from twin_matcher_dagster.recognition.backbone import image_processor
 from twin_matcher_dagster.recognition.embedding import Embedder
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.models import get_model
 from twin_matcher_dagster_tests.hub import client
 from twin_matcher_dagster_tests.hub.conftest import Client
@@ -295,3 +297,18 @@ def test_a_model_of_somebody_who_is_gone_is_withheld(
     world.verdict(mira, None, publication=True)
     world.version()
     assert isinstance(run(client.publish_model, world.store.bucket, repo), Withheld)
+
+
+def test_a_model_of_a_celebrity_who_is_gone_is_withheld(
+    hub: HubServer, run: Client, world: World, repo: str
+) -> None:
+    """Released again without them: its classes name somebody whom the release does not know."""
+    release = world.release()
+    identities = release.body["identities"][1:]
+    ManifestLog(world.store, layout.log(layout.RELEASES)).append(
+        {**release.body, "identities": identities, "fingerprint": "without"}
+    )
+    done = run(client.publish_model, world.store.bucket, repo)
+    assert isinstance(done, Withheld)
+    assert "learned 1 people who are not in the data set any more" in done.reason
+    assert hub.requests == []

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from twin_matcher_dagster.recognition.curve import Epoch
+from twin_matcher_dagster.recognition.objective import Objective
 from twin_matcher_dagster.recognition.training import (
     LabelledFaces,
     TrainingPlan,
@@ -53,9 +54,13 @@ def crowd(people: int, faces: int, seed: int = 1) -> LabelledFaces:
     return LabelledFaces(images.repeat(SIDE // 8, 1).repeat(SIDE // 8, 2), classes)
 
 
+# There is no teacher for noise.
+UNTAUGHT = Objective(distillation=0)
+
+
 def plan_of(backbone: str) -> TrainingPlan:
     """Four epochs on four people."""
-    return TrainingPlan(backbone=backbone, epochs=4, batch_size=16, distillation=0)
+    return TrainingPlan(backbone=backbone, epochs=4, batch_size=16, objective=UNTAUGHT)
 
 
 def main(backbone: str, checkpoints: str, model: str, epoch: str) -> None:

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import ResNetConfig, ResNetForImageClassification, ViTConfig, ViTModel
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForImageClassification,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTModel,
+)
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.backbone import (
     BUNDLED,
     SMALL,
     check_backbone,
+    folder_of,
+    identity_of,
     image_processor,
     load_backbone,
 )
 from twin_matcher_dagster.recognition.network import head_of
+from twin_matcher_dagster.recognition.training import fine_tune
 from twin_matcher_dagster_tests.recognition.conftest import LABELS, Trained
+from twin_matcher_dagster_tests.recognition.crowd import PEOPLE, crowd, plan_of
 
 
 def test_the_small_network_knows_its_classes() -> None:
@@ -72,6 +88,60 @@ def test_an_unknown_backbone_says_what_to_set(name: str) -> None:
             TrainingError, match=r"(?s)cannot be loaded: .*Set BACKBONE to 'bundled'"
         ):
             load()
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+def _without_projection(file: Path) -> None:
+    save_file({k: v for k, v in load_file(file).items() if k != "projection"}, file)
+
+
+def _narrower(file: Path) -> None:
+    save_file({k: v[..., :8].contiguous() for k, v in load_file(file).items()}, file)
+
+
+def _without_mean(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "image_mean": None}))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("neck.safetensors", _cut),
+        ("neck.safetensors", _without_projection),
+        ("neck.safetensors", _narrower),
+        ("model.safetensors", _cut),
+        ("preprocessor_config.json", _without_mean),
+    ],
+)
+def test_a_spoilt_folder_is_named(tmp_path: Path, name: str, spoil: Callable[[Path], None]) -> None:
+    shutil.copytree(folder_of(BUNDLED), tmp_path / "backbone")
+    spoil(tmp_path / "backbone" / name)
+    plan = replace(plan_of(str(tmp_path / "backbone")), epochs=1)
+    with pytest.raises(TrainingError, match=r"(?s)backbone' cannot be loaded: .*Set BACKBONE"):
+        fine_tune(crowd(4, 4), crowd(4, 1), PEOPLE, plan, tmp_path / "model")
+
+
+def test_another_network_in_its_place_is_another_backbone(tmp_path: Path) -> None:
+    folder = tmp_path / "backbone"
+    shutil.copytree(folder_of(BUNDLED), folder)
+    before = identity_of(str(folder))
+    assert before.startswith(f"{folder} ")
+    assert before.split()[-1] == identity_of(BUNDLED).split()[-1]
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    assert identity_of(str(folder)) != before
+    assert identity_of("microsoft/resnet-50") == "microsoft/resnet-50"
+
+
+def test_what_ships_runs_as_any_reader_loads_it() -> None:
+    """In float32, though its weights are kept in half precision; its head says nothing."""
+    loaded: Any = AutoModelForImageClassification.from_pretrained(folder_of(BUNDLED))
+    assert loaded.dtype == torch.float32
+    logits = loaded(torch.zeros(1, 3, 112, 112)).logits
+    assert torch.equal(logits, torch.zeros(1, 2))
 
 
 def test_a_folder_with_pickled_weights_is_refused(trained: Trained, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.evaluation import (
     Verification,
     calibration_error,
-    compare,
     evaluate,
     leave_out,
     open_set,
@@ -218,71 +217,3 @@ def test_names_and_kinds_belong_to_the_scores() -> None:
     for who, kinds in ((WHO[:2], KINDS), (WHO, KINDS[:2])):
         with pytest.raises(TrainingError, match="Scores for 3 identities"):
             evaluate(SCORES, TRUTH, who, kinds)
-
-
-def answers(
-    rates: tuple[float, float], seed: int, people: int = 60
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Answers of two models on five faces each of some people, and who is on them."""
-    random = np.random.default_rng(seed)
-    groups = np.repeat(np.arange(people), 5)
-    hardness = random.random(people)[groups] * 0.4 - 0.2  # some people are hard for both
-    draws = random.random((2, len(groups)))
-    right = [draw < share + hardness for draw, share in zip(draws, rates, strict=True)]
-    return right[0], right[1], groups
-
-
-def test_a_difference_by_hand() -> None:
-    champion = np.array([True, True, False, False])
-    challenger = np.array([True, False, True, True])
-    found = compare(champion, challenger, ["a", "a", "b", "b"])
-    assert found.difference == 0.25
-    # Drawn are a and a (-0.5), a and b (0.25), or b and b (1).
-    assert (found.low, found.high, found.worse) == (-0.5, 1.0, False)
-
-
-def test_the_same_seed_draws_the_same() -> None:
-    data = answers((0.7, 0.65), seed=0)
-    assert compare(*data, seed=3) == compare(*data, seed=3)
-    assert compare(*data, seed=3) != compare(*data, seed=4)
-
-
-def test_the_interval_covers_what_is_true() -> None:
-    found = [compare(*answers((0.7, 0.6), seed), seed=seed) for seed in range(60)]
-    assert sum(one.low <= -0.1 <= one.high for one in found) >= 52  # 57 are expected
-    assert all(one.low <= one.difference <= one.high for one in found)
-    alike = [compare(*answers((0.7, 0.7), seed), seed=seed) for seed in range(60)]
-    assert sum(one.worse for one in alike) <= 5  # 1 or 2 are expected
-
-
-def test_worse_is_said_where_it_is_certain_only() -> None:
-    much = compare(*answers((0.8, 0.5), seed=0))
-    assert much.worse and much.high < 0
-    better = compare(*answers((0.5, 0.8), seed=0))
-    assert not better.worse and better.low > 0
-    right = np.ones(10, bool)
-    same = compare(right, right, np.arange(10))
-    assert (same.difference, same.low, same.high, same.worse) == (0, 0, 0, False)
-
-
-def test_faces_of_one_person_are_no_independent_witnesses() -> None:
-    champion, challenger, groups = answers((0.7, 0.6), seed=0)
-    again = np.repeat(np.arange(len(groups)), 20)
-    once = compare(champion, challenger, groups)
-    often = compare(champion[again], challenger[again], groups[again])
-    assert (often.low, often.high) == pytest.approx((once.low, once.high))
-    alone = compare(~np.zeros(50, bool), np.zeros(50, bool), ["u-ana"] * 50)
-    assert (alone.difference, alone.low, alone.high, alone.worse) == (-1, -1, 1, False)
-
-
-def test_names_of_people_do_not_matter() -> None:
-    champion, challenger, groups = answers((0.7, 0.6), seed=0)
-    named = [f"u-{number:03}" for number in groups]
-    assert compare(champion, challenger, named) == compare(champion, challenger, groups)
-
-
-@pytest.mark.parametrize("counts", [(0, 0, 0), (3, 2, 3), (3, 3, 2)])
-def test_other_faces_cannot_be_compared(counts: tuple[int, int, int]) -> None:
-    one, other, groups = (np.zeros(count, bool) for count in counts)
-    with pytest.raises(TrainingError, match="on the same held-out faces"):
-        compare(one, other, groups)

@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
 from twin_matcher_dagster.recognition.fusion import (
     Fusion,
     fit,
-    fit_temperature,
+    fit_gallery,
     pairs_of,
-    posterior,
-    probability,
 )
 
 NAMES = ("fine-tuned", "reference")
@@ -121,7 +120,7 @@ def test_independent_components_add_up() -> None:
 def test_claims_come_true_as_often_as_they_say() -> None:
     fusion = fit(*gaussians((1.5, 1.0), 10_000, 10_000), NAMES)
     scores, same = gaussians((1.5, 1.0), 3_000, 27_000, seed=1)
-    believed = probability(fusion(scores), prior=0.1)
+    believed = 1 / (1 + 9 * np.exp(-fusion(scores)))  # by Bayes' rule: one in ten is
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
         within = (believed >= low) & (believed < low + 0.2)
         assert same[within].mean() == pytest.approx(believed[within].mean(), abs=0.04)
@@ -226,11 +225,65 @@ def test_probes_of_other_shapes_are_refused(
         pairs_of(np.zeros(shape, np.float32), np.array(truth))
 
 
-def test_a_probability_follows_from_the_prior() -> None:
-    llr = np.log(np.array([1, 9, 1 / 9], np.float32))
-    assert probability(llr, 0.5) == pytest.approx([0.5, 0.9, 0.1], abs=1e-6)
-    assert probability(llr, 0.1) == pytest.approx([0.1, 0.5, 1 / 82], abs=1e-6)
-    assert probability(np.array([-1e4, 1e4], np.float32), 0.5).tolist() == [0, 1]
+def gallery(
+    widths: tuple[float, ...], probes: int = 200, people: int = 12, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of noise, each component's own ones higher by so much; and the truth."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, people, probes)
+    scores = random.normal(size=(probes, people, len(widths)))
+    scores[np.arange(probes), truth] += widths
+    return scores.astype(np.float32), truth
+
+
+def found(fusion: Fusion, scores: np.ndarray, truth: np.ndarray) -> float:
+    return float((fusion(scores).argmax(1) == truth).mean())
+
+
+def test_a_component_that_ranks_rightly_counts_though_its_level_varies() -> None:
+    """A blurred face is near nobody: each pair by itself then says little, the order everything."""
+    scores, truth = gallery((9.0, 3.0))
+    scores[..., 0] += np.random.default_rng(1).normal(0, 20, (len(truth), 1))
+    by_rank = fit_gallery(scores, truth, NAMES)
+    by_pair = fit(*pairs_of(scores, truth), NAMES)
+    assert found(by_rank, scores, truth) == 1
+    assert found(by_pair, scores, truth) < 0.97
+    assert min(by_rank.weights) > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_component_that_ranks_nobody_has_no_say(seed: int) -> None:
+    scores, truth = gallery((4.0, 0.0, -1.0), probes=400, seed=seed)
+    weights = np.array(fit_gallery(scores, truth, ("good", "noise", "wrong")).weights)
+    assert weights[1] < 0.1 * weights[0]
+    assert weights[2] == 0
+
+
+def test_no_component_that_helps_leaves_an_llr_of_about_nothing() -> None:
+    fusion = fit_gallery(*gallery((-2.0, -1.0)), NAMES)
+    assert fusion.weights == (0, 0)
+    assert fusion.bias == pytest.approx(0, abs=1e-6)
+
+
+def test_no_other_weights_make_the_own_identity_likelier() -> None:
+    scores, truth = gallery((1.5, 1.0))
+    best = np.array(fit_gallery(scores, truth, NAMES).weights)
+
+    def likelihood(weights: np.ndarray) -> float:
+        """At the best scale: `fit` chose another one, for pairs."""
+        sums = scores.astype(float) @ weights
+        own = sums[np.arange(len(truth)), truth]
+        scales = np.linspace(0.1, 3, 300)
+        return max(float((k * own - np.logaddexp.reduce(k * sums, axis=1)).mean()) for k in scales)
+
+    best /= best.sum()
+    for other in ((best[0] + d, best[1] - d) for d in (-0.1, 0.1)):
+        assert likelihood(np.array(other)) < likelihood(best)
+
+
+def test_a_probe_of_nobody_cannot_be_fitted_on() -> None:
+    with pytest.raises(TrainingError, match="of nobody"):
+        fit_gallery(np.zeros((2, 3, 1), np.float32), np.array([0, -1]), ["x"])
 
 
 def crowd(sharpness: float, faces: int = 3000) -> tuple[np.ndarray, np.ndarray]:

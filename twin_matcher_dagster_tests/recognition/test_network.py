@@ -13,12 +13,18 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import ResNetForImageClassification
 
-from twin_matcher_dagster.recognition.backbone import image_processor, load_backbone
-from twin_matcher_dagster.recognition.network import NECK_FILE, Learner, Objective, TwinNet
+from twin_matcher_dagster.recognition.backbone import (
+    BUNDLED,
+    folder_of,
+    image_processor,
+    load_backbone,
+)
+from twin_matcher_dagster.recognition.network import NECK_FILE, Learner, TwinNet
+from twin_matcher_dagster.recognition.objective import Objective
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.recognition.training import LabelledFaces, TrainingPlan, fine_tune
 from twin_matcher_dagster_tests.recognition.conftest import LABELS, PLAN, Trained
-from twin_matcher_dagster_tests.recognition.crowd import PEOPLE, crowd
+from twin_matcher_dagster_tests.recognition.crowd import PEOPLE, UNTAUGHT, crowd
 
 SCALE = 16.0
 FACES = crowd(4, 10)
@@ -117,6 +123,26 @@ def test_imprinting_does_not_move_the_neck(net: TwinNet) -> None:
     assert torch.equal(net.neck.running_mean, before)
 
 
+@pytest.mark.parametrize(("stages", "frozen"), [(0, 0), (1, 1), (2, 2), (4, 2)])
+def test_what_is_frozen_does_not_change(stages: int, frozen: int) -> None:
+    """Neither by the optimizer nor by the statistics of batches; the last two stages always do."""
+    model = load_backbone(BUNDLED, PEOPLE)[0]
+    net = TwinNet(model, Preprocessing.of(image_processor(BUNDLED)), folder_of(BUNDLED))
+    net.freeze(stages)
+    learner = Learner(net, Objective(), decay=0.9, seed=0).train()
+    base: Any = model.base_model
+    parts = [base.embedder, *base.encoder.stages]
+    before = [{k: v.clone() for k, v in part.state_dict().items()} for part in parts]
+    with torch.enable_grad():
+        learner(IMAGES, CLASSES)["loss"].backward()
+    torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1).step()
+    same = [
+        all(torch.equal(value, was[name]) for name, value in part.state_dict().items())
+        for part, was in zip(parts, before, strict=True)
+    ]
+    assert same == [bool(frozen) and n <= frozen for n in range(len(parts))]
+
+
 def test_the_mean_of_weights_follows_quickly_at_first(net: TwinNet) -> None:
     learner = Learner(net, Objective(), decay=0.9, seed=0)
     average: Any = learner.average.module
@@ -182,7 +208,11 @@ def test_the_seed_of_an_epoch_fixes_what_is_drawn(net: TwinNet) -> None:
 
     def losses(seed: int) -> list[float]:
         learner.begin(seed)
-        return [float(learner(IMAGES, CLASSES)["loss"]) for _ in range(2)]
+        told = []
+        for _ in range(2):
+            told.append(float(learner(IMAGES, CLASSES)["loss"]))
+            learner.step()
+        return told
 
     first = losses(5)
     assert first[0] != first[1]
@@ -194,19 +224,20 @@ def test_the_mean_of_weights_is_what_is_saved(tiny: str, tmp_path: Path) -> None
     """The steps are the same with any decay: what is saved differs, what is learnt does not."""
     saved, curves = [], []
     for number, decay in enumerate((0.0, 0.99)):
-        plan = TrainingPlan(backbone=tiny, epochs=2, batch_size=8, distillation=0, ema=decay)
+        plan = TrainingPlan(backbone=tiny, epochs=2, batch_size=8, objective=UNTAUGHT, ema=decay)
         with torch.enable_grad():
             curves.append(fine_tune(FACES, FACES, PEOPLE, plan, tmp_path / str(number)))
         saved.append(load_file(tmp_path / str(number) / "model.safetensors"))
     assert [one.train_loss for one in curves[0]] == [one.train_loss for one in curves[1]]
     body = "resnet.embedder.embedder.convolution.weight"
     assert not torch.allclose(saved[0][body], saved[1][body], atol=1e-5)
-    # And it is what was validated: a plain reader is right as often.
+    # And it is what was validated: a plain reader is right as often, or more often, for its rows
+    # are the means of the faces.
     for number, curve in enumerate(curves):
         plain = ResNetForImageClassification.from_pretrained(tmp_path / str(number)).eval()
         pixels = Preprocessing.of(image_processor(tiny))(IMAGES)
         right = (plain(pixel_values=pixels).logits.argmax(1) == CLASSES).float().mean()
-        assert right == pytest.approx(curve[-1].validation_accuracy)
+        assert right >= curve[-1].validation_accuracy - 1e-6
 
 
 def away_from_teacher(folder: Path, faces: LabelledFaces) -> float:
@@ -223,7 +254,7 @@ def test_distillation_brings_unseen_faces_near_the_teacher(
 ) -> None:
     """Nearer than by a training without it."""
     train, held_out = people
-    without = replace(PLAN, epochs=2, distillation=0.0)
+    without = replace(PLAN, epochs=2, objective=UNTAUGHT)
     with torch.enable_grad():
         fine_tune(train, held_out, LABELS, without, tmp_path / "model")
     taught, alone = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import (
     ConvNextConfig,
     ConvNextForImageClassification,
@@ -27,8 +29,10 @@ from transformers import (
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.backbone import SMALL, image_processor
+from twin_matcher_dagster.recognition.checkpoints import newest_whole
 from twin_matcher_dagster.recognition.curve import Epoch
 from twin_matcher_dagster.recognition.embedding import Embedder
+from twin_matcher_dagster.recognition.objective import Objective
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.recognition.training import (
     LabelledFaces,
@@ -98,11 +102,20 @@ def test_the_folder_is_a_standard_model_and_nothing_else(trained: Trained) -> No
     assert ConvNextImageProcessorPil.from_pretrained(trained.folder).crop_pct == 1.0
 
 
-def test_a_pipeline_says_what_was_validated(trained: Trained, people: People) -> None:
+def test_a_pipeline_says_whose_row_is_nearest(trained: Trained, people: People) -> None:
+    """The neck is folded into the head: logits are what the cosines are."""
     held_out = people[1]
-    told = said(trained.folder, held_out.images)
-    right = np.array(told) == np.array(list(LABELS))[held_out.classes]
-    assert right.mean() == pytest.approx(trained.curve[-1].validation_accuracy)
+    embedder = Embedder(trained.folder)
+    preprocessing = Preprocessing.of(image_processor(SMALL))
+    net = start(held_out, LABELS, replace(QUICK, backbone=str(trained.folder)), preprocessing)
+    with torch.no_grad():
+        seen = net.eval().embed(preprocessing(preprocessing.shrink(held_out.images))).numpy()
+    cosines = seen @ embedder.rows.T
+    first, second = np.sort(cosines)[:, :-3:-1].T
+    clear = first - second > 0.05  # a pipeline scales with Pillow, which rounds otherwise
+    assert clear.mean() > 0.5
+    told = np.array(said(trained.folder, held_out.images))
+    assert (told == np.array(list(LABELS))[cosines.argmax(1)])[clear].all()
 
 
 def test_the_seed_fixes_the_weights(people: People, tmp_path: Path) -> None:
@@ -119,28 +132,48 @@ def test_without_validation_faces_the_curve_has_losses_only(people: People, tmp_
     assert all(np.isnan(epoch.validation_accuracy) for epoch in curve)
 
 
-def test_a_saved_model_is_a_backbone(trained: Trained, people: People, tmp_path: Path) -> None:
-    """It starts where the other training ended: from the first epoch on it knows them."""
-    plan = TrainingPlan(backbone=str(trained.folder), epochs=1, learning_rate=1e-6)
-    curve = fine_tune(*people, LABELS, plan, tmp_path / "model")
-    assert curve[0].train_loss < trained.curve[0].train_loss
-    assert curve[0].validation_accuracy > trained.curve[-1].validation_accuracy - 0.1
-
-
-def test_known_people_are_known_in_whatever_order(
-    trained: Trained, people: People, tmp_path: Path
+@pytest.mark.parametrize("frozen", [0, 2])
+def test_a_saved_model_is_a_backbone(
+    trained: Trained, people: People, tmp_path: Path, frozen: int
 ) -> None:
+    """It starts where the other training ended: most of what that gained is there at once.
+
+    In loss: of 24 faces, a rounding error more or less moves the accuracy by several points.
+    """
+    plan = TrainingPlan(
+        backbone=str(trained.folder), epochs=1, learning_rate=1e-6, frozen_stages=frozen
+    )
+    (epoch,) = fine_tune(*people, LABELS, plan, tmp_path / "model")
+    assert epoch.train_loss < trained.curve[0].train_loss
+    first, last = trained.curve[0].validation_loss, trained.curve[-1].validation_loss
+    assert first is not None
+    assert last is not None
+    assert epoch.validation_loss == pytest.approx(last, abs=0.25 * (first - last))
+
+
+def test_known_people_are_known_in_whatever_order(trained: Trained, people: People) -> None:
     held_out = people[1]
     plan = replace(QUICK, backbone=str(trained.folder))
     preprocessing = Preprocessing.of(image_processor(SMALL))
-    net = start(held_out, dict(reversed(LABELS.items())), plan, preprocessing).eval()
-    with torch.no_grad():
-        pixels = preprocessing(preprocessing.shrink(held_out.images))
-        nearest = torch.nn.functional.linear(
-            net.embed(pixels), torch.nn.functional.normalize(net.head.weight, dim=1)
-        ).argmax(1)
-    right = nearest.numpy() == len(LABELS) - 1 - held_out.classes
-    assert right.mean() == pytest.approx(trained.curve[-1].validation_accuracy)
+    cosines = []
+    for labels in (LABELS, dict(reversed(LABELS.items()))):
+        net = start(held_out, labels, plan, preprocessing).eval()
+        with torch.no_grad():
+            seen = net.embed(preprocessing(preprocessing.shrink(held_out.images)))
+            cosines.append(seen @ torch.nn.functional.normalize(net.head.weight, dim=1).T)
+    assert torch.allclose(cosines[0], cosines[1].flip(1), atol=1e-5)
+
+
+def test_the_rows_are_the_means_of_the_faces(trained: Trained, people: People) -> None:
+    """So that whoever is imprinted later stands beside others of the same kind."""
+    train = people[0]
+    embedder = Embedder(trained.folder)
+    preprocessing = Preprocessing.of(image_processor(SMALL))
+    seen = embedder(preprocessing.shrink(train.images))
+    for number, row in enumerate(embedder.rows):
+        mean = seen[train.classes == number].mean(0)
+        # Embedded as they are and mirrored, where the rows are of the faces as they are.
+        assert row @ mean / np.linalg.norm(mean) > 0.99
 
 
 def test_a_new_person_is_found_before_the_first_step(
@@ -197,6 +230,21 @@ def test_no_batch_is_of_one_face(tiny: str, tmp_path: Path, faces: int, batch_si
     plan = replace(plan_of(tiny), epochs=1, batch_size=batch_size)
     curve = fine_tune(part(FACES, faces), part(OTHERS, 1), PEOPLE, plan, tmp_path / "model")
     assert np.isfinite(curve[0].train_loss)
+    # Of the faces to validate on none is left out for it.
+    assert np.isfinite(curve[0].validation_loss)
+
+
+def test_every_face_is_validated(tiny: str, tmp_path: Path) -> None:
+    """Those too that fill no batch: what they are called changes what is found."""
+    plan = replace(plan_of(tiny), epochs=1, batch_size=16)
+    losses = []
+    for last in (0, 1):
+        classes = np.zeros(130, np.int64)
+        classes[128:] = last
+        held_out = LabelledFaces(np.repeat(OTHERS.images[:1], 130, axis=0), classes)
+        (epoch,) = fine_tune(part(FACES, 17), held_out, PEOPLE, plan, tmp_path / str(last))
+        losses.append(epoch.validation_loss)
+    assert losses[0] != losses[1]
 
 
 def test_two_people_with_one_face_cannot_be_told_apart(tiny: str, tmp_path: Path) -> None:
@@ -256,7 +304,7 @@ def test_any_backbone_with_a_linear_head_will_do(
     right = np.array(said(tmp_path / "model", OTHERS.images)) == [
         f"c-{number}" for number in OTHERS.classes
     ]
-    assert right.mean() == pytest.approx(curve[-1].validation_accuracy)
+    assert right.mean() >= curve[-1].validation_accuracy
     embedder = Embedder(tmp_path / "model")
     assert (embedder(OTHERS.images) @ embedder.rows.T).argmax(1).tolist() != [0] * len(OTHERS)
 
@@ -283,7 +331,7 @@ def test_without_a_teacher_there_is_no_distillation(people: People, tmp_path: Pa
             faces,
             nobody(people[1]),
             LABELS,
-            replace(QUICK, distillation=weight),
+            replace(QUICK, objective=Objective(distillation=weight)),
             tmp_path / f"{name}{weight}",
         )[0].train_loss
         for name, faces in (("taught", train), ("untaught", untaught))
@@ -328,20 +376,25 @@ def test_a_killed_training_goes_on_and_ends_as_it_would_have(
         assert ours == whole, name
 
 
+@pytest.mark.parametrize("name", ["trainer_state.json", "model.safetensors", "optimizer.pt"])
+@pytest.mark.parametrize("share", [0, 0.5])
 def test_a_state_that_was_cut_off_while_it_was_written_is_passed_over(
-    tiny: str, tmp_path: Path
+    tiny: str, tmp_path: Path, name: str, share: float
 ) -> None:
-    """The one before it is still there."""
+    """The one before it is still there, or else it begins anew."""
     left = tmp_path / "checkpoints"
     plan = replace(plan_of(tiny), epochs=1)
     fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "first", checkpoints=left)
-    (left / "checkpoint-16").mkdir()
-    (left / "checkpoint-16" / "model.safetensors").write_bytes(b"half")
+    (whole,) = left.iterdir()
+    shutil.copytree(whole, left / "checkpoint-16")
     (left / "checkpoint-24").mkdir()
-    (left / "checkpoint-24" / "trainer_state.json").touch()
+    file = left / "checkpoint-16" / name
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    assert newest_whole(left) == whole
     reported: list[Epoch] = []
     fine_tune(FACES, OTHERS, PEOPLE, plan_of(tiny), tmp_path / "model", reported.append, left)
     assert [epoch.epoch for epoch in reported] == [2, 3, 4]
+    assert newest_whole(tmp_path / "nothing") is None
 
 
 def test_killed_after_its_last_epoch_it_only_has_to_be_saved(tiny: str, tmp_path: Path) -> None:
@@ -373,7 +426,32 @@ def test_patience_ends_it_with_the_best_weights(tiny: str, tmp_path: Path) -> No
     assert len(curve) < plan.epochs
     assert accuracies.index(max(accuracies)) == len(curve) - 1 - 3
     right = np.array(said(folder, OTHERS.images)) == [f"c-{n}" for n in OTHERS.classes]
-    assert right.mean() == pytest.approx(max(accuracies))
+    assert right.mean() >= max(accuracies)
+    steps = 8 * (1 + accuracies.index(max(accuracies)))
+    best = load_file(tmp_path / "checkpoints" / f"checkpoint-{steps}" / "model.safetensors")
+    body = "resnet.embedder.embedder.convolution.weight"
+    saved = load_file(folder / "model.safetensors")[body]
+    assert torch.equal(saved, best[f"average.module.model.{body}"])
+
+
+@pytest.mark.parametrize("before_the_end", [1, 2, 3])
+def test_patience_that_was_used_up_stays_used_up(
+    tiny: str, tmp_path: Path, before_the_end: int
+) -> None:
+    """Interrupted, it ends after the same epoch, with the same weights."""
+    plan = replace(plan_of(tiny), epochs=30, learning_rate=0.3, patience=3)
+    at_once = fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "1", checkpoints=tmp_path / "a")
+
+    def interrupt(epoch: Epoch) -> None:
+        if epoch.epoch == len(at_once) + 1 - before_the_end:
+            raise KeyboardInterrupt
+
+    left = tmp_path / "b"
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "2", interrupt, left)
+    assert fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "2", checkpoints=left) == at_once
+    first, again = ((tmp_path / n / "model.safetensors").read_bytes() for n in "12")
+    assert first == again
 
 
 def test_patience_without_checkpoints_is_refused(tiny: str, tmp_path: Path) -> None:

@@ -104,13 +104,16 @@ def _hardest(
     names: Mapping[str, str],
     portraits: Sequence[Face],
 ) -> list[tuple[np.ndarray, np.ndarray, str]]:
-    """The held-out faces whose own identity is the least ahead of, or behind, another one."""
+    """The held-out faces whose own identity is the least ahead of another celebrity, or behind."""
     typical = {face.identity_id: face for face in reversed(portraits)}
     others = fused.copy()
+    others[:, [not who.startswith("c-") for who in index.identities]] = -np.inf
     np.put_along_axis(others, measured.truth[:, None], -np.inf, 1)
     ahead = np.take_along_axis(fused, measured.truth[:, None], 1)[:, 0] - others.max(1)
     shown = []
     for probe in np.argsort(ahead)[:CONFUSIONS]:
+        if not np.isfinite(ahead[probe]):  # there is no other celebrity
+            continue
         who = index.identities[measured.truth[probe]]
         other = index.identities[others[probe].argmax()]
         verdict = "taken for" if ahead[probe] <= 0 else "almost"

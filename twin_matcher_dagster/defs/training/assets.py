@@ -15,10 +15,17 @@ from twin_matcher_dagster.dataset import Version, read_version, update_dataset
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import RETRY, commit, materialized, refuse
+from twin_matcher_dagster.defs.results import (
+    RETRY,
+    beyond_guessing,
+    commit,
+    materialized,
+    refuse,
+)
 from twin_matcher_dagster.defs.training.starting import (
     ancestor_of,
     checkpoints_of,
+    epochs_of,
     refining,
     started_from,
 )
@@ -27,7 +34,8 @@ from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.faces_io import pixels_of
 from twin_matcher_dagster.identities.schema import Face, Split, fingerprint
 from twin_matcher_dagster.local.environment import state_folder
-from twin_matcher_dagster.recognition.curve import Epoch
+from twin_matcher_dagster.recognition.backbone import identity_of
+from twin_matcher_dagster.recognition.curve import Epoch, fault_of, kept_epoch
 from twin_matcher_dagster.recognition.training import (
     LabelledFaces,
     TrainingPlan,
@@ -40,6 +48,8 @@ from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.models import put_model
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.vectors import read_with_vectors
+
+_WHAT_TO_DO = "Try a lower learning_rate or more epochs, and look at the faces of balanced_faces."
 
 
 class TrainingConfig(dg.Config):
@@ -63,7 +73,7 @@ class TrainingConfig(dg.Config):
         """This configuration, completed."""
         return TrainingPlan(
             backbone=self.backbone or settings.backbone,
-            epochs=self.epochs or settings.epochs or TrainingPlan.epochs,
+            epochs=self.epochs or epochs_of(settings),
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             patience=self.patience,
@@ -160,11 +170,13 @@ def retraining(
     group_name="training",
     kinds={"pytorch", "transformers", "s3"},
     owners=[keys.OWNER],
-    code_version="2",
+    code_version="3",
+    retry_policy=RETRY,
     pool="training",
     automation_condition=when_inputs_change(only={keys.RETRAINING}),
     description="A ResNet (transformers) fine-tuned to tell the identities apart, as a standard "
-    "model folder with safetensors. It goes on from the last model where that may be.",
+    "model folder with safetensors. It goes on from the last model where that may be. A model that "
+    "did not learn (the loss is no number, or rose; no better than guessing) is not kept.",
 )
 def twin_model(
     context: dg.AssetExecutionContext,
@@ -179,7 +191,8 @@ def twin_model(
     labels = {person.identity_id: person.label for person in dataset.identities}
     train, validation = _labelled(store, dataset, ours.recogniser)
     plan = config.plan(ours)
-    ancestor = None if config.from_scratch else ancestor_of(store, plan, dataset)
+    backbone = identity_of(plan.backbone)
+    ancestor = None if config.from_scratch else ancestor_of(store, plan, backbone, dataset)
     epochs = plan.epochs if ancestor is None else refining(plan).epochs
     start = f"model {ancestor.number}" if ancestor else plan.backbone
     context.log.info(f"{len(train)} faces of {len(labels)} identities, from {start}")
@@ -195,17 +208,23 @@ def twin_model(
         folder = Path(temporary) / "model"
         try:
             started = started_from(store, plan, ancestor, Path(temporary) / "ancestor")
-            kept = checkpoints_of(ours, dataset, started, start)
+            kept = checkpoints_of(ours, dataset, started, f"{start}, {backbone}")
             logs = state_folder(ours) / "tensorboard" / context.run.run_id[:8]
             curve = fine_tune(train, validation, labels, started, folder, on_epoch, kept, logs)
         except TrainingError as error:
             raise refuse(error) from error
+        saved = kept_epoch(curve, plan.patience)
+        picture = dg.MetadataValue.md(reporting.learning_curve(curve))
+        needed = _needed(validation)
+        if fault := fault_of(curve, saved, needed, fresh=ancestor is None):
+            shutil.rmtree(kept)
+            error = TrainingError(f"It did not learn, and is not kept: {fault}. {_WHAT_TO_DO}")
+            raise refuse(error, {"learning curve": picture})
         try:
             refuse_erased_people(store, (member.upload_id for member in dataset.members))
         except ErasureError as error:
             raise refuse(error) from error
         files = put_model(store, folder)
-    shutil.rmtree(kept)
     body = {
         "fingerprint": fingerprint(dataset.fingerprint, *(file["sha256"] for file in files)),
         "files": files,
@@ -215,20 +234,33 @@ def twin_model(
         # Whose faces are in the weights: an erasure must know. An ancestor's are among them.
         "uploads": [member.upload_id for member in dataset.members],
         "plan": asdict(plan),
+        "backbone": backbone,
         "ancestor": ancestor.number if ancestor else None,
         "curve": [vars(epoch) for epoch in curve],
     }
+    manifest = commit(store, layout.MODELS, body)
+    shutil.rmtree(kept)  # only now: what is cut off before goes on from its last epoch
     return materialized(
-        commit(store, layout.MODELS, body),
+        manifest,
         len(train),
         {
             "started from": start,
             "epochs": len(curve),
+            "epoch kept": saved.epoch,
             "data set": dataset.number,
-            "validation accuracy": curve[-1].validation_accuracy,
-            "learning curve": dg.MetadataValue.md(reporting.learning_curve(curve)),
+            "validation accuracy": saved.validation_accuracy,
+            "needed, beyond guessing": needed or 0.0,
+            "learning curve": picture,
         },
     )
+
+
+def _needed(validation: LabelledFaces) -> float | None:
+    """The validation accuracy that guessing does not reach."""
+    if not len(validation):
+        return None
+    chance = np.bincount(validation.classes).max() / len(validation)
+    return beyond_guessing(float(chance), len(validation))
 
 
 def _labelled(

@@ -8,7 +8,7 @@ from twin_matcher_dagster.dataset import Version
 from twin_matcher_dagster.identities.schema import fingerprint
 from twin_matcher_dagster.local.environment import state_folder
 from twin_matcher_dagster.recognition.training import TrainingPlan
-from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.settings import SAMPLE_SOURCE, Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
 from twin_matcher_dagster.storage.models import get_model
@@ -17,14 +17,33 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 REFINING_SHARE = 0.2
 """Of the epochs and of the learning rate, where a model is trained on that knows most people."""
 
+SAMPLE_EPOCHS = 4
+"""Rendered faces in good light are learnt sooner than photos are."""
 
-def ancestor_of(store: ObjectStore, plan: TrainingPlan, dataset: Version) -> Manifest | None:
-    """The model to train on: the last one, if it is of this plan and nobody in it left since."""
+
+def epochs_of(settings: Settings) -> int:
+    """As many as are asked for; by default those of TrainingPlan, and fewer for the sample."""
+    default = SAMPLE_EPOCHS if settings.raw_faces == SAMPLE_SOURCE else TrainingPlan.epochs
+    return settings.epochs or default
+
+
+def ancestor_of(
+    store: ObjectStore, plan: TrainingPlan, backbone: str, dataset: Version
+) -> Manifest | None:
+    """The model to train on: the last one, if it is of this plan and backbone, and nobody left.
+
+    With other celebrities, or others held out of them, what would be measured on may be what the
+    ancestor learnt.
+    """
     last = ManifestLog(store, layout.log(layout.MODELS)).head()
     members = {member.upload_id for member in dataset.members}
     if last is None or set(last.body["uploads"]) - members:
         return None
-    return last if last.body["plan"] == asdict(plan) else None
+    if last.body["celebrities"] != dataset.body["balanced"]["fingerprint"]:
+        return None
+    # Models of earlier versions do not say what backbone they are of.
+    same = last.body["plan"] == asdict(plan) and last.body.get("backbone") == backbone
+    return last if same else None
 
 
 def refining(plan: TrainingPlan) -> TrainingPlan:
