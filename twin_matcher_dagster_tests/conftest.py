@@ -61,8 +61,8 @@ def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[s
             s3_server.wait_until_ready(variables)
             yield variables
         finally:
-            server.terminate()
-            server.wait(20)
+            server.kill()  # nobody needs its objects, and to stop in order can take long
+            server.wait()
 
 
 @pytest.fixture(scope="session")
