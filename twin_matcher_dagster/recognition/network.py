@@ -32,8 +32,8 @@ from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augmen
 
 NECK_FILE = "neck.safetensors"
 TEACHER_DIMENSIONS = 128
-# More than an epoch has of the one, and a machine of the other.
-_STEPS, _DEVICES = 10**7, 64
+# More than an epoch has of the one, and a training of the other.
+_STEPS, _PROCESSES = 10**7, 1000
 
 
 def head_of(model: Any) -> nn.Linear:
@@ -183,6 +183,7 @@ class Learner(nn.Module):
         decay: float,
         seed: int,
         centre: torch.Tensor | None = None,
+        process: int = 0,
     ) -> None:
         """Make one.
 
@@ -192,6 +193,7 @@ class Learner(nn.Module):
             decay: of the mean of weights, 0 to 1.
             seed: of the augmentation.
             centre: float32 [128], the mean of the recogniser's vectors; none where there are none.
+            process: which one of those that train together, from 0.
         """
         super().__init__()
         self.net = net
@@ -210,7 +212,7 @@ class Learner(nn.Module):
 
         self.average = AveragedModel(net, multi_avg_fn=follow, use_buffers=True)
         self.average.requires_grad_(False)
-        self._seed, self._steps = seed, 0
+        self._seed, self._steps, self._process = seed, 0, process
 
     def forward(
         self, images: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor | None = None
@@ -246,11 +248,10 @@ class Learner(nn.Module):
     def _random(self, device: torch.device) -> torch.Generator:
         """Where the augmentation's randomness comes from; on the device that the faces are on.
 
-        Of each step and device its own: nothing is kept that copies of this on several devices
-        would each begin with.
+        Of each step and process its own.
         """
-        of_step = (_STEPS * self._seed + self._steps) * _DEVICES + (device.index or 0)
-        return torch.Generator(device).manual_seed(of_step)
+        of_step = (_STEPS * self._seed + self._steps) * _PROCESSES + self._process
+        return torch.Generator(device).manual_seed(of_step % 2**63)
 
     def step(self) -> None:
         """After a step of the optimizer: take the new weights into the mean."""

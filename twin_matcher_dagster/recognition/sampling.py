@@ -18,15 +18,13 @@ def sampler_weights(classes: np.ndarray) -> np.ndarray:
     return len(classes) / (len(counts) * counts[position])
 
 
-def draws_an_epoch(faces: int, batch_size: int, devices: int) -> int:
-    """How many faces are drawn, so that no device is left with one alone in the last batch.
+def draws_an_epoch(faces: int, batch_size: int) -> int:
+    """How many faces are drawn, so that none is alone in the last batch.
 
     BatchNorm cannot learn from a batch of one.
 
     Args:
         faces: how many there are.
-        batch_size: of all devices together.
-        devices: how many share a batch.
+        batch_size: faces a step.
     """
-    rest = faces % batch_size
-    return faces - rest if rest < min(2 * devices, faces) else faces
+    return faces - 1 if faces % batch_size == 1 < faces else faces

@@ -21,15 +21,12 @@ from twin_matcher_dagster.recognition.checkpoints import newest_whole
 from twin_matcher_dagster.recognition.curve import Epoch, curve_of
 from twin_matcher_dagster.recognition.objective import Objective
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.recognition.sampling import draws_an_epoch, sampler_weights
 
 if TYPE_CHECKING:
     import torch
-    from transformers import Trainer, TrainerCallback, TrainingArguments
 
     from twin_matcher_dagster.recognition.network import TwinNet
 
-MIN_STEPS = 8
 IMPRINT_BATCH = 64
 
 
@@ -40,7 +37,7 @@ class TrainingPlan:
     Attributes:
         backbone: what to start from, see :func:`~.backbone.load_backbone`.
         epochs: passes over the training split.
-        batch_size: faces a step, at most; fewer where an epoch would have under 8 steps.
+        batch_size: faces a step and device, at most; fewer where an epoch would have under 8 steps.
         frozen_stages: how many stages of a ResNet, after its stem, stay as they are where it was
             trained on faces before, which its neck tells. Of another backbone all are trained.
         learning_rate: peak of the cosine schedule, for AdamW.
@@ -98,6 +95,7 @@ def fine_tune(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoints: Path | None = None,
     logs: Path | None = None,
+    devices: int | None = None,
 ) -> list[Epoch]:
     """Train and write a standard `transformers` model folder (config, safetensors, processor).
 
@@ -110,6 +108,7 @@ def fine_tune(
         checkpoints: where to keep the state of every epoch, and to go on from if there is some:
             what was killed continues, and ends as it would have. Nothing is kept without it.
         logs: where TensorBoard's event files go, if anywhere.
+        devices: how many share the work; None for all GPUs, or whatever the machine has else.
 
     Returns:
         The learning curve, with what went before an interruption; ``on_epoch`` gets only the rest.
@@ -117,6 +116,7 @@ def fine_tune(
     Raises:
         TrainingError: fewer than two identities, or a backbone that cannot be loaded.
         ValueError: a plan with patience, and no place for checkpoints.
+        RuntimeError: one of several devices' processes ended early.
     """
     if plan.patience and not checkpoints:
         raise ValueError("A plan with patience needs a folder for checkpoints.")
@@ -126,31 +126,41 @@ def fine_tune(
             "needed. Check balanced_faces: too few faces an identity are left out."
         )
     import torch
+
+    processor = image_processor(plan.backbone)
+    preprocessing = Preprocessing.of(processor)
+    train, validation = (_shrunk(faces, preprocessing) for faces in (train, validation))
+    gpus = torch.cuda.device_count()
+    if max(devices or 1, gpus) > 1 and not torch.distributed.is_torchelastic_launched():
+        from twin_matcher_dagster.recognition.ranks import fine_tune_on
+
+        where = folder, on_epoch, checkpoints, logs
+        return fine_tune_on(devices or gpus, train, validation, labels, plan, *where)
     from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
     from transformers.utils.logging import disable_progress_bar
 
     from twin_matcher_dagster.recognition.network import Learner
+    from twin_matcher_dagster.recognition.trainer import BalancedTrainer, Recorder, arguments
 
     disable_progress_bar()
     set_seed(plan.seed)
-    processor = image_processor(plan.backbone)
-    preprocessing = Preprocessing.of(processor)
-    train, validation = (_shrunk(faces, preprocessing) for faces in (train, validation))
+    args = arguments(
+        plan, len(train), len(validation), checkpoints or folder, kept=checkpoints is not None
+    )
     net = start(train, labels, plan, preprocessing)
     centre = None if train.teacher is None else torch.from_numpy(train.teacher.mean(0))
-    learner = Learner(net, plan.objective, plan.ema, plan.seed, centre)
+    learner = Learner(net, plan.objective, plan.ema, plan.seed, centre, args.process_index)
     order = torch.Generator()
-    trainer = _balanced_trainer(train, order)(
+    trainer = BalancedTrainer(
+        train,
+        order,
         model=learner,
-        args=_arguments(plan, len(train), len(validation), checkpoints, folder),
-        train_dataset=train,  # ty: ignore[invalid-argument-type]
-        eval_dataset=validation if len(validation) else None,  # ty: ignore[invalid-argument-type]
-        data_collator=_as_it_is,
-        compute_metrics=_accuracy,
-        callbacks=[_recorder(learner, order, plan.seed, on_epoch)],
+        args=args,
+        eval_dataset=validation if len(validation) else None,
+        callbacks=[Recorder(learner, order, plan.seed, on_epoch)],
     )
     trainer.remove_callback(PrinterCallback)  # it prints what on_epoch gets
-    if logs:
+    if logs and trainer.is_world_process_zero():
         from tensorboardX import SummaryWriter
         from transformers.integrations import TensorBoardCallback
 
@@ -159,14 +169,15 @@ def fine_tune(
         trainer.add_callback(EarlyStoppingCallback(plan.patience))
     begun = newest_whole(checkpoints) if checkpoints else None
     trainer.train(resume_from_checkpoint=str(begun) if begun else None)
-    average: Any = learner.average.module
-    # Learnt rows tell these people apart and nobody else: they may all lean one way, and whoever
-    # is imprinted beside them later would take their faces. Means stand beside means.
-    average.imprint(
-        _batches(train, preprocessing, str(average.head.weight.device)),
-        set(train.classes.tolist()),
-    )
-    average.cpu().export(folder, plan.objective.scale, processor)
+    if trainer.is_world_process_zero():
+        average: Any = learner.average.module
+        # Learnt rows tell these people apart and nobody else: they may all lean one way, and
+        # whoever is imprinted beside them later would take their faces. Means stand beside means.
+        average.imprint(
+            _batches(train, preprocessing, str(average.head.weight.device)),
+            set(train.classes.tolist()),
+        )
+        average.cpu().export(folder, plan.objective.scale, processor)
     return curve_of(trainer.state.log_history)
 
 
@@ -209,91 +220,5 @@ def _batches(
         yield pixels.to(device), classes.to(device)
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
 def _shrunk(faces: LabelledFaces, preprocessing: Preprocessing) -> LabelledFaces:
     return LabelledFaces(preprocessing.shrink(faces.images), faces.classes, faces.teacher)
-
-
-def _arguments(
-    plan: TrainingPlan, train: int, validation: int, checkpoints: Path | None, folder: Path
-) -> TrainingArguments:
-    import torch
-    from transformers import TrainingArguments
-
-    # BatchNorm's running statistics follow over some ten steps: a small set gets smaller batches.
-    batch_size = max(2, min(plan.batch_size, max(8, train // MIN_STEPS)))
-    best = bool(plan.patience and validation)
-    return TrainingArguments(
-        output_dir=str(checkpoints or folder),
-        num_train_epochs=plan.epochs,
-        per_device_train_batch_size=batch_size,
-        per_device_eval_batch_size=128,
-        learning_rate=plan.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=max(1, plan.epochs * train // batch_size // 10),
-        weight_decay=0.05,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        eval_strategy="epoch" if validation else "no",
-        logging_strategy="epoch",
-        logging_nan_inf_filter=False,  # a loss that is no number must be seen
-        # Patience that was used up before an interruption is used up after it.
-        restore_callback_states_from_checkpoint=True,
-        save_strategy="epoch" if checkpoints else "no",
-        save_total_limit=1,
-        load_best_model_at_end=best,
-        metric_for_best_model="accuracy" if best else None,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_pin_memory=False,
-        seed=plan.seed,
-    )
-
-
-def _balanced_trainer(train: LabelledFaces, order: Any) -> type[Trainer]:
-    """A Trainer that draws every identity equally often, with replacement."""
-    from torch.utils.data import WeightedRandomSampler
-    from transformers import Trainer
-
-    weights = sampler_weights(train.classes).tolist()
-
-    class BalancedTrainer(Trainer):
-        def _get_train_sampler(self, train_dataset: Any = None) -> WeightedRandomSampler:
-            args = self.args
-            draws = draws_an_epoch(len(weights), args.train_batch_size, max(1, args.n_gpu))
-            return WeightedRandomSampler(weights, draws, generator=order)
-
-    return BalancedTrainer
-
-
-def _accuracy(prediction: Any) -> dict[str, float]:
-    """Share of faces whose most likely class is right."""
-    return {"accuracy": float((prediction.predictions.argmax(1) == prediction.label_ids).mean())}
-
-
-def _recorder(
-    learner: Any, order: Any, seed: int, record: Callable[[Epoch], None]
-) -> TrainerCallback:
-    """A callback that keeps the mean of weights, and makes an :class:`Epoch` of an epoch's logs."""
-    from transformers import TrainerCallback
-
-    class Recorder(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            learner.step()
-
-        def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            of_epoch = 1000 * seed + round(state.epoch or 0)
-            order.manual_seed(of_epoch)
-            learner.begin(of_epoch)
-
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
-        ) -> None:
-            if ("eval_loss" if args.eval_strategy != "no" else "loss") in (logs or {}):
-                record(curve_of(state.log_history)[-1])
-
-    return Recorder()

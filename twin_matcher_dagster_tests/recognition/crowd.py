@@ -2,7 +2,7 @@
 
 Run as a program it trains, and is killed in the middle::
 
-    python -m twin_matcher_dagster_tests.recognition.crowd BACKBONE CHECKPOINTS MODEL EPOCH
+    python -m twin_matcher_dagster_tests.recognition.crowd BACKBONE CHECKPOINTS MODEL EPOCH DEVICES
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def plan_of(backbone: str) -> TrainingPlan:
     return TrainingPlan(backbone=backbone, epochs=4, batch_size=16, objective=UNTAUGHT)
 
 
-def main(backbone: str, checkpoints: str, model: str, epoch: str) -> None:
+def main(backbone: str, checkpoints: str, model: str, epoch: str, devices: str) -> None:
     """Train, and die when an epoch is reported, before its state is kept."""
 
     def die(reported: Epoch) -> None:
@@ -71,7 +71,8 @@ def main(backbone: str, checkpoints: str, model: str, epoch: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     faces = crowd(4, 20), crowd(4, 5, seed=2)
-    fine_tune(*faces, PEOPLE, plan_of(backbone), Path(model), die, Path(checkpoints))
+    where = Path(model), die, Path(checkpoints)
+    fine_tune(*faces, PEOPLE, plan_of(backbone), *where, devices=int(devices))
 
 
 if __name__ == "__main__":

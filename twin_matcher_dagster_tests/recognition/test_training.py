@@ -347,7 +347,7 @@ def killed(tiny: str, tmp_path: Path) -> Path:
     name = crowd_program.__name__
     left = tmp_path / "checkpoints"
     done = subprocess.run(
-        [sys.executable, "-m", name, tiny, str(left), str(tmp_path / "lost"), "2"],
+        [sys.executable, "-m", name, tiny, str(left), str(tmp_path / "lost"), "2", "1"],
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,

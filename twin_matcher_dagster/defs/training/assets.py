@@ -59,12 +59,12 @@ class TrainingConfig(dg.Config):
         None, description="As BACKBONE: bundled, small, a folder, or a Hub id."
     )
     epochs: int | None = Field(None, ge=1, description="As EPOCHS: passes over the training split.")
-    batch_size: int = Field(32, ge=1, description="Faces a step.")
+    batch_size: int = Field(32, ge=1, description="Faces a step, on each GPU.")
     learning_rate: float = Field(3e-3, gt=0, description="Peak of the cosine schedule.")
     patience: int | None = Field(
         None, ge=1, description="End after so many epochs without a better validation accuracy."
     )
-    seed: int = Field(0, description="Fixes weights, order and augmentation.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Fixes weights, order and augmentation.")
     from_scratch: bool = Field(
         False, description="Start from the backbone, even where a model could be trained on."
     )
