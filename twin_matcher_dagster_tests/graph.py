@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import av
@@ -11,6 +13,7 @@ import numpy as np
 
 from twin_matcher_dagster.definitions import defs as load_definitions
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.publication.configured import configured
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.intake import Consent, submit
 from twin_matcher_dagster.local.demo import Story
@@ -18,10 +21,16 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 
 # Between two of the frames that are taken every 100 ms.
 FRAME_TIME_S = 0.36
+FEW = 24
 
 
 def definitions() -> dg.Definitions:
-    """All definitions, as the code server loads them."""
+    """All definitions, as the code server loads them: once for each set-up of the publication."""
+    return _loaded(*configured("data set", "model"))
+
+
+@functools.cache
+def _loaded(*published: str) -> dg.Definitions:
     return load_definitions()
 
 
@@ -73,11 +82,18 @@ def run_graph(
     )
 
 
+@functools.cache
+def faces_in(clip: Path) -> Sequence[np.ndarray]:
+    """Crops of a clip, uint8 RGB [160, 160, 3]: few more than are needed, spread over it."""
+    report = extract_faces(clip)
+    report.raise_if_refused()
+    chosen = np.linspace(0, len(report.faces) - 1, FEW).round().astype(int)
+    return [report.faces[number].image for number in chosen]
+
+
 def upload_story(store: ObjectStore, story: Story) -> str:
     """Hand a person's clip in, as the upload page does; the upload's id."""
-    report = extract_faces(story.clip)
-    report.raise_if_refused()
-    return submit(store, [face.image for face in report.faces], story.name, Consent.now())
+    return submit(store, faces_in(story.clip), story.name, Consent.now())
 
 
 def another_frame(story: Story) -> np.ndarray:

@@ -27,7 +27,7 @@ S3 = "s3"
 DAGSTER = "dagster"
 UPLOAD = "upload"
 PREDICT = "predict"
-STOP_SECONDS = 20
+ASK_SECONDS, STOP_SECONDS = 3, 20
 
 
 def names(settings: Settings) -> list[str]:
@@ -144,7 +144,13 @@ def stop(honcho: subprocess.Popen[bytes]) -> None:
         process = psutil.Process(honcho.pid)
         family = [process, *process.children(recursive=True)]
     honcho.terminate()
-    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    # Dagster waits for its runs and does not ask them to end; a run that is asked says that it was
+    # interrupted, and ends.
+    _, alive = psutil.wait_procs(family, timeout=ASK_SECONDS)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(alive, timeout=STOP_SECONDS)
     for process in alive:
         with suppress(psutil.Error):
             process.kill()

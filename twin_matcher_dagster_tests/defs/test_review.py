@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
@@ -23,7 +24,8 @@ from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster_tests.graph import materialize, upload_story
+from twin_matcher_dagster_tests.conftest import new_bucket
+from twin_matcher_dagster_tests.graph import faces_in, materialize, upload_story
 
 CLIPS = SAMPLE / "clips"
 PHOTO = SAMPLE / "photos/amara.jpg"
@@ -33,13 +35,23 @@ IMPOSTOR = Story("Somebody Else", CLIPS / "amara_2.mp4", PHOTO)
 TEODOR = Story("Teodor Vlasinca", CLIPS / "teodor_1.mp4", PHOTO)
 
 
+@pytest.fixture(scope="module")
+def celebrities(_aws: None, small_source: Path) -> Mapping[str, bytes]:
+    """All objects of a bucket with balanced celebrities."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAW_FACES", str(small_source))
+        store = new_bucket(patch)
+        instance = dg.DagsterInstance.ephemeral()
+        assert materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
+    return dict(store.everything())
+
+
 class Bench:
     """A bucket with balanced celebrities, and uploads judged one after the other."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.instance = dg.DagsterInstance.ephemeral()
-        assert materialize(self.instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
 
     def judge(self, upload_id: str, **config: str) -> dict[str, Any]:
         """The verdict on an upload; with what was shown of it under ``metadata``."""
@@ -63,8 +75,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: ObjectStore, small_source: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("RAW_FACES", str(small_source))
+def bench(store: ObjectStore, celebrities: Mapping[str, bytes]) -> Bench:
+    for key, content in celebrities.items():
+        store.put_new(key, content)
     return Bench(store)
 
 
@@ -109,9 +122,7 @@ def test_a_flag_is_taken_away_by_a_person_alone(bench: Bench) -> None:
     """Begun before the other upload and sent after it; judged again, it is flagged still."""
     early = new_upload_id()
     assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
-    clip = extract_faces(IMPOSTOR.clip)
-    faces = [face.image for face in clip.faces]
-    submit(bench.store, faces, IMPOSTOR.name, Consent.now(), early)
+    submit(bench.store, faces_in(IMPOSTOR.clip), IMPOSTOR.name, Consent.now(), early)
     assert bench.judge(early)["state"] == "flagged"
     assert bench.judge(early)["state"] == "flagged"
     assert bench.judge(early, decision="accept")["state"] == "accepted"

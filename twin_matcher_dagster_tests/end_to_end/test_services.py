@@ -129,7 +129,7 @@ def test_an_interrupted_demo_leaves_nothing_running(installation: Installation) 
     demo = installation.start("demo")
     installation.wait_for(r"twin_model +running", demo, 240)
     demo.send_signal(signal.SIGTERM)
-    assert demo.wait(60) == 130
+    assert demo.wait(120) == 130
     assert installation.left_running() == []
 
 
@@ -137,8 +137,8 @@ def test_a_killed_demo_leaves_nothing_running(installation: Installation) -> Non
     demo = installation.start("demo")
     installation.wait_for(r"Dagster is at", demo, 120)
     demo.kill()
-    demo.wait(10)
-    deadline = time.monotonic() + 60
+    demo.wait()
+    deadline = time.monotonic() + 120
     while installation.left_running() and time.monotonic() < deadline:
         time.sleep(1)
     assert installation.left_running() == []
@@ -222,16 +222,16 @@ def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
     assert traces(installation.home, NEWCOMER.name) == []
 
     second = installation.start("demo", COLUMNS="300")
-    assert second.wait(60) == 1
+    assert second.wait(120) == 1
     assert "runs already" in installation.output.read_text()
     up.send_signal(signal.SIGINT)
-    assert up.wait(60) == 130
+    assert up.wait(120) == 130
     assert installation.left_running() == []
 
 
 def test_a_second_demo_finds_everything_there(installation: Installation) -> None:
     demo = installation.start("demo")
-    assert demo.wait(120) == 0
+    assert demo.wait(240) == 0
     printed = installation.output.read_text()
     assert re.search(r"twin_model +done +there already", printed)
     assert "Dagster is at" not in printed
@@ -244,7 +244,7 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path, small_source: Path) -> No
         taken.bind(("127.0.0.1", int(other.variables["PREDICT_PORT"])))
         taken.listen()
         up = other.start("up")
-        assert up.wait(60) == 1
+        assert up.wait(120) == 1
     printed = other.output.read_text()
     assert f"Port {other.variables['PREDICT_PORT']}, wanted for predict, is taken" in printed
     assert "PREDICT_PORT=" in printed
