@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.identities.names import tidy
 from twin_matcher_dagster.identities.schema import RawFace, write_raw_shard
 from twin_matcher_dagster.identities.sources import read_source
@@ -19,7 +21,7 @@ from twin_matcher_dagster.local import s3_server
 from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster_tests.graph import run_graph, upload_story
+from twin_matcher_dagster_tests.graph import materialize, run_graph, upload_story
 
 # Several workers share the cores: threads of all of them on every core wait for one another.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -112,14 +114,41 @@ def read_raw_sample() -> Iterator[RawFace]:
 
 
 @pytest.fixture(scope="session")
-def released(_aws: None, small_source: Path, story: Story) -> ObjectStore:
+def balanced(_aws: None, small_source: Path) -> Mapping[str, bytes]:
+    """All objects of a bucket with four celebrities, balanced, and nobody else."""
+    with pytest.MonkeyPatch.context() as patch:
+        store = new_bucket(patch)
+        patch.setenv("RAW_FACES", str(small_source))
+        instance = dg.DagsterInstance.ephemeral()
+        assert materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
+    return dict(store.everything())
+
+
+@pytest.fixture
+def celebrities(store: ObjectStore, balanced: Mapping[str, bytes]) -> ObjectStore:
+    """A bucket with four celebrities, which the environment names."""
+    for key, content in balanced.items():
+        store.put_new(key, content)
+    return store
+
+
+@pytest.fixture(scope="session")
+def history() -> dg.DagsterInstance:
+    """What Dagster noted while ``released`` was made."""
+    return dg.DagsterInstance.ephemeral()
+
+
+@pytest.fixture(scope="session")
+def released(
+    _aws: None, small_source: Path, story: Story, history: dg.DagsterInstance
+) -> ObjectStore:
     """A bucket with a release that knows four celebrities and the demo's person."""
     with pytest.MonkeyPatch.context() as patch:
         store = new_bucket(patch)
         patch.setenv("RAW_FACES", str(small_source))
         patch.setenv("EPOCHS", "4")
         upload_id = upload_story(store, story)
-        assert run_graph([upload_id]).success
+        assert run_graph([upload_id], history).success
     return store
 
 

@@ -30,7 +30,6 @@ from twin_matcher_dagster_tests.graph import (
     another_frame,
     definitions,
     materialize,
-    run_graph,
     upload_story,
 )
 
@@ -107,13 +106,10 @@ def test_running_again_appends_nothing(
     assert set(released.list("")) == objects
 
 
-def test_adding_a_person_rewrites_nothing(
-    store: ObjectStore, story: Story, small_source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_adding_a_person_rewrites_nothing(celebrities: ObjectStore, story: Story) -> None:
     """The system this one re-imagines rewrote the whole data set for every new person."""
-    monkeypatch.setenv("RAW_FACES", str(small_source))
-    instance = dg.DagsterInstance.ephemeral()
-    assert materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES, keys.TWIN_DATASET]).success
+    store, instance = celebrities, dg.DagsterInstance.ephemeral()
+    assert materialize(instance, [keys.TWIN_DATASET]).success
     old = read_version(store)
     objects = set(store.list(""))
     upload_id = upload_story(store, story)
@@ -185,10 +181,8 @@ def test_an_upload_without_consent_is_rejected(store: ObjectStore, story: Story)
     assert "without consent" in rejected(store, upload_id)
 
 
-def test_a_rejected_upload_is_left_out(
-    store: ObjectStore, story: Story, small_source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAW_FACES", str(small_source))
+def test_a_rejected_upload_is_left_out(celebrities: ObjectStore, story: Story) -> None:
+    store = celebrities
     good = upload_story(store, story)
     bad = upload_story(store, story)
     store.client.delete_object(Bucket=store.bucket, Key=face_key(bad, 3))
@@ -196,7 +190,6 @@ def test_a_rejected_upload_is_left_out(
     instance.add_dynamic_partitions(
         keys.UPLOADS_PARTITION, [good, bad, "01J00000000000000000000000"]
     )
-    assert materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
     for upload_id in (good, bad):
         assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
     assert materialize(instance, [keys.TWIN_DATASET]).success
@@ -230,20 +223,15 @@ def test_a_missing_source_says_what_to_do(
     assert "Set RAW_FACES to" in str(failure.step_failure_data)
 
 
-def test_pictures_are_in_the_metadata(
-    store: ObjectStore, small_source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAW_FACES", str(small_source))
-    monkeypatch.setenv("EPOCHS", "1")
-    instance = dg.DagsterInstance.ephemeral()
-    run_graph([], instance)
+@pytest.mark.usefixtures("released")
+def test_pictures_are_in_the_metadata(history: dg.DagsterInstance) -> None:
     for asset, name in {
         keys.RAW_FACES: "faces an identity",
         keys.BALANCED_FACES: "sample",
         keys.TWIN_MODEL: "learning curve",
         keys.FACE_INDEX: "hardest faces",
     }.items():
-        event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+        event = history.get_latest_materialization_event(dg.AssetKey(asset))
         assert event is not None
         materialization = event.asset_materialization
         assert materialization is not None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -24,7 +22,6 @@ from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster_tests.conftest import new_bucket
 from twin_matcher_dagster_tests.graph import faces_in, materialize, upload_story
 
 CLIPS = SAMPLE / "clips"
@@ -33,17 +30,6 @@ AMARA = Story("Amara Tessemaye", CLIPS / "amara_1.mp4", PHOTO)
 AGAIN = Story("amara_tessemaye", CLIPS / "amara_2.mp4", PHOTO)
 IMPOSTOR = Story("Somebody Else", CLIPS / "amara_2.mp4", PHOTO)
 TEODOR = Story("Teodor Vlasinca", CLIPS / "teodor_1.mp4", PHOTO)
-
-
-@pytest.fixture(scope="module")
-def celebrities(_aws: None, small_source: Path) -> Mapping[str, bytes]:
-    """All objects of a bucket with balanced celebrities."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAW_FACES", str(small_source))
-        store = new_bucket(patch)
-        instance = dg.DagsterInstance.ephemeral()
-        assert materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
-    return dict(store.everything())
 
 
 class Bench:
@@ -75,10 +61,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: ObjectStore, celebrities: Mapping[str, bytes]) -> Bench:
-    for key, content in celebrities.items():
-        store.put_new(key, content)
-    return Bench(store)
+def bench(celebrities: ObjectStore) -> Bench:
+    return Bench(celebrities)
 
 
 def test_the_same_face_under_another_name_waits_for_a_person(bench: Bench) -> None:
