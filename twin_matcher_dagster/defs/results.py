@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -13,8 +14,25 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
-# The object store may be away for a moment; bad input is a Failure that is not retried.
-RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+TRIES, SECONDS_BETWEEN_TRIES = 3, 10
+
+
+@contextmanager
+def retried() -> Generator[None]:
+    """Do a step again that an error ended: the object store may be away for a moment.
+
+    Bad input is a Failure, which is not retried. Nor is a step that is stopped, as it would be by a
+    ``RetryPolicy``: a run that an operator terminates would begin again.
+
+    Raises:
+        RetryRequested: instead of the error.
+    """
+    try:
+        yield
+    except (dg.Failure, dg.RetryRequested):
+        raise
+    except Exception as error:
+        raise dg.RetryRequested(TRIES, SECONDS_BETWEEN_TRIES) from error
 
 
 def commit(store: ObjectStore, folder: str, body: Mapping[str, Any]) -> Manifest:

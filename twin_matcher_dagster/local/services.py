@@ -27,7 +27,7 @@ S3 = "s3"
 DAGSTER = "dagster"
 UPLOAD = "upload"
 PREDICT = "predict"
-ASK_SECONDS, STOP_SECONDS = 3, 20
+STOP_SECONDS = 20
 
 
 def names(settings: Settings) -> list[str]:
@@ -137,20 +137,15 @@ def running(
 def stop(honcho: subprocess.Popen[bytes]) -> None:
     """Stop honcho and every process under it; when this returns, their ports are free.
 
-    Honcho alone would wait for ever for a service that does not end.
+    Honcho asks whole groups of processes to end, runs of Dagster among them. What does not end is
+    killed, and so is what honcho leaves behind.
     """
     family: list[psutil.Process] = []
     with suppress(psutil.Error):
         process = psutil.Process(honcho.pid)
         family = [process, *process.children(recursive=True)]
     honcho.terminate()
-    # Dagster waits for its runs and does not ask them to end; a run that is asked says that it was
-    # interrupted, and ends.
-    _, alive = psutil.wait_procs(family, timeout=ASK_SECONDS)
-    for process in alive:
-        with suppress(psutil.Error):
-            process.terminate()
-    _, alive = psutil.wait_procs(alive, timeout=STOP_SECONDS)
+    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
     for process in alive:
         with suppress(psutil.Error):
             process.kill()

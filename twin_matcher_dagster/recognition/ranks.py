@@ -74,18 +74,20 @@ def _started(devices: int, job: Path) -> subprocess.Popen[str]:
     import torch
 
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    where = ["--local-addr=127.0.0.1", f"--nproc-per-node={devices}"]
+    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // devices))}
     # accelerate leaves cores alone unless it is told to use them.
     cores = {} if torch.cuda.is_available() else {"ACCELERATE_USE_CPU": "true"}
     return subprocess.Popen(
-        [*torchrun, f"--nproc-per-node={devices}", "--module", __name__, str(job)],
-        env={**os.environ, **cores},
+        [*torchrun, *where, "--module", __name__, str(job)],
+        env={**threads, **os.environ, **cores},
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
 def _listen(lines: Iterable[str], on_epoch: Callable[[Epoch], None]) -> list[Epoch]:
-    """What the first process says, until the last one ends."""
+    """What the processes say, until the last one ends."""
     curve = None
     for line in lines:
         said = json.loads(line)
@@ -117,14 +119,20 @@ def _read(job: Path, split: str) -> LabelledFaces:
 
 
 def main(job: Path) -> None:
-    """One of the processes; the first one says how it goes, a line of JSON at a time."""
+    """One of the processes; the first one says how it goes, all say what is wrong.
+
+    A line of JSON at a time.
+    """
     # Whatever else is printed goes to standard error.
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def say(**message: object) -> None:
+        channel.write(json.dumps(message) + "\n")  # at once: lines of several are not mixed
+
+    def report(**message: object) -> None:
         if os.environ["RANK"] == "0":
-            channel.write(json.dumps(message) + "\n")
+            say(**message)
 
     told = json.loads((job / _JOB).read_text())
     objective = Objective(**told["plan"].pop("objective"))
@@ -135,11 +143,11 @@ def main(job: Path) -> None:
             told["labels"],
             TrainingPlan(**told["plan"], objective=objective),
             Path(told["folder"]),
-            lambda epoch: say(epoch=vars(epoch)),
+            lambda epoch: report(epoch=vars(epoch)),
             Path(told["checkpoints"]) if told["checkpoints"] else None,
             Path(told["logs"]) if told["logs"] else None,
         )
-        say(curve=[vars(epoch) for epoch in curve])
+        report(curve=[vars(epoch) for epoch in curve])
     except TrainingError as error:
         say(error=str(error))
 

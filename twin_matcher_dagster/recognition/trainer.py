@@ -32,8 +32,9 @@ def arguments(
         folder: where checkpoints go.
         kept: whether there are to be any.
     """
-    # Of all the processes that train together, each on its device; one where nobody started more.
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    # That train together, each on its device.
+    together = torch.distributed.is_torchelastic_launched()
+    processes = int(os.environ["WORLD_SIZE"]) if together else 1
     # BatchNorm's running statistics follow over some ten steps: a small set gets smaller batches.
     batch_size = max(2, min(plan.batch_size, max(8, train // (MIN_STEPS * processes))))
     best = bool(plan.patience and validation)

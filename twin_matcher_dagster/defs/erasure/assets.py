@@ -7,7 +7,7 @@ import dagster as dg
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.erasure.history import forget
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import RETRY
+from twin_matcher_dagster.defs.results import retried
 from twin_matcher_dagster.erasure import erase
 from twin_matcher_dagster.errors import HubError
 from twin_matcher_dagster.hub.forgetting import forget_upload
@@ -26,10 +26,10 @@ SWEEP_FOR = timedelta(days=2)
     kinds={"s3"},
     owners=[keys.OWNER],
     code_version="1",
-    retry_policy=RETRY,
     description="Uploads that were erased: completes each erasure in the bucket and in Dagster's "
     "own history. The data set follows, and the model is trained again without them.",
 )
+@retried()
 def erasures(
     context: dg.AssetExecutionContext, object_store: ObjectStoreResource, settings: SettingsResource
 ) -> dg.MaterializeResult:

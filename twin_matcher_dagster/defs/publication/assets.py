@@ -5,7 +5,7 @@ import dagster as dg
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.publication.configured import configured, when_set_up
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import RETRY, refuse
+from twin_matcher_dagster.defs.results import refuse, retried
 from twin_matcher_dagster.errors import HubRefusedError
 from twin_matcher_dagster.hub.publishing import Withheld, publish_dataset, publish_model
 from twin_matcher_dagster.hub.repository import Published
@@ -18,11 +18,11 @@ from twin_matcher_dagster.identities.schema import fingerprint
     kinds={"huggingface"},
     owners=[keys.OWNER],
     code_version="1",
-    retry_policy=RETRY,
     automation_condition=when_set_up(),
     description="The data set on the Hub: celebrities, and users who agreed to publication. A new "
     "person is one shard and the card in one commit; each version has a tag.",
 )
+@retried()
 def published_dataset(
     context: dg.AssetExecutionContext,
     object_store: ObjectStoreResource,
@@ -49,11 +49,11 @@ def published_dataset(
     kinds={"huggingface"},
     owners=[keys.OWNER],
     code_version="1",
-    retry_policy=RETRY,
     automation_condition=when_set_up(),
     description="The released model on the Hub, its classes named as people. It is withheld if it "
     "learned from anybody who did not agree to publication.",
 )
+@retried()
 def published_model(
     context: dg.AssetExecutionContext,
     object_store: ObjectStoreResource,

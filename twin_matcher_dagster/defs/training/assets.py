@@ -16,11 +16,11 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import (
-    RETRY,
     beyond_guessing,
     commit,
     materialized,
     refuse,
+    retried,
 )
 from twin_matcher_dagster.defs.training.starting import (
     ancestor_of,
@@ -97,11 +97,11 @@ class DatasetConfig(dg.Config):
     kinds={"huggingface", "parquet", "s3"},
     owners=[keys.OWNER],
     code_version="3",
-    retry_policy=RETRY,
     automation_condition=when_inputs_change(),
     description="Celebrities and all accepted uploads as one data set: a manifest that names "
     "immutable shards. A new person adds a shard; nothing is copied.",
 )
+@retried()
 def twin_dataset(config: DatasetConfig, object_store: ObjectStoreResource) -> dg.MaterializeResult:
     """Take in who was accepted since the last version, leave out who is not any more."""
     store = object_store.open()
@@ -136,11 +136,11 @@ class PolicyConfig(dg.Config):
     kinds={"s3"},
     owners=[keys.OWNER],
     code_version="1",
-    retry_policy=RETRY,
     automation_condition=when_inputs_change() | dg.AutomationCondition.on_cron("0 4 * * *"),
     description="Whether the model is to be trained again, and why: the policy is in the settings "
     "RETRAIN_*. A new person does not wait for it: the index takes them in at once.",
 )
+@retried()
 def retraining(
     context: dg.AssetExecutionContext,
     config: PolicyConfig,
@@ -171,13 +171,13 @@ def retraining(
     kinds={"pytorch", "transformers", "s3"},
     owners=[keys.OWNER],
     code_version="3",
-    retry_policy=RETRY,
     pool="training",
     automation_condition=when_inputs_change(only={keys.RETRAINING}),
     description="A ResNet (transformers) fine-tuned to tell the identities apart, as a standard "
     "model folder with safetensors. It goes on from the last model where that may be. A model that "
     "did not learn (the loss is no number, or rose; no better than guessing) is not kept.",
 )
+@retried()
 def twin_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,

@@ -69,11 +69,16 @@ def started_from(
 def checkpoints_of(settings: Settings, dataset: Version, plan: TrainingPlan, start: str) -> Path:
     """The folder with the state of this very training, should it have been killed.
 
+    On another number of GPUs it is another one: an epoch has other steps.
+
     Of other trainings nothing is kept: there may be somebody in them who was erased.
     """
+    import torch
+
     home = state_folder(settings) / "training"
     values = {name: value for name, value in asdict(plan).items() if name != "backbone"}
-    folder = home / fingerprint(dataset.fingerprint, start, values)[:16]
+    gpus = torch.cuda.device_count()
+    folder = home / fingerprint(dataset.fingerprint, start, values, gpus)[:16]
     for other in home.glob("*"):
         if other != folder:
             shutil.rmtree(other)

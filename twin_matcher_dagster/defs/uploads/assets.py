@@ -11,7 +11,7 @@ from twin_matcher_dagster import reporting
 from twin_matcher_dagster.dataset import note_verdict
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import RETRY, commit, materialized, progress_of, refuse
+from twin_matcher_dagster.defs.results import commit, materialized, progress_of, refuse, retried
 from twin_matcher_dagster.defs.uploads.judging import SHOWN, Examined, Likeness, compare, examine
 from twin_matcher_dagster.defs.uploads.known_people import KnownPeople
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
@@ -55,11 +55,11 @@ class ReviewConfig(dg.Config):
     kinds={"opencv", "onnx", "s3"},
     owners=[keys.OWNER],
     code_version="4",
-    retry_policy=RETRY,
     description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
     "compared with everyone known; accepted, rejected with the reason, or flagged for review. To "
     'review, materialize with the configuration `decision: "accept"` or `"reject"`.',
 )
+@retried()
 def user_faces(
     context: dg.AssetExecutionContext,
     config: ReviewConfig,
