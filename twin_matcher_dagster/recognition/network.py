@@ -33,7 +33,7 @@ from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augmen
 NECK_FILE = "neck.safetensors"
 TEACHER_DIMENSIONS = 128
 # More than an epoch has of the one, and a training of the other.
-_STEPS, _PROCESSES = 10**7, 1000
+_STEPS, _PROCESSES = 10**7, 64
 
 
 def head_of(model: Any) -> nn.Linear:
