@@ -14,7 +14,7 @@ import numpy as np
 from twin_matcher_dagster.definitions import defs as load_definitions
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.publication.configured import configured
-from twin_matcher_dagster.faces.clip import extract_faces
+from twin_matcher_dagster.faces.clip import extract_faces, spread
 from twin_matcher_dagster.intake import Consent, submit
 from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -87,8 +87,7 @@ def faces_in(clip: Path) -> Sequence[np.ndarray]:
     """Crops of a clip, uint8 RGB [160, 160, 3]: few more than are needed, spread over it."""
     report = extract_faces(clip)
     report.raise_if_refused()
-    chosen = np.linspace(0, len(report.faces) - 1, FEW).round().astype(int)
-    return [report.faces[number].image for number in chosen]
+    return [report.faces[number].image for number in spread(len(report.faces), FEW)]
 
 
 def upload_story(store: ObjectStore, story: Story) -> str:

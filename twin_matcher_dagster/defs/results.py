@@ -29,7 +29,7 @@ def retried() -> Generator[None]:
     """
     try:
         yield
-    except (dg.Failure, dg.RetryRequested):
+    except dg.Failure:
         raise
     except Exception as error:
         raise dg.RetryRequested(TRIES, SECONDS_BETWEEN_TRIES) from error

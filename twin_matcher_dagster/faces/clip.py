@@ -185,15 +185,19 @@ def report_on(
     flat = moving and looks_flat([face.landmarks for face in faces])
     hints = ["The face moves like a flat picture: it may be a photo held to the camera."]
     # Spread over the whole clip, so that both sides of the head stay in.
-    chosen = np.linspace(0, len(faces) - 1, min(len(faces), MAX_FACES)).round().astype(int)
     return ClipReport(
-        [faces[index] for index in chosen],
+        [faces[index] for index in spread(len(faces), MAX_FACES)],
         looks,
         coverage,
         refused,
         hints if flat else [],
         photos=not moving,
     )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many positions of ``count``, evenly from the first to the last."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
 
 
 def _nobody(photos: bool) -> ClipReport:

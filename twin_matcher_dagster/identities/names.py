@@ -26,6 +26,11 @@ def celebrity_id(name: str) -> str:
     return "c-" + hashlib.sha256(tidy(name).casefold().encode()).hexdigest()[:16]
 
 
+def is_celebrity(identity_id: str) -> bool:
+    """Whether an identity is a celebrity's, rather than an upload's."""
+    return identity_id.startswith("c-")
+
+
 def user_id(upload_id: str) -> str:
     """The identity behind an upload. The typed name has no part in it: it proves nothing."""
     return f"u-{upload_id}"

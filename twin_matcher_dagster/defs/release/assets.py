@@ -53,7 +53,14 @@ class ReleaseConfig(dg.Config):
 
 
 FROM_INDEX = (
-    *("basis", "index", "portraits", "answers", "recogniser", "uploads", "shards", "imprinted"),
+    "basis",
+    "index",
+    "portraits",
+    "answers",
+    "recogniser",
+    "uploads",
+    "shards",
+    "imprinted",
     "figures",
 )
 

@@ -9,6 +9,7 @@ import numpy as np
 from twin_matcher_dagster import reporting
 from twin_matcher_dagster.dataset import Version
 from twin_matcher_dagster.faces_io import pixels_of
+from twin_matcher_dagster.identities.names import is_celebrity
 from twin_matcher_dagster.identities.schema import Face
 from twin_matcher_dagster.indexing import FUSED, Measured
 from twin_matcher_dagster.recognition.fusion import Fusion
@@ -107,7 +108,7 @@ def _hardest(
     """The held-out faces whose own identity is the least ahead of another celebrity, or behind."""
     typical = {face.identity_id: face for face in reversed(portraits)}
     others = fused.copy()
-    others[:, [not who.startswith("c-") for who in index.identities]] = -np.inf
+    others[:, [not is_celebrity(who) for who in index.identities]] = -np.inf
     np.put_along_axis(others, measured.truth[:, None], -np.inf, 1)
     ahead = np.take_along_axis(fused, measured.truth[:, None], 1)[:, 0] - others.max(1)
     shown = []

@@ -70,7 +70,7 @@ def examine(
     store: ObjectStore, upload_id: str, recogniser: str, progress: Callable[[float], None]
 ) -> Examined:
     """Read an upload, and find the face in each of its crops again."""
-    from twin_matcher_dagster.faces.clip import MAX_FACES, MIN_FACES
+    from twin_matcher_dagster.faces.clip import MAX_FACES, MIN_FACES, spread
     from twin_matcher_dagster.faces.recheck import recheck
     from twin_matcher_dagster.faces.recogniser import load_recogniser
 
@@ -85,8 +85,8 @@ def examine(
         return Examined(name, (), None, (str(error),), shown=_decoded(store, manifest))
     found = recheck(encoded, load_recogniser(recogniser), progress)
     # No more than the page gives: spread over what came.
-    chosen = np.linspace(0, len(found.kept) - 1, min(len(found.kept), MAX_FACES)).round()
-    good = tuple((encoded[found.kept[i]], found.measures[i]) for i in chosen.astype(int))
+    chosen = spread(len(found.kept), MAX_FACES)
+    good = tuple((encoded[found.kept[i]], found.measures[i]) for i in chosen)
     if len(good) < MIN_FACES:
         left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
         reason = f"{len(good)} of {len(encoded)} crops can be used, {MIN_FACES} are needed"

@@ -12,7 +12,7 @@ import numpy as np
 from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.faces_io import faces_of, pixels_of
 from twin_matcher_dagster.identities.known import decode_template
-from twin_matcher_dagster.identities.names import user_id
+from twin_matcher_dagster.identities.names import is_celebrity, user_id
 from twin_matcher_dagster.intake import clean_name
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifests import ManifestLog
@@ -85,7 +85,7 @@ class KnownPeople:
         Another user by the id alone: what is recorded of one must not outlive them in the record
         of the other.
         """
-        return self.name(identity_id) if identity_id.startswith("c-") else "an earlier upload"
+        return self.name(identity_id) if is_celebrity(identity_id) else "an earlier upload"
 
     def celebrity_faces(self, identity_id: str) -> list[np.ndarray]:
         """Some faces of a celebrity, uint8 RGB [160, 160, 3] each; none of a user."""
