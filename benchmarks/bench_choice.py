@@ -20,15 +20,15 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.defs.celebrities.looking import Looked, look_at
-from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.celebrities.cleaning import find_errors
+from twin_matcher_dagster.celebrities.inspection import Looked, look_at
+from twin_matcher_dagster.dataset.identity import tidy
+from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.faces.recogniser import template_of
-from twin_matcher_dagster.identities.cleaning import find_errors
-from twin_matcher_dagster.identities.names import tidy
-from twin_matcher_dagster.identities.schema import RawFace
-from twin_matcher_dagster.recognition.embedding import Embedder
-from twin_matcher_dagster.recognition.training import LabelledFaces, TrainingPlan, fine_tune
+from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.settings import PROJECT_ROOT
+from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan, fine_tune
 
 DATA = PROJECT_ROOT.parent / "shared" / "data" / "celebs"
 COUNTS = (5, 10, 20, 85)

@@ -24,10 +24,10 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.defs.celebrities.looking import Looked, look_at
-from twin_matcher_dagster.faces.images import encode_jpeg, read_image
-from twin_matcher_dagster.identities.cleaning import Finding, Seen, find_errors
-from twin_matcher_dagster.identities.schema import RawFace
+from twin_matcher_dagster.celebrities.cleaning import Finding, Seen, find_errors
+from twin_matcher_dagster.celebrities.inspection import Looked, look_at
+from twin_matcher_dagster.dataset.schema import RawFace
+from twin_matcher_dagster.media.images import encode_jpeg, read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT
 
 DATA = PROJECT_ROOT.parent / "shared" / "data"

@@ -22,15 +22,16 @@ from rich.table import Column, Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the tests are not installed
 
-from twin_matcher_dagster.dataset import read_version
-from twin_matcher_dagster.local import s3_server, services
+from twin_matcher_dagster.dataset.versions import read_version
+from twin_matcher_dagster.local import embedded_s3 as s3_server
+from twin_matcher_dagster.local import services
 from twin_matcher_dagster.local.environment import environment
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests import hub_server
-from twin_matcher_dagster_tests.hub import client
-from twin_matcher_dagster_tests.hub.world import World
 from twin_matcher_dagster_tests.hub_server import HubServer
+from twin_matcher_dagster_tests.publication import client
+from twin_matcher_dagster_tests.publication.world import World
 
 SIZES = (1_000, 4_000)
 # What may come on top of the shard: the card, the requests themselves.

@@ -29,23 +29,23 @@ from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from twin_matcher_dagster.defs.celebrities.looking import Looked
-from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.celebrities.inspection import Looked
 from twin_matcher_dagster.faces.recogniser import load_recogniser, template_of
-from twin_matcher_dagster.recognition.backbone import (
+from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.recognition.embedder import Embedder
+from twin_matcher_dagster.recognition.evaluation import ranks
+from twin_matcher_dagster.recognition.fusion import fit, fit_gallery
+from twin_matcher_dagster.recognition.gallery import COMPONENTS, FaceIndex
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.training.backbone import (
     BUNDLED,
     SMALL,
     image_processor,
     load_backbone,
 )
-from twin_matcher_dagster.recognition.curve import Epoch
-from twin_matcher_dagster.recognition.embedding import Embedder
-from twin_matcher_dagster.recognition.evaluation import ranks
-from twin_matcher_dagster.recognition.fusion import fit, fit_gallery
-from twin_matcher_dagster.recognition.index import COMPONENTS, FaceIndex
-from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.recognition.training import LabelledFaces, TrainingPlan, fine_tune
-from twin_matcher_dagster.recognition.training import start as start_of
+from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan, fine_tune
+from twin_matcher_dagster.training.fine_tuning import start as start_of
+from twin_matcher_dagster.training.learning_curve import Epoch
 
 DIRTY = DATA.parent / "bollywood" / "train.parquet"
 TRAIN, VALIDATION, ENROLLED, NEW = 85, 10, 20, 5
@@ -425,7 +425,7 @@ def matrix_rate() -> float:
 
 def one_person_more(split: Split, plan: TrainingPlan, home: Path) -> Table:
     """All people at once, beside all but one and then that one by training on; three times."""
-    from twin_matcher_dagster.defs.training.starting import refining
+    from twin_matcher_dagster.training.start import refining
 
     people = list(split.train)
     photos = sum(len(one.crops) for one in split.more.values())

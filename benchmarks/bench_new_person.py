@@ -21,18 +21,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.dataset import note_verdict, read_version, update_dataset
+from twin_matcher_dagster.dataset.faces_io import put_faces
+from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.schema import Face, Kind, write_shard
+from twin_matcher_dagster.dataset.versions import note_verdict, read_version, update_dataset
 from twin_matcher_dagster.defs.results import commit
-from twin_matcher_dagster.faces.images import encode_jpeg
-from twin_matcher_dagster.faces_io import put_faces
-from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.identities.schema import Face, Kind, write_shard
-from twin_matcher_dagster.intake import new_upload_id
-from twin_matcher_dagster.local import s3_server, services
+from twin_matcher_dagster.local import embedded_s3 as s3_server
+from twin_matcher_dagster.local import services
 from twin_matcher_dagster.local.environment import environment
+from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.submission import new_upload_id
 
 SIZES = (1_000, 10_000, 100_000)
 USERS_SHARE = 0.2

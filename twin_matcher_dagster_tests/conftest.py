@@ -13,12 +13,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from twin_matcher_dagster.celebrities.sources import read_source
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.dataset.identity import tidy
+from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.identities.names import tidy
-from twin_matcher_dagster.identities.schema import RawFace, write_raw_shard
-from twin_matcher_dagster.identities.sources import read_source
-from twin_matcher_dagster.local import s3_server
-from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.local import embedded_s3 as s3_server
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.graph import materialize, run_graph, upload_story

@@ -11,13 +11,13 @@ import av
 import dagster as dg
 import numpy as np
 
+from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.definitions import defs as load_definitions
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.publication.configured import configured
 from twin_matcher_dagster.faces.clip import extract_faces, spread
-from twin_matcher_dagster.intake import Consent, submit
-from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.submission import Consent, submit
 
 # Between two of the frames that are taken every 100 ms.
 FRAME_TIME_S = 0.36

@@ -93,10 +93,12 @@ def test_pages_use_inference_and_storage_only() -> None:
 
 
 def test_pages_bring_no_training_and_no_dagster_along() -> None:
-    code = "import sys, apps.upload.app, apps.predict.app; print(*sorted(sys.modules))"
+    code = (
+        f"import sys, {PACKAGE}.pages.upload, {PACKAGE}.pages.predict; print(*sorted(sys.modules))"
+    )
     loaded = run_python(code)
     assert "gradio" in loaded
-    assert not {"dagster", "twin_matcher_dagster.recognition.training"} & loaded
+    assert not {"dagster", "twin_matcher_dagster.training.fine_tuning"} & loaded
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -8,20 +8,25 @@ from dataclasses import asdict
 
 import numpy as np
 
-from twin_matcher_dagster.dataset import Version, note_verdict, read_version, update_dataset
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
+from twin_matcher_dagster.dataset.faces_io import put_faces
+from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.schema import Face, Kind, Split, fingerprint, write_shard
+from twin_matcher_dagster.dataset.versions import (
+    Version,
+    note_verdict,
+    read_version,
+    update_dataset,
+)
 from twin_matcher_dagster.defs.results import commit
-from twin_matcher_dagster.faces.images import encode_jpeg
-from twin_matcher_dagster.faces_io import put_faces
-from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.identities.schema import Face, Kind, Split, fingerprint, write_shard
-from twin_matcher_dagster.intake import Consent, submit
+from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.recognition.fusion import Fusion
-from twin_matcher_dagster.recognition.index import COMPONENTS, FaceIndex
+from twin_matcher_dagster.recognition.gallery import COMPONENTS, FaceIndex
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import Manifest
-from twin_matcher_dagster.storage.models import put_file
+from twin_matcher_dagster.storage.files import put_file
+from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.vectors import read_with_vectors
+from twin_matcher_dagster.uploads.submission import Consent, submit
 
 RECOGNISER = "bundled"
 CODE = "ABCDE-FGHJK-MNPQR-STVWX"

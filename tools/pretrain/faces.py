@@ -25,8 +25,8 @@ from torch.nn import functional
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.faces.recogniser import BUNDLED, DIMENSIONS, load_recogniser
+from twin_matcher_dagster.media.images import read_image
 
 SIZE = 112
 SHARE_OF_ONE_PERSON = 0.3

@@ -20,11 +20,11 @@ from torch import nn
 from torch.nn import functional
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from twin_matcher_dagster.recognition.backbone import SMALL, image_processor, load_backbone
-from twin_matcher_dagster.recognition.checkpoints import newest_whole
 from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet, centred
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster.training.backbone import SMALL, image_processor, load_backbone
+from twin_matcher_dagster.training.checkpoints import newest_whole
 
 HERE = Path(__file__).resolve().parent
 HELD_OUT_PEOPLE = 12

@@ -11,7 +11,7 @@ import dagster as dg
 
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
+from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 TRIES, SECONDS_BETWEEN_TRIES = 3, 10

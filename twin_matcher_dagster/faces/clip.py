@@ -13,10 +13,8 @@ import numpy as np
 
 from twin_matcher_dagster.errors import FaceError, MediaError
 from twin_matcher_dagster.faces.advice import sentence
-from twin_matcher_dagster.faces.collecting import FaceCollector
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
-from twin_matcher_dagster.faces.images import read_image
-from twin_matcher_dagster.faces.photo import RIVAL_HEIGHT, rivals
+from twin_matcher_dagster.faces.frame_collector import FaceCollector
 from twin_matcher_dagster.faces.pose import Pose, pose_of
 from twin_matcher_dagster.faces.quality import (
     Accepted,
@@ -28,8 +26,10 @@ from twin_matcher_dagster.faces.quality import (
     measure,
 )
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
+from twin_matcher_dagster.faces.single_face import RIVAL_HEIGHT, rivals
 from twin_matcher_dagster.faces.tracking import MAX_GAP_S, SAME_IN_CLIP, Person, Seen, people_of
-from twin_matcher_dagster.faces.video import MAX_FRAMES, stream_frames
+from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.media.video import MAX_FRAMES, stream_frames
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 MIN_FACES = 20

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twin_matcher_dagster.faces.inference import open_session
+from twin_matcher_dagster.faces.onnx_session import open_session
 from twin_matcher_dagster.faces.scaling import shrink
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.alignment import FACE_SIZE
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
-from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import (
     Accepted,
@@ -26,6 +25,7 @@ from twin_matcher_dagster.faces.quality import (
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON, template_of
 from twin_matcher_dagster.faces.scaling import shrink
 from twin_matcher_dagster.faces.tracking import Embed
+from twin_matcher_dagster.media.images import read_image
 
 MAX_BELOW = 0.30
 """How far below the median a face of the same person may be in its cosine to the mean face: 99% of

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from twin_matcher_dagster.errors import RecogniserError
-from twin_matcher_dagster.faces.inference import open_session
+from twin_matcher_dagster.faces.onnx_session import open_session
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 DIMENSIONS = 128

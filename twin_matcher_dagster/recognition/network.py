@@ -27,8 +27,8 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from twin_matcher_dagster.errors import TrainingError
-from twin_matcher_dagster.recognition.objective import Objective
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
+from twin_matcher_dagster.training.plan import Objective
 
 NECK_FILE = "neck.safetensors"
 TEACHER_DIMENSIONS = 128

@@ -11,7 +11,7 @@ from ulid import ULID
 from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, UploadError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.uploads import face_folder, get_manifest, manifest_key
+from twin_matcher_dagster.uploads.manifest import face_folder, get_manifest, manifest_key
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import av
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from twin_matcher_dagster.local import s3_server
-from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.local import embedded_s3 as s3_server
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.conftest import new_bucket
@@ -117,7 +117,7 @@ class Pages:
             port = s3_server.free_ports(1)[0]
             url = f"http://127.0.0.1:{port}"
             process = subprocess.Popen(
-                [sys.executable, "-m", f"apps.{name}.app"],
+                [sys.executable, "-m", f"twin_matcher_dagster.pages.{name}"],
                 cwd=PROJECT_ROOT,
                 env={
                     **os.environ,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.browser.conftest import Serve

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.faces.clip import MIN_FACES
-from twin_matcher_dagster.intake import CONSENT_VERSION, erasure_hash
-from twin_matcher_dagster.local.demo import Story
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.uploads import get_faces, get_manifest
-from twin_matcher_dagster.verification import verify
+from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
+from twin_matcher_dagster.uploads.submission import CONSENT_VERSION, erasure_hash
 from twin_matcher_dagster_tests.browser.conftest import Serve
-from twin_matcher_dagster_tests.media import sample_frames, write_clip
+from twin_matcher_dagster_tests.clips import sample_frames, write_clip
 
 pytestmark = pytest.mark.browser
 

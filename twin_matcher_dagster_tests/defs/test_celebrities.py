@@ -16,18 +16,7 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from twin_matcher_dagster.cli import app
-from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.celebrities.checks import (
-    little_was_left_out,
-    no_near_duplicate_crosses_the_split,
-)
-from twin_matcher_dagster.defs.celebrities.leaks import photos_in_two_splits
-from twin_matcher_dagster.defs.celebrities.looking import Looked, look_at
-from twin_matcher_dagster.errors import ReviewError
-from twin_matcher_dagster.faces.images import encode_jpeg, encode_png, read_image
-from twin_matcher_dagster.faces_io import faces_of, put_faces
-from twin_matcher_dagster.identities.cleaning import (
+from twin_matcher_dagster.celebrities.cleaning import (
     LOOKS_LIKE,
     NEAR_DUPLICATE,
     NO_FACE,
@@ -38,18 +27,29 @@ from twin_matcher_dagster.identities.cleaning import (
     Seen,
     find_errors,
 )
-from twin_matcher_dagster.identities.names import celebrity_id
-from twin_matcher_dagster.identities.reviews import (
+from twin_matcher_dagster.celebrities.inspection import Looked, look_at
+from twin_matcher_dagster.celebrities.review_table import (
     Decision,
     read_reviews,
     read_table,
     write_reviews,
     write_table,
 )
-from twin_matcher_dagster.identities.schema import SPLITS, Face, RawFace, Split, write_raw_shard
-from twin_matcher_dagster.reviewing import reviews_of, with_decisions
+from twin_matcher_dagster.celebrities.reviews import reviews_of, with_decisions
+from twin_matcher_dagster.celebrities.split_leakage import photos_in_two_splits
+from twin_matcher_dagster.cli.main import app
+from twin_matcher_dagster.dataset.faces_io import faces_of, put_faces
+from twin_matcher_dagster.dataset.identity import celebrity_id
+from twin_matcher_dagster.dataset.schema import SPLITS, Face, RawFace, Split, write_raw_shard
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.celebrities.checks import (
+    little_was_left_out,
+    no_near_duplicate_crosses_the_split,
+)
+from twin_matcher_dagster.errors import ReviewError
+from twin_matcher_dagster.media.images import encode_jpeg, encode_png, read_image
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.conftest import new_bucket, read_raw_sample
 from twin_matcher_dagster_tests.graph import materialize

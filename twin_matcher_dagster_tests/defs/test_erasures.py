@@ -10,17 +10,17 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from twin_matcher_dagster import retention as retaining
-from twin_matcher_dagster.dataset import read_version
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.erasure.sensors import erasures_sensor, retention
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.erasure import erase
-from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.erasure import retention as retaining
+from twin_matcher_dagster.erasure.eraser import erase
+from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.verification import verify
 from twin_matcher_dagster_tests.graph import definitions, materialize, upload_story
 from twin_matcher_dagster_tests.world import World
 

@@ -12,20 +12,20 @@ import pytest
 from PIL import Image
 from transformers import pipeline
 
-from twin_matcher_dagster.dataset import read_version
+from twin_matcher_dagster.celebrities.sources import read_source
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.schema import write_raw_shard
+from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.faces.images import read_image
-from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.identities.schema import write_raw_shard
-from twin_matcher_dagster.identities.sources import read_source
-from twin_matcher_dagster.intake import Consent, submit
-from twin_matcher_dagster.local.demo import Story
-from twin_matcher_dagster.production import Production
+from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import ManifestLog
-from twin_matcher_dagster.storage.models import get_model
+from twin_matcher_dagster.storage.files import get_model
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.uploads import face_key, get_manifest, manifest_key
+from twin_matcher_dagster.uploads.manifest import face_key, get_manifest, manifest_key
+from twin_matcher_dagster.uploads.submission import Consent, submit
 from twin_matcher_dagster_tests.graph import (
     another_frame,
     definitions,

@@ -18,8 +18,8 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests import hub_server
 from twin_matcher_dagster_tests.defs.test_automation import Installation
 from twin_matcher_dagster_tests.graph import definitions
-from twin_matcher_dagster_tests.hub.world import World
 from twin_matcher_dagster_tests.hub_server import Fault, HubServer
+from twin_matcher_dagster_tests.publication.world import World
 
 BOTH = {keys.PUBLISHED_DATASET, keys.PUBLISHED_MODEL}
 # What a run does, in a process of its own: HF_ENDPOINT is read at import.

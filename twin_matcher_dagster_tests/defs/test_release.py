@@ -13,25 +13,25 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset import read_version
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.training.assets import TrainingConfig
-from twin_matcher_dagster.defs.training.starting import ancestor_of
 from twin_matcher_dagster.errors import ErasureError, NoReleaseError
-from twin_matcher_dagster.faces.images import read_image
-from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.local.demo import Story
-from twin_matcher_dagster.production import Production
-from twin_matcher_dagster.recognition.backbone import identity_of
-from twin_matcher_dagster.recognition.index import FaceIndex
-from twin_matcher_dagster.retraining import Policy, due
-from twin_matcher_dagster.rollback import roll_back
+from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.recognition.gallery import FaceIndex
+from twin_matcher_dagster.release.rollback import roll_back
+from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE, Settings
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
-from twin_matcher_dagster.storage.models import put_file
+from twin_matcher_dagster.storage.files import put_file
+from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import put_tombstone
+from twin_matcher_dagster.training.backbone import identity_of
+from twin_matcher_dagster.training.policy import Policy, due
+from twin_matcher_dagster.training.start import ancestor_of
 from twin_matcher_dagster_tests.conftest import new_bucket
 from twin_matcher_dagster_tests.graph import materialize, run_graph, upload_story
 

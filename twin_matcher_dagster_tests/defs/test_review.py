@@ -10,18 +10,18 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset import read_version
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.dataset.faces_io import faces_of
+from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.faces.clip import extract_faces
-from twin_matcher_dagster.faces.images import read_image
-from twin_matcher_dagster.faces_io import faces_of
-from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.intake import Consent, new_upload_id, submit
-from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.submission import Consent, new_upload_id, submit
 from twin_matcher_dagster_tests.graph import faces_in, materialize, upload_story
 
 CLIPS = SAMPLE / "clips"

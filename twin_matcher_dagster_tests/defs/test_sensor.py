@@ -13,7 +13,7 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.uploads.sensors import MAX_PER_TICK, new_uploads_sensor
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.uploads import manifest_key
+from twin_matcher_dagster.uploads.manifest import manifest_key
 
 
 def evaluate(store: ObjectStore, instance: dg.DagsterInstance, cursor: str | None) -> object:

@@ -17,14 +17,14 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from twin_matcher_dagster.local import s3_server
-from twin_matcher_dagster.local.demo import Story
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.erasure.verification import verify
+from twin_matcher_dagster.local import embedded_s3 as s3_server
 from twin_matcher_dagster.local.environment import CHILD_MARK, environment
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE, Settings
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.verification import verify
 from twin_matcher_dagster_tests.graph import another_frame, upload_story
 
 # Each starts a whole installation and some train twice: longer than a usual test on a busy machine.
@@ -56,7 +56,7 @@ class Installation:
         """Start ``twin-matcher COMMAND`` as a shell does in the background."""
         with self.output.open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "twin_matcher_dagster.cli", command],
+                [sys.executable, "-m", "twin_matcher_dagster.cli.main", command],
                 cwd=PROJECT_ROOT,
                 env={**self.variables, **more},
                 stdout=output,
@@ -66,7 +66,7 @@ class Installation:
     def run(self, *command: str) -> str:
         """Run ``twin-matcher COMMAND`` to its end; what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "twin_matcher_dagster.cli", *command],
+            [sys.executable, "-m", "twin_matcher_dagster.cli.main", *command],
             cwd=PROJECT_ROOT,
             env=self.variables,
             stdout=subprocess.PIPE,

@@ -22,7 +22,7 @@ import psutil
 
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.clip import ClipReport, extract_faces, extract_from_photos
-from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.media.images import read_image
 
 SECONDS_A_FILE = 20
 ADDRESS_SPACE = 8 * 2**30

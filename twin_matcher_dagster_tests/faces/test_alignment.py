@@ -14,7 +14,7 @@ from twin_matcher_dagster.faces.alignment import (
     similarity_transform,
 )
 from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
 
 # ArcFace's template for 112 pixels, in our 160: eyes, nose tip, corners of the mouth.

@@ -19,12 +19,12 @@ from twin_matcher_dagster.faces.clip import (
     extract_faces,
     extract_from_photos,
 )
-from twin_matcher_dagster.faces.images import encode_jpeg
 from twin_matcher_dagster.faces.quality import Accepted, Rejected
 from twin_matcher_dagster.faces.recogniser import load_recogniser, template_of
+from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster_tests.clips import CLIPS, sample_frames, sample_report, write_clip
 from twin_matcher_dagster_tests.faces.test_recogniser import drawn_face
-from twin_matcher_dagster_tests.media import CLIPS, sample_frames, sample_report, write_clip
 
 
 def half_size(name: str, count: int) -> list[np.ndarray]:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from twin_matcher_dagster.faces.coverage import WANTED_YAW, coverage_of, looks_flat
 from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster_tests.clips import CLIPS, sample_report
 from twin_matcher_dagster_tests.faces.test_pose import HEAD, leaning, turned
-from twin_matcher_dagster_tests.media import CLIPS, sample_report
 
 
 @pytest.mark.parametrize(

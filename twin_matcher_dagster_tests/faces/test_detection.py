@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from twin_matcher_dagster.faces.detection import SCORE_THRESHOLD, Detection, detect_faces
-from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
 
 

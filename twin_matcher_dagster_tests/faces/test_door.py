@@ -31,9 +31,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.faces.images import read_image
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT
-from twin_matcher_dagster_tests.media import greys, sample_frames, write_clip
+from twin_matcher_dagster_tests.clips import greys, sample_frames, write_clip
 
 SEED = 20260
 # Words of programmers: they tell nobody what to do.

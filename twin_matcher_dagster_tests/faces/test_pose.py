@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.faces.pose import pose_of
-from twin_matcher_dagster_tests.media import CLIPS, sample_report
+from twin_matcher_dagster_tests.clips import CLIPS, sample_report
 
 # An average head, in distances between the eyes: x to the right of the image, y down, z towards the
 # camera. Eyes, nose tip, corners of the mouth.

@@ -23,8 +23,8 @@ from twin_matcher_dagster.faces.quality import (
     judge,
     measure,
 )
+from twin_matcher_dagster_tests.clips import CLIPS, sample_frames, sample_report
 from twin_matcher_dagster_tests.faces.test_pose import leaning, turned
-from twin_matcher_dagster_tests.media import CLIPS, sample_frames, sample_report
 
 LIMITS = Limits()
 GOOD = Measures(

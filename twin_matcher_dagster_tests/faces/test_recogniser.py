@@ -21,7 +21,6 @@ import pytest
 from twin_matcher_dagster.errors import RecogniserError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.images import read_image
 from twin_matcher_dagster.faces.recogniser import (
     BUNDLED,
     DIMENSIONS,
@@ -30,8 +29,9 @@ from twin_matcher_dagster.faces.recogniser import (
     load_recogniser,
     template_of,
 )
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
-from twin_matcher_dagster_tests.media import sample_report
+from twin_matcher_dagster_tests.clips import sample_report
 
 REPOSITORY = "somebody/face_recogniser"
 # The first numbers of the vector of drawn_face().

@@ -13,7 +13,7 @@ from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.tracking import LOOK_EVERY_S, Seen, people_of
-from twin_matcher_dagster_tests.media import sample_frames
+from twin_matcher_dagster_tests.clips import sample_frames
 
 AMARA, TEODOR = "amara_1.mp4", "teodor_1.mp4"
 

@@ -13,18 +13,18 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import ResNetForImageClassification
 
-from twin_matcher_dagster.recognition.backbone import (
+from twin_matcher_dagster.recognition.network import NECK_FILE, Learner, TwinNet
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.training.backbone import (
     BUNDLED,
     folder_of,
     image_processor,
     load_backbone,
 )
-from twin_matcher_dagster.recognition.network import NECK_FILE, Learner, TwinNet
-from twin_matcher_dagster.recognition.objective import Objective
-from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.recognition.training import LabelledFaces, TrainingPlan, fine_tune
-from twin_matcher_dagster_tests.recognition.conftest import LABELS, PLAN, Trained
-from twin_matcher_dagster_tests.recognition.crowd import PEOPLE, UNTAUGHT, crowd
+from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan, fine_tune
+from twin_matcher_dagster.training.plan import Objective
+from twin_matcher_dagster_tests.training.conftest import LABELS, PLAN, Trained
+from twin_matcher_dagster_tests.training.crowd import PEOPLE, UNTAUGHT, crowd
 
 SCALE = 16.0
 FACES = crowd(4, 10)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import BitImageProcessorPil, ConvNextImageProcessorPil, ViTImageProcessorPil
 
-from twin_matcher_dagster.recognition.backbone import SMALL, image_processor
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
-from twin_matcher_dagster.recognition.training import LabelledFaces
+from twin_matcher_dagster.training.backbone import SMALL, image_processor
+from twin_matcher_dagster.training.fine_tuning import LabelledFaces
 
 IMAGENET: dict[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 PROCESSORS = {

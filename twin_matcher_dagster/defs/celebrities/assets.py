@@ -9,27 +9,22 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from twin_matcher_dagster import reporting
-from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.celebrities.looking import candidates, look_at
-from twin_matcher_dagster.defs.celebrities.pictures import metadata_of
-from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of
-from twin_matcher_dagster.faces_io import put_faces
-from twin_matcher_dagster.identities.balancing import (
+from twin_matcher_dagster.celebrities.balancing import (
     BalancePlan,
     BalanceReport,
     Candidate,
     balance,
 )
-from twin_matcher_dagster.identities.cleaning import Seen
-from twin_matcher_dagster.identities.curating import curate
-from twin_matcher_dagster.identities.known import encode_template
-from twin_matcher_dagster.identities.names import celebrity_id, tidy
-from twin_matcher_dagster.identities.people import read_people
-from twin_matcher_dagster.identities.reviews import write_table
-from twin_matcher_dagster.identities.schema import (
+from twin_matcher_dagster.celebrities.cleaning import Seen
+from twin_matcher_dagster.celebrities.curation import curate
+from twin_matcher_dagster.celebrities.inspection import candidates, look_at
+from twin_matcher_dagster.celebrities.review_table import write_table
+from twin_matcher_dagster.celebrities.reviews import reviews_of
+from twin_matcher_dagster.celebrities.sources import path_of, read_source
+from twin_matcher_dagster.dataset.biographies import read_people
+from twin_matcher_dagster.dataset.faces_io import put_faces
+from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
+from twin_matcher_dagster.dataset.schema import (
     SPLITS,
     Face,
     RawFace,
@@ -37,10 +32,15 @@ from twin_matcher_dagster.identities.schema import (
     read_raw_shard,
     write_raw_shard,
 )
-from twin_matcher_dagster.identities.sources import path_of, read_source
-from twin_matcher_dagster.reviewing import reviews_of
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs import plots as reporting
+from twin_matcher_dagster.defs.automation import when_inputs_change
+from twin_matcher_dagster.defs.celebrities.metadata import metadata_of
+from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
+from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.uploads.resemblance import encode_template
 
 # About 50 MB of 160 x 160 JPEG a shard.
 SHARD_ROWS = 5000

@@ -4,15 +4,15 @@ from collections import Counter
 
 import dagster as dg
 
-from twin_matcher_dagster import reporting
+from twin_matcher_dagster.celebrities.cleaning import NEAR_DUPLICATE, SAME_IMAGE
+from twin_matcher_dagster.celebrities.review_table import read_table
+from twin_matcher_dagster.celebrities.split_leakage import photos_in_two_splits
+from twin_matcher_dagster.dataset.faces_io import faces_of, pixels_of
+from twin_matcher_dagster.dataset.shards import ShardEntry, people_in
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.celebrities.leaks import photos_in_two_splits
+from twin_matcher_dagster.defs import plots as reporting
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import head_of
-from twin_matcher_dagster.faces_io import faces_of, pixels_of
-from twin_matcher_dagster.identities.cleaning import NEAR_DUPLICATE, SAME_IMAGE
-from twin_matcher_dagster.identities.merging import ShardEntry, people_in
-from twin_matcher_dagster.identities.reviews import read_table
 from twin_matcher_dagster.storage import layout
 
 MIN_IDENTITIES = 2

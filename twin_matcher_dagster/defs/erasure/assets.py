@@ -4,16 +4,16 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
+from twin_matcher_dagster.dataset.schema import fingerprint
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.erasure.history import forget
+from twin_matcher_dagster.defs.erasure.run_history import forget
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import retried
-from twin_matcher_dagster.erasure import erase
+from twin_matcher_dagster.erasure.eraser import erase
+from twin_matcher_dagster.erasure.retention import entries, purge_models
 from twin_matcher_dagster.errors import HubError
-from twin_matcher_dagster.hub.forgetting import forget_upload
-from twin_matcher_dagster.identities.schema import fingerprint
-from twin_matcher_dagster.local.s3_server import vacuum
-from twin_matcher_dagster.retention import entries, purge_models
+from twin_matcher_dagster.local.embedded_s3 import vacuum
+from twin_matcher_dagster.publication.withdrawal import forget_upload
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone
 

@@ -7,7 +7,7 @@ import dagster as dg
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.publication.configured import configured
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.hub.publishing import check_dataset, check_model
+from twin_matcher_dagster.publication.publisher import check_dataset, check_model
 
 
 @dg.asset_check(

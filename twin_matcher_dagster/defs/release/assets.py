@@ -9,18 +9,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from twin_matcher_dagster.champion import (
-    compared,
-    give_way,
-    in_production,
-    make_newest,
-    reason,
-    refused_index,
-)
-from twin_matcher_dagster.dataset import Version, read_version
+from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.schema import fingerprint, read_shard, write_shard
+from twin_matcher_dagster.dataset.versions import Version, read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.release.showing import (
+from twin_matcher_dagster.defs.release.metadata import (
     figures_of,
     pictures_of,
     portraits_of,
@@ -28,17 +22,23 @@ from twin_matcher_dagster.defs.release.showing import (
 )
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of, refuse
-from twin_matcher_dagster.erasure import erased_among, refuse_erased_people, sweep
+from twin_matcher_dagster.erasure.eraser import erased_among, refuse_erased_people, sweep
+from twin_matcher_dagster.erasure.retention import purge_models
 from twin_matcher_dagster.errors import ErasureError, TrainingError
-from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.identities.schema import fingerprint, read_shard, write_shard
-from twin_matcher_dagster.indexing import Indexer
 from twin_matcher_dagster.recognition.fusion import Fusion
-from twin_matcher_dagster.recognition.index import FaceIndex
-from twin_matcher_dagster.retention import purge_models
+from twin_matcher_dagster.recognition.gallery import FaceIndex
+from twin_matcher_dagster.release.index_builder import Indexer
+from twin_matcher_dagster.release.promotion import (
+    compared,
+    give_way,
+    in_production,
+    make_newest,
+    reason,
+    refused_index,
+)
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import Manifest, ManifestLog
-from twin_matcher_dagster.storage.models import put_file
+from twin_matcher_dagster.storage.files import put_file
+from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 

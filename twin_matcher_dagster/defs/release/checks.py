@@ -6,7 +6,7 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import beyond_guessing, head_of
 from twin_matcher_dagster.errors import ObjectMissingError
-from twin_matcher_dagster.indexing import FUSED
+from twin_matcher_dagster.release.index_builder import FUSED
 from twin_matcher_dagster.storage import layout
 
 
@@ -46,9 +46,9 @@ def not_worse_than_the_release(object_store: ObjectStoreResource) -> dg.AssetChe
 )
 def release_answers(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Ask the newest release for somebody it knows."""
-    from twin_matcher_dagster.faces.images import read_image
-    from twin_matcher_dagster.identities.schema import read_shard
-    from twin_matcher_dagster.production import TwinFinder
+    from twin_matcher_dagster.dataset.schema import read_shard
+    from twin_matcher_dagster.media.images import read_image
+    from twin_matcher_dagster.release.serving import TwinFinder
 
     store = object_store.open()
     release = head_of(store, layout.RELEASES, keys.PRODUCTION_RELEASE)

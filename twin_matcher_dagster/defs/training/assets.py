@@ -10,9 +10,12 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from twin_matcher_dagster import reporting
-from twin_matcher_dagster.dataset import Version, read_version, update_dataset
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
+from twin_matcher_dagster.dataset.faces_io import pixels_of
+from twin_matcher_dagster.dataset.schema import Face, Split, fingerprint
+from twin_matcher_dagster.dataset.versions import Version, read_version, update_dataset
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs import plots as reporting
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import (
@@ -22,32 +25,29 @@ from twin_matcher_dagster.defs.results import (
     refuse,
     retried,
 )
-from twin_matcher_dagster.defs.training.starting import (
+from twin_matcher_dagster.erasure.eraser import refuse_erased_people
+from twin_matcher_dagster.errors import ErasureError, TrainingError
+from twin_matcher_dagster.local.environment import state_folder
+from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.files import put_model
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.training.backbone import identity_of
+from twin_matcher_dagster.training.fine_tuning import (
+    LabelledFaces,
+    TrainingPlan,
+    fine_tune,
+)
+from twin_matcher_dagster.training.learning_curve import Epoch, fault_of, kept_epoch
+from twin_matcher_dagster.training.policy import Policy, due, note
+from twin_matcher_dagster.training.start import (
     ancestor_of,
     checkpoints_of,
     epochs_of,
     refining,
     started_from,
 )
-from twin_matcher_dagster.erasure import refuse_erased_people
-from twin_matcher_dagster.errors import ErasureError, TrainingError
-from twin_matcher_dagster.faces_io import pixels_of
-from twin_matcher_dagster.identities.schema import Face, Split, fingerprint
-from twin_matcher_dagster.local.environment import state_folder
-from twin_matcher_dagster.recognition.backbone import identity_of
-from twin_matcher_dagster.recognition.curve import Epoch, fault_of, kept_epoch
-from twin_matcher_dagster.recognition.training import (
-    LabelledFaces,
-    TrainingPlan,
-    fine_tune,
-)
-from twin_matcher_dagster.retraining import Policy, due, note
-from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifests import ManifestLog
-from twin_matcher_dagster.storage.models import put_model
-from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.vectors import read_with_vectors
 
 _WHAT_TO_DO = "Try a lower learning_rate or more epochs, and look at the faces of balanced_faces."
 

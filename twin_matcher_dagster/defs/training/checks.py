@@ -4,11 +4,11 @@ import hashlib
 
 import dagster as dg
 
-from twin_matcher_dagster.dataset import Version, read_version
+from twin_matcher_dagster.dataset.schema import read_shard
+from twin_matcher_dagster.dataset.versions import Version, read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.errors import ObjectMissingError
-from twin_matcher_dagster.identities.schema import read_shard
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 

@@ -7,26 +7,26 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from twin_matcher_dagster import reporting
-from twin_matcher_dagster.dataset import note_verdict
+from twin_matcher_dagster.dataset.faces_io import put_faces
+from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.schema import Face, fingerprint
+from twin_matcher_dagster.dataset.shards import ShardEntry
+from twin_matcher_dagster.dataset.versions import note_verdict
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs import plots as reporting
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import commit, materialized, progress_of, refuse, retried
-from twin_matcher_dagster.defs.uploads.judging import SHOWN, Examined, Likeness, compare, examine
-from twin_matcher_dagster.defs.uploads.known_people import KnownPeople
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
-from twin_matcher_dagster.erasure import sweep
+from twin_matcher_dagster.erasure.eraser import sweep
 from twin_matcher_dagster.errors import UploadError
-from twin_matcher_dagster.faces_io import put_faces
-from twin_matcher_dagster.identities.known import encode_template
-from twin_matcher_dagster.identities.merging import ShardEntry
-from twin_matcher_dagster.identities.names import user_id
-from twin_matcher_dagster.identities.schema import Face, fingerprint
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.lock import exclusive
-from twin_matcher_dagster.storage.manifests import ManifestLog
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
+from twin_matcher_dagster.uploads.examination import SHOWN, Examined, Likeness, compare, examine
+from twin_matcher_dagster.uploads.known_people import KnownPeople
+from twin_matcher_dagster.uploads.resemblance import encode_template
 
 ACCEPTED, FLAGGED, REJECTED = "accepted", "flagged", "rejected"
 

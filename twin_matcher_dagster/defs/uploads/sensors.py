@@ -7,8 +7,8 @@ from twin_matcher_dagster.defs.automation import EVERY_SECONDS
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.errors import StorageError
-from twin_matcher_dagster.intake import MAX_UPLOAD_AGE
-from twin_matcher_dagster.storage.uploads import new_uploads
+from twin_matcher_dagster.uploads.manifest import new_uploads
+from twin_matcher_dagster.uploads.submission import MAX_UPLOAD_AGE
 
 MAX_PER_TICK = 50
 

@@ -1,1 +1,0 @@
-"""The two web pages that people see."""

@@ -1,0 +1,1 @@
+"""The celebrities: sources, cleaning, a person's decisions, balancing."""

@@ -1,0 +1,119 @@
+"""Cleaning and a person's decisions together: who stays in a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from twin_matcher_dagster.celebrities.cleaning import (
+    SAME_IMAGE,
+    Finding,
+    Limits,
+    People,
+    Seen,
+    find_errors,
+)
+from twin_matcher_dagster.celebrities.review_table import DROP, KEEP, LABEL, Decision
+from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
+
+LEFT_OUT = "left out by review"
+RENAMED = "renamed by review"
+CONFIRMED = "kept by review"
+UNKNOWN = "not in the source"
+
+
+@dataclass(frozen=True)
+class Curated:
+    """A collection after cleaning and review.
+
+    Attributes:
+        kept: what is left, each image once an identity.
+        table: everything that was found or decided, one row an image and label.
+        unknown: decisions about images that the collection does not have.
+        one_person_twice: pairs of identity ids that may be one person, with their cosine.
+    """
+
+    kept: Sequence[Seen]
+    table: Sequence[Finding]
+    unknown: Sequence[Decision]
+    one_person_twice: Sequence[tuple[str, str, float]]
+
+
+def curate(
+    seen: Sequence[Seen], decisions: Iterable[Decision] = (), limits: Limits | None = None
+) -> Curated:
+    """Clean a collection; where a person decided, that counts.
+
+    A face that was not found cannot be kept, and the very same image stays once.
+
+    Args:
+        seen: one entry a row of the source.
+        decisions: one an image.
+        limits: what decides where nobody did.
+    """
+    limits = limits or Limits()
+    told = {one.image: one for one in decisions}
+    renamed = [_renamed(one, told) for one in seen]
+    once, again = _once(renamed)
+    left = [one for one in once if _decision(told, one) != DROP]
+    found = [
+        replace(finding, decision=told[finding.image].decision)
+        if finding.image in told
+        else finding
+        for finding in find_errors(left, limits)
+    ]
+    faceless = {one.image for one in left if one.vector is None}
+    out = {
+        (finding.image, finding.identity_id)
+        for finding in found
+        if finding.decision != KEEP or finding.image in faceless
+    }
+    kept = [one for one in left if (one.image, one.identity_id) not in out]
+    unknown = [one for one in told.values() if one.image not in {each.image for each in seen}]
+    listed = [*found, *again, *_decided(once, found, told), *map(_missing, unknown)]
+    people = People.of([one for one in left if one.vector is not None], limits)
+    table = sorted(listed, key=lambda one: (one.identity_id, one.reason, one.image))
+    return Curated(kept, table, unknown, people.one_person_twice())
+
+
+def _decision(told: Mapping[str, Decision], one: Seen) -> str:
+    return told[one.image].decision if one.image in told else ""
+
+
+def _renamed(one: Seen, told: Mapping[str, Decision]) -> Seen:
+    """An image under the name that a person gave it."""
+    decision = _decision(told, one)
+    if not decision.startswith(LABEL):
+        return one
+    name = tidy(decision.removeprefix(LABEL))
+    return replace(one, label=name, identity_id=celebrity_id(name))
+
+
+def _once(seen: Iterable[Seen]) -> tuple[list[Seen], list[Finding]]:
+    """Every image once an identity; a row that the source holds out for tests comes first."""
+    ordered = sorted(seen, key=lambda one: one.split != "test")
+    first: dict[tuple[str, str], Seen] = {}
+    again = [
+        Finding(one.image, one.label, one.identity_id, SAME_IMAGE, 1.0, 1.0, "", one.image)
+        for one in ordered
+        if first.setdefault((one.image, one.identity_id), one) is not one
+    ]
+    return list(first.values()), again
+
+
+def _decided(
+    once: Iterable[Seen], found: Iterable[Finding], told: Mapping[str, Decision]
+) -> list[Finding]:
+    """Images in which nothing was found, but of which a person decided something."""
+    listed = {(finding.image, finding.identity_id) for finding in found}
+    rows = []
+    for one in once:
+        if one.image in told and (one.image, one.identity_id) not in listed:
+            decision = told[one.image].decision
+            reason = {KEEP: CONFIRMED, DROP: LEFT_OUT}.get(decision, RENAMED)
+            rows.append(Finding(one.image, one.label, one.identity_id, reason, decision=decision))
+    return rows
+
+
+def _missing(one: Decision) -> Finding:
+    return Finding(one.image, "", "", UNKNOWN, decision=one.decision)

@@ -1,0 +1,300 @@
+"""`make demo`: the whole job once, from raw faces and a clip to the twins of a photo.
+
+Nothing here does the job itself: the clip goes through the same function as on the upload page, and
+a real Dagster instance with its daemon does the rest. This module hands things in and watches.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from twin_matcher_dagster.celebrities.sources import check_source
+from twin_matcher_dagster.cli.display import Display
+from twin_matcher_dagster.cli.picture import save_answer
+from twin_matcher_dagster.cli.run_watcher import Made, Stage, Watcher, made
+from twin_matcher_dagster.dataset.versions import read_version
+from twin_matcher_dagster.defs.keys import (
+    ASSETS,
+    CELEBRITIES_JOB,
+    JOB_ASSETS,
+    RELEASE_JOB,
+    UPLOADS_PARTITION,
+)
+from twin_matcher_dagster.errors import ServicesError, UploadError
+from twin_matcher_dagster.faces.clip import extract_faces
+from twin_matcher_dagster.local import embedded_s3 as s3_server
+from twin_matcher_dagster.local import services
+from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.release.serving import Answer, Production
+from twin_matcher_dagster.settings import SAMPLE, Settings
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.training.backbone import check_backbone
+from twin_matcher_dagster.training.start import epochs_of
+from twin_matcher_dagster.uploads.manifest import get_manifest
+from twin_matcher_dagster.uploads.submission import Consent, new_upload_id, submit
+
+UPLOAD_STAGE = "upload"
+PROBE_STAGE = "probe"
+STALLED_SECONDS = 90
+# Some ticks of the automation: what it has not asked for by then, it will not ask for.
+NUDGE_SECONDS = 25
+TICK_SECONDS = 1.0
+
+
+class StalledError(ServicesError):
+    """Dagster has nothing to do, and what is waited for is not there."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """Who appears in the demo: a person's clip, and a photo of the same person."""
+
+    name: str
+    clip: Path
+    photo: Path
+
+    @classmethod
+    def of_sample(cls) -> Story:
+        """The one that ships."""
+        body = json.loads((SAMPLE / "demo.json").read_text())
+        return cls(body["name"], SAMPLE / body["clip"], SAMPLE / body["photo"])
+
+
+class Demo:
+    """One go at bringing an installation to a release that knows the demo's person.
+
+    Args:
+        settings: of the installation.
+        variables: environment of the services.
+        home: folder of the local state, held exclusively.
+        console: where to show things.
+    """
+
+    def __init__(
+        self, settings: Settings, variables: Mapping[str, str], home: Path, console: Console
+    ) -> None:
+        self._settings = settings
+        self._variables = variables
+        self._home = home
+        self._console = console
+        self._story = Story.of_sample()
+        self._log = home / "demo.log"
+        self._upload = Made(None, None)
+
+    def run(self) -> None:
+        """Do it.
+
+        Raises:
+            TwinMatcherError: what went wrong, and where the log is.
+        """
+        check_source(self._variables["RAW_FACES"])
+        check_backbone(self._variables["BACKBONE"])
+        started = time.monotonic()
+        self._log.unlink(missing_ok=True)
+        self._console.print(f"[dim]Services log to {_short(self._log)}[/]")
+        with ExitStack() as stack:
+            store = self._open_store(stack)
+            with Display(self._console, [UPLOAD_STAGE, *ASSETS, PROBE_STAGE]) as display:
+                upload_id = self._upload_clip(store, display)
+                if not self._stale_job(store, upload_id):
+                    for asset in ASSETS:
+                        display.show(asset, Stage("done", 1.0, "there already"))
+                else:
+                    self._make_release(stack, store, upload_id, display)
+                asked = time.monotonic()
+                display.show(PROBE_STAGE, Stage("running"))
+                answer = Production(store).finder().find(read_image(self._story.photo))
+                display.show(PROBE_STAGE, Stage("done", 1.0))
+                probe = Made(1, time.monotonic() - asked)
+            release = ManifestLog(store, layout.log(layout.RELEASES)).read(answer.release)
+        self._show_result(release, answer, probe, time.monotonic() - started)
+
+    def _open_store(self, stack: ExitStack) -> ObjectStore:
+        """The bucket; with the embedded server, started for the time of this run."""
+        if not self._settings.embedded:
+            return ObjectStore.from_environment(self._variables["TWIN_MATCHER_BUCKET"])
+        services.check_ports(self._settings, [services.S3])
+        stack.enter_context(services.running([services.S3], self._variables, self._log))
+        return s3_server.wait_until_ready(self._variables)
+
+    def _upload_clip(self, store: ObjectStore, display: Display) -> str:
+        """Hand the clip in, unless an earlier run did; the upload's id."""
+        note = self._home / "demo-upload.json"
+        started = time.monotonic()
+        earlier = json.loads(note.read_text())["upload_id"] if note.exists() else None
+        if earlier:
+            try:
+                faces = len(get_manifest(store, earlier).faces)
+            except UploadError:
+                note.unlink()
+            else:
+                self._upload = Made(faces, None)
+                display.show(UPLOAD_STAGE, Stage("done", 1.0, "there already"))
+                return earlier
+
+        def progress(share: float) -> None:
+            display.show(UPLOAD_STAGE, Stage("running", share))
+
+        report = extract_faces(self._story.clip, progress, self._settings.recogniser)
+        report.raise_if_refused()
+        upload_id = new_upload_id()
+        # Noted first: a run that is stopped right after the commit must not make a second person.
+        note.write_text(json.dumps({"upload_id": upload_id}))
+        pictures = [face.image for face in report.faces]
+        submit(store, pictures, self._story.name, Consent.now(), upload_id)
+        display.show(UPLOAD_STAGE, Stage("done", 1.0, f"{len(pictures)} faces"))
+        self._upload = Made(len(pictures), time.monotonic() - started)
+        return upload_id
+
+    def _stale_job(self, store: ObjectStore, upload_id: str) -> str | None:
+        """The job to launch so that the newest release is of these settings; None if it is."""
+
+        def head(folder: str) -> Manifest | None:
+            return ManifestLog(store, layout.log(folder)).head()
+
+        raw, balanced, release = head(layout.RAW), head(layout.BALANCED), head(layout.RELEASES)
+        if not raw or not balanced or raw.body["source"] != self._variables["RAW_FACES"]:
+            return CELEBRITIES_JOB
+        if balanced.body["raw"] != raw.key or not release:
+            return CELEBRITIES_JOB
+        if "withdrawn" in release.body:
+            return RELEASE_JOB
+        dataset = read_version(store, release.body["dataset"])
+        model = ManifestLog(store, layout.log(layout.MODELS)).read(release.body["model"])
+        same = dataset.body["balanced"]["fingerprint"] == balanced.fingerprint
+        if not same or upload_id not in {member.upload_id for member in dataset.members}:
+            return CELEBRITIES_JOB
+        plan = model.body["plan"]
+        wanted = self._variables["BACKBONE"], epochs_of(self._settings)
+        if (plan["backbone"], plan["epochs"]) != wanted:
+            return RELEASE_JOB
+        return None
+
+    def _make_release(
+        self, stack: ExitStack, store: ObjectStore, upload_id: str, display: Display
+    ) -> None:
+        """Start Dagster, launch what is stale, and watch until a fitting release is there."""
+        services.check_ports(self._settings, [services.DAGSTER])
+        url = services.urls(self._settings)[services.DAGSTER]
+        instance = stack.enter_context(dg.DagsterInstance.get())
+        watcher = Watcher(instance)
+        honcho = stack.enter_context(
+            services.running([services.DAGSTER], self._variables, self._log)
+        )
+        services.wait_for_page(f"{url}/server_info", honcho)
+        self._console.print(f"[dim]Dagster is at {url} while this runs[/]")
+
+        def follow(done: Callable[[], bool], patience_s: float = STALLED_SECONDS) -> None:
+            self._follow(watcher, honcho, display, done, patience_s)
+
+        # First the sensor sees the upload, then the celebrities are read: so that everybody is in
+        # the first training.
+        follow(lambda: instance.has_dynamic_partition(UPLOADS_PARTITION, upload_id))
+        job = self._stale_job(store, upload_id)
+        if job:
+            launch(self._settings, job)
+
+        def released() -> bool:
+            return not watcher.busy() and not self._stale_job(store, upload_id)
+
+        try:
+            follow(released, NUDGE_SECONDS)
+        except StalledError:
+            # The automation sees changes; one that an interrupted run took with it is not seen
+            # again.
+            launch(self._settings, RELEASE_JOB)
+            follow(released)
+
+    def _follow(
+        self,
+        watcher: Watcher,
+        honcho: Popen[bytes],
+        display: Display,
+        done: Callable[[], bool],
+        patience_s: float,
+    ) -> None:
+        """Show what happens until ``done``.
+
+        Raises:
+            StalledError: nothing happens any more.
+            ServicesError: a stage failed, or a service ended.
+        """
+        quiet_since = time.monotonic()
+        while not done():
+            for name, stage in watcher.stages().items():
+                display.show(name, stage)
+                if stage.status == "failed":
+                    raise ServicesError(f"{name} failed: {stage.note} The log is {self._log}.")
+            if honcho.poll() is not None:
+                raise ServicesError(f"The services ended by themselves. The log is {self._log}.")
+            if watcher.busy():
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since > patience_s:
+                raise StalledError(
+                    f"Nothing happened for {patience_s:.0f} seconds and there is no release with "
+                    f"this upload. Was it rejected? The log is {self._log}."
+                )
+            time.sleep(TICK_SECONDS)
+        for name, stage in watcher.stages().items():
+            display.show(name, stage)
+
+    def _show_result(self, release: Manifest, answer: Answer, probe: Made, seconds: float) -> None:
+        """The table, the accuracy, the twins, and what to do next."""
+        table = Table("stage", Column("rows", justify="right"), Column("seconds", justify="right"))
+        with dg.DagsterInstance.get() as instance:
+            stages = [(asset, made(instance, asset)) for asset in ASSETS]
+        for name, each in [(UPLOAD_STAGE, self._upload), *stages, (PROBE_STAGE, probe)]:
+            rows = "" if each.rows is None else f"{each.rows:,}"
+            table.add_row(name, rows, "" if each.seconds is None else f"{each.seconds:.1f}")
+        say = self._console.print
+        say(table)
+        figures = release.body["figures"]
+        fused = figures["fused"]
+        say(
+            f"Held-out split, {fused['faces']} faces of {len(release.body['identities'])} "
+            f"identities: rank-1 [bold]{fused['rank1']:.1%}[/] (fine-tuned ResNet and recogniser "
+            f"together), {figures['resnet']['rank1']:.1%} (ResNet alone), "
+            f"{figures['recogniser']['rank1']:.1%} (recogniser alone), guessing "
+            f"{fused['chance']:.1%}"
+        )
+        say(f"The twins of {_short(self._story.photo)}, release {answer.release}:")
+        for rank, twin in enumerate(answer.twins, 1):
+            say(f"  {rank}. {escape(twin.label)} ({twin.kind}), similarity {twin.similarity:.3f}")
+        picture = self._home / "demo.png"
+        save_answer(answer, picture)
+        say(f"Picture: {_short(picture)}")
+        say(f"Done in {seconds:.0f} s. Next: [bold]make up[/]")
+
+
+def launch(settings: Settings, job: str) -> None:
+    """Launch a job of the graph, as a click in the Dagster UI does.
+
+    Raises:
+        ServicesError: Dagster refuses.
+    """
+    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+
+    try:
+        client = DagsterGraphQLClient(settings.host, port_number=settings.dagster_port)
+        # Named one by one, as the UI does: the automation then knows what the run makes.
+        client.submit_job_execution(job, asset_selection=JOB_ASSETS[job])
+    except DagsterGraphQLClientError as error:
+        raise ServicesError(f"Dagster would not launch the job {job}: {error}") from error
+
+
+def _short(path: Path) -> str:
+    """A path as seen from where the person is."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,158 @@
+"""The command `twin-matcher`, behind every target of the Makefile."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+
+from twin_matcher_dagster.cli import release, review
+from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.local.environment import CHILD_MARK, environment, state_folder
+from twin_matcher_dagster.settings import Settings
+
+app = typer.Typer(
+    help="Find a person's look-alike: the local services and the demo of Twin Matcher.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(review.app, name="review")
+app.add_typer(release.app, name="release")
+console = Console()
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole job once: raw faces, a clip, a model, a release, the twins of a photo."""
+    from twin_matcher_dagster.local import services
+
+    settings = Settings()
+    with services.exclusive(settings) as home:
+        _run_demo(settings, home)
+
+
+def _run_demo(settings: Settings, home: Path) -> None:
+    from twin_matcher_dagster.cli.demo import Demo
+    from twin_matcher_dagster.local import services
+
+    variables = environment(settings)
+    os.environ.update(variables)
+    services.fail_interrupted_runs()
+    Demo(settings, variables, home, console).run()
+
+
+@app.command()
+def up() -> None:
+    """Start everything for use, until Ctrl-C: S3, Dagster, the upload page, the prediction page."""
+    from twin_matcher_dagster.cli import up
+    from twin_matcher_dagster.local import services
+
+    settings = Settings()
+    with services.exclusive(settings) as home:
+        wanted = services.names(settings)
+        services.check_ports(settings, wanted)
+        variables = environment(settings)
+        if settings.embedded and not up.has_release(variables, home):
+            console.print("There is no release yet: the demo runs first.")
+            _run_demo(settings, home)
+        os.environ.update(variables)
+        services.fail_interrupted_runs()
+        up.run(settings, variables, home, console)
+
+
+@app.command()
+def s3() -> None:
+    """Run the embedded S3 server in the foreground."""
+    from twin_matcher_dagster.local import embedded_s3 as s3_server
+
+    settings = Settings()
+    os.environ.update(environment(settings))
+    s3_server.serve(state_folder(settings) / "s3", settings.s3_port)
+
+
+@app.command()
+def wait_s3() -> None:
+    """Return when the embedded S3 server is ready; at once with a bucket of one's own."""
+    from twin_matcher_dagster.local import embedded_s3 as s3_server
+
+    settings = Settings()
+    if settings.embedded:
+        s3_server.wait_until_ready(environment(settings))
+
+
+@app.command()
+def env() -> None:
+    """Print the variables of the services, for a shell: eval "$(twin-matcher env)"."""
+    before = dict(os.environ)
+    for name, value in sorted(environment(Settings()).items()):
+        # The mark of child processes is not for a person's own shell: `up` would stop it.
+        if before.get(name) != value and name != CHILD_MARK:
+            print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def erase(
+    upload_id: Annotated[str, typer.Argument(help="As the upload page showed it.")],
+    code: Annotated[str | None, typer.Option(help="The erasure code shown with it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="As the operator, without code.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only look whether anything of it is left.")
+    ] = False,
+) -> None:
+    """Take an upload out of everything, or prove that it is out."""
+    from twin_matcher_dagster.cli import erase as erasing
+
+    if verify:
+        if not erasing.prove(Settings(), upload_id, console):
+            sys.exit(1)
+    else:
+        erasing.erase(Settings(), upload_id, code, console, force=force)
+
+
+@app.command()
+def clean() -> None:
+    """Forget everything local: objects, releases, Dagster's history, logs."""
+    from twin_matcher_dagster.local import services
+
+    settings = Settings()
+    with services.exclusive(settings) as home:
+        shutil.rmtree(home)
+    console.print(f"{home} is gone.")
+
+
+def main() -> None:
+    """Run the command; a problem that a person can act on is one message, not a traceback."""
+    # So that `with` blocks stop the services however the command is stopped. SIGINT too: a shell
+    # lets processes that it starts in the background ignore it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        app()  # leaves with 130 when it is interrupted
+    except TwinMatcherError as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            console.print(f"[bold red]Error:[/] {name}: {escape(problem['msg'])}.", soft_wrap=True)
+        sys.exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    console.print("Stopping ...")
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

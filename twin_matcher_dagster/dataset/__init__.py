@@ -1,0 +1,1 @@
+"""The data set: its rows, its identities, its shards and its versions."""

@@ -1,0 +1,118 @@
+"""What an operator sees of balanced_faces: what was left out and why, with the pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from twin_matcher_dagster.celebrities.balancing import BalanceReport, Candidate
+from twin_matcher_dagster.celebrities.cleaning import LOOKS_LIKE, SECOND_PERSON
+from twin_matcher_dagster.celebrities.curation import Curated
+from twin_matcher_dagster.celebrities.inspection import Looked
+from twin_matcher_dagster.defs import plots as reporting
+
+_SHOWN = 24
+# Yaw in degrees, either way.
+_TURNS = (0, 10, 20, 35, 90)
+
+
+def metadata_of(
+    looked: Sequence[Looked],
+    curated: Curated,
+    chosen: Sequence[Candidate],
+    report: BalanceReport,
+) -> dict[str, Any]:
+    """Tables and pictures of one balancing."""
+    names = {one.identity_id: one.label for one in [*curated.kept, *curated.table]}
+    reasons = Counter(one.reason for one in curated.table)
+    return {
+        "identities": len(report.kept),
+        "splits": dg.MetadataValue.json(Counter(one.face.split for one in chosen)),
+        "found": _table(
+            {"reason": reason, "images": count} for reason, count in reasons.most_common()
+        ),
+        **_pictures(looked, curated),
+        "to decide": _table(_to_decide(curated, names)),
+        "too few faces": _table(
+            {"identity": label, "faces to train on": count}
+            for label, count in sorted(report.too_few.items())
+        ),
+        "more than wanted": report.unused,
+        "decisions about unknown images": len(curated.unknown),
+        "yaw of training faces": _table(_turns(chosen)),
+        "faces an identity": dg.MetadataValue.md(reporting.class_histogram(report.kept)),
+        "sample": dg.MetadataValue.md(_sample(chosen)),
+    }
+
+
+def _table(rows: Any) -> Any:
+    """A table, or "none": Dagster shows no table without rows."""
+    records = [dg.TableRecord(row) for row in rows]
+    return dg.MetadataValue.table(records) if records else "none"
+
+
+def _pictures(looked: Sequence[Looked], curated: Curated) -> dict[str, Any]:
+    """A grid of what was found, by reason."""
+    pictures = {one.seen.image: one.picture for one in looked if one.picture}
+    by_reason: dict[str, list[bytes]] = {}
+    for one in curated.table:
+        if one.image in pictures:
+            by_reason.setdefault(one.reason, []).append(pictures[one.image])
+    return {
+        f"pictures: {reason}": dg.MetadataValue.md(reporting.face_grid(_decoded(some[:_SHOWN])))
+        for reason, some in by_reason.items()
+    }
+
+
+def _to_decide(curated: Curated, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What no rule may decide: two people under one name, one person under two names."""
+    undecided = [one for one in curated.table if not one.decision]
+    second = Counter(one.identity_id for one in undecided if one.reason == SECOND_PERSON)
+    other = Counter((one.identity_id, one.other) for one in undecided if one.reason == LOOKS_LIKE)
+    return [
+        *(
+            {"question": "two people under one name?", "identity": names[who], "images": count}
+            for who, count in second.most_common()
+        ),
+        *(
+            {
+                "question": f"one person under two names, the other {names[twin]}?",
+                "identity": names[one],
+                "images": 0,
+            }
+            for one, twin, _ in curated.one_person_twice
+        ),
+        *(
+            {"question": f"{names[twin]} under this name?", "identity": names[who], "images": count}
+            for (who, twin), count in other.most_common()
+        ),
+    ]
+
+
+def _turns(chosen: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """How many training faces look how far to the side."""
+    yaws = np.abs([one.face.yaw for one in chosen if one.face.split == "train"])
+    counts, _ = np.histogram(yaws, _TURNS)
+    return [
+        {"degrees": f"{low} to {high}", "faces": int(count)}
+        for low, high, count in zip(_TURNS, _TURNS[1:], counts, strict=False)
+    ]
+
+
+def _sample(chosen: Sequence[Candidate]) -> str:
+    """One row of faces an identity, for the first ten."""
+    rows: dict[str, list[bytes]] = {}
+    for one in chosen:
+        rows.setdefault(one.face.identity_id, []).append(one.face.image)
+    shown = [image for who in sorted(rows)[:10] for image in rows[who][:8]]
+    return reporting.face_grid(_decoded(shown), columns=8)
+
+
+def _decoded(images: Sequence[bytes]) -> list[np.ndarray]:
+    from twin_matcher_dagster.media.images import read_image
+
+    return [read_image(image) for image in images]

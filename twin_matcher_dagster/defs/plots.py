@@ -1,0 +1,199 @@
+"""Pictures for the Dagster UI, as Markdown with the image inside (a data URI)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from twin_matcher_dagster.training.learning_curve import Epoch
+
+_BLUE = "#4f46e5"
+_MAX_BARS = 40
+
+
+def as_markdown(png: bytes, alt: str) -> str:
+    """A PNG or JPEG as Markdown that carries it."""
+    kind = "jpeg" if png[:2] == b"\xff\xd8" else "png"
+    return f"![{alt}](data:image/{kind};base64,{base64.b64encode(png).decode()})"
+
+
+def class_histogram(counts: Mapping[str, int], unit: str = "faces") -> str:
+    """Faces an identity as bars, the largest first, at most 40 of them."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ranked[:_MAX_BARS]
+    figure = _figure(7, max(1.6, 0.24 * len(shown) + 0.8))
+    axes = figure.subplots()
+    # Bars by position: two long names may be the same once they are cut.
+    axes.barh(range(len(shown)), [count for _, count in shown], color=_BLUE)
+    axes.set_yticks(range(len(shown)), [_short(name) for name, _ in shown])
+    axes.invert_yaxis()
+    rest = f" ({len(ranked) - len(shown)} more identities)" if len(ranked) > len(shown) else ""
+    axes.set_xlabel(f"{unit}{rest}")
+    return as_markdown(_png(figure), f"{unit} an identity")
+
+
+def face_grid(faces: Sequence[np.ndarray], columns: int = 12, side: int = 96) -> str:
+    """Faces side by side.
+
+    Args:
+        faces: uint8 RGB crops of any size.
+        columns: how many in a row.
+        side: size of each in the picture, in pixels.
+    """
+    from PIL import Image
+
+    rows = max(1, -(-len(faces) // columns))
+    sheet = Image.new("RGB", (columns * side, rows * side), "white")
+    for index, face in enumerate(faces):
+        tile = Image.fromarray(face).resize((side, side))
+        sheet.paste(tile, (index % columns * side, index // columns * side))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=85)
+    return as_markdown(buffer.getvalue(), f"{len(faces)} faces")
+
+
+def learning_curve(curve: Sequence[Epoch]) -> str:
+    """Losses and validation accuracy over epochs."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(7, 3)
+    left, right = figure.subplots(1, 2)
+    epochs = [point.epoch for point in curve]
+    # Dots, so that a training of one epoch is seen; and room for a line at 100%.
+    look: dict[str, Any] = {"marker": "o", "markersize": 3}
+    validation = {"color": "#f59e0b", **look}
+    left.plot(epochs, [one.train_loss for one in curve], color=_BLUE, label="training", **look)
+    left.plot(epochs, [one.validation_loss for one in curve], label="validation", **validation)
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.set(xlabel="epoch", ylabel="loss")
+    left.legend(frameon=False)
+    right.plot(epochs, [100 * one.validation_accuracy for one in curve], **validation)
+    right.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(0, 105))
+    return as_markdown(_png(figure), "learning curve")
+
+
+def confusion_matrix(truth: Sequence[str], guessed: Sequence[str], names: Mapping[str, str]) -> str:
+    """How often each identity (row) was taken for each other one (column).
+
+    Args:
+        truth, guessed: identity ids of the same faces.
+        names: identity id -> name; gives the order.
+    """
+    ids = [identity_id for identity_id in names if identity_id in set(truth) | set(guessed)]
+    position = {identity_id: index for index, identity_id in enumerate(ids)}
+    matrix = np.zeros((len(ids), len(ids)))
+    for row, column in zip(truth, guessed, strict=True):
+        matrix[position[row], position[column]] += 1
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    size = max(3.0, 0.28 * len(ids) + 1.5)
+    figure = _figure(size, size)
+    axes = figure.subplots()
+    axes.imshow(share, cmap="Purples", vmin=0, vmax=1)
+    labels = [_short(names[identity_id]) for identity_id in ids]
+    axes.set_xticks(range(len(ids)), labels, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(ids)), labels, fontsize=7)
+    axes.set(xlabel="taken for", ylabel="is")
+    return as_markdown(_png(figure), "confusion matrix")
+
+
+def _short(name: str, length: int = 24) -> str:
+    """A name that fits beside a bar; a dollar sign would start a formula."""
+    text = name if len(name) <= length else name[: length - 1] + "…"
+    return text.replace("$", r"\$")
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A figure outside pyplot's global state: assets run in threads and sub-processes."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+_AMBER = "#f59e0b"
+
+
+def score_distributions(same: np.ndarray, different: np.ndarray, title: str) -> str:
+    """Scores of pairs of one person beside those of pairs of two: the less overlap, the better.
+
+    Args:
+        same, different: float32 [n] and [m]; either may be empty. What is not finite is left out.
+        title: what was measured.
+    """
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    kinds = [
+        ("one person", same[np.isfinite(same)], _BLUE),
+        ("two people", different[np.isfinite(different)], _AMBER),
+    ]
+    both = np.concatenate([scores for _, scores, _ in kinds]).astype(np.float64)
+    edges = np.histogram_bin_edges(both, bins=40)
+    figure = _figure(7, 3)
+    axes = figure.subplots()
+    for name, scores, colour in kinds:
+        # Shares of each kind: there are many more pairs of two people.
+        heights = np.histogram(scores, edges)[0] / max(1, len(scores))
+        label = f"{name} ({len(scores):,} pairs)"
+        axes.stairs(heights, edges, fill=True, color=colour, alpha=0.3)
+        axes.stairs(heights, edges, color=colour, linewidth=1.5, label=label)
+    axes.set_title(_short(title, 80), fontsize=11)
+    axes.set(xlabel="score", ylabel="share of pairs", ylim=(0, None))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return as_markdown(_png(figure), "score distributions")
+
+
+def hardest_confusions(items: Sequence[tuple[np.ndarray, np.ndarray, str]]) -> str:
+    """Faces beside the portraits that they were taken for, three pairs in a row.
+
+    Args:
+        items: probe and portrait, uint8 RGB crops of any size, and a caption of one or two lines.
+    """
+    from pathlib import Path
+
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    # The font of the plots: Pillow's own knows Latin letters only.
+    font_file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+    side, gap, caption = 128, 24, 40
+    columns, rows = min(3, len(items)) or 1, -(-len(items) // 3)
+    width, height = 2 * side + 2 + gap, side + caption + gap // 2
+    size = (gap + columns * width, max(2 * gap, gap + rows * height))
+    sheet = Image.new("RGB", size, "white")
+    drawing, font = ImageDraw.Draw(sheet), ImageFont.truetype(font_file, 13)
+    for index, (probe, portrait, text) in enumerate(items):
+        left, top = gap + index % 3 * width, gap + index // 3 * height
+        for column, face in enumerate((probe, portrait)):
+            tile = Image.fromarray(face).resize((side, side), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (left + column * (side + 2), top))
+        for line, part in enumerate(_lines(text, 34)):
+            middle = (left + side + 1, top + side + 6 + 17 * line)
+            drawing.text(middle, part, "#374151", font, anchor="ma")
+    if not items:
+        drawing.text((gap, gap // 2), "No face was taken for somebody else.", "#374151", font)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=88)
+    return as_markdown(buffer.getvalue(), f"{len(items)} confusions")
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """A caption in at most two lines."""
+    from textwrap import wrap
+
+    return wrap(text, width, max_lines=2, placeholder="…")

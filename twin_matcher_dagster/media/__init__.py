@@ -1,0 +1,1 @@
+"""Bytes from strangers to pixels: photos, and clips decoded in a process of their own."""

@@ -1,0 +1,103 @@
+"""A photo or the webcam -> the twins, always from the latest release."""
+
+from __future__ import annotations
+
+import html
+
+import gradio as gr
+import numpy as np
+
+from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.media.images import encode_png
+from twin_matcher_dagster.pages.page import (
+    FORGET_AFTER_S,
+    data_uri,
+    launch,
+    open_store,
+    problem,
+    said,
+)
+from twin_matcher_dagster.release.serving import Answer, Production, TwinCard
+from twin_matcher_dagster.settings import Settings
+
+_KINDS = {"celebrity": "celebrity", "user": "another visitor"}
+
+
+def answer(production: Production, photo: np.ndarray | None) -> str:
+    """What to show for a photo, as HTML."""
+    if photo is None:
+        return ""
+    try:
+        return cards(production.finder().find(photo))
+    except TwinMatcherError as error:
+        return problem(said(error))
+
+
+def cards(found: Answer) -> str:
+    """The twins of an answer, side by side; names are people's free text and are escaped."""
+    probe = data_uri(encode_png(found.face))
+    head = (
+        f'<p><img src="{probe}" alt="the face that was found" width="56" height="56" '
+        'style="display:inline-block;border-radius:50%;vertical-align:middle;margin-right:10px">'
+        f"Most alike, of everybody in release {found.release}:</p>"
+    )
+    body = "".join(_card(rank, twin) for rank, twin in enumerate(found.twins, 1))
+    return f'{head}<div class="twins" data-release="{found.release}">{body}</div>'
+
+
+def _card(rank: int, twin: TwinCard) -> str:
+    name = html.escape(twin.label)
+    pictures = [data_uri(image) for image in twin.portraits]
+    first = f'<img src="{pictures[0]}" alt="{name}">' if pictures else ""
+    more = "".join(f'<img src="{picture}" alt="">' for picture in pictures[1:])
+    percent = max(0.0, min(1.0, twin.similarity)) * 100
+    return (
+        f'<article class="twin">{first}<div class="more">{more}</div><div class="about">'
+        f'<div class="name">{rank}. {name}</div>'
+        f'<div class="kind">{_KINDS[twin.kind]} · similarity {twin.similarity:.2f}</div>'
+        f'<div class="bar"><div style="width:{percent:.0f}%"></div></div>'
+        f"{_about(twin)}</div></article>"
+    )
+
+
+def _about(twin: TwinCard) -> str:
+    """The biography of a twin, if its source tells one."""
+    if twin.about is None:
+        return ""
+    facts, text = html.escape(twin.about.facts()), html.escape(twin.about.biography)
+    return f'<div class="facts">{facts}</div><p class="biography">{text}</p>'
+
+
+def build(production: Production) -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(
+        title="Twin Matcher: find your twin",
+        analytics_enabled=False,
+        delete_cache=(60, FORGET_AFTER_S),
+    ) as page:
+        gr.Markdown("# Find your twin")
+        gr.Markdown(
+            "Take a picture or choose a photo of one person. It is compared and then forgotten.",
+            elem_classes="lead",
+        )
+        photo = gr.Image(
+            sources=["webcam", "upload"],
+            type="numpy",
+            image_mode="RGB",
+            label="Photo",
+            height=360,
+            elem_id="photo",
+        )
+        twins = gr.HTML(elem_id="twins")
+        photo.change(
+            lambda image: answer(production, image),
+            photo,
+            twins,
+            show_progress_on=twins,
+            api_name="twins",
+        )
+    return page
+
+
+if __name__ == "__main__":
+    launch(build(Production(open_store())), Settings().predict_port)

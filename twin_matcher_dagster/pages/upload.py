@@ -1,0 +1,299 @@
+"""Record or upload a clip, see the faces that were found, consent, and hand them in."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import FileData
+
+from twin_matcher_dagster.errors import StorageError, StoredAlreadyError, TwinMatcherError
+from twin_matcher_dagster.faces.clip import (
+    MIN_FACES,
+    ClipReport,
+    extract_faces,
+    extract_from_photos,
+)
+from twin_matcher_dagster.pages.camera_guide import Guide
+from twin_matcher_dagster.pages.erasure_form import forget
+from twin_matcher_dagster.pages.page import (
+    FORGET_AFTER_S,
+    launch,
+    open_store,
+    problem,
+    said,
+    success,
+)
+from twin_matcher_dagster.pages.yaw_plot import yaw_plot
+from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.submission import (
+    CONSENT_TEXT,
+    PUBLICATION_TEXT,
+    Consent,
+    new_erasure_code,
+    new_upload_id,
+    submit,
+)
+
+LOOK_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one person has done so far; gone when the page is closed.
+
+    The upload id and the erasure code are made with the faces, so that sending again after a fault
+    continues the same upload.
+    """
+
+    faces: tuple[np.ndarray, ...]
+    hints: tuple[str, ...] = ()
+    upload_id: str = field(default_factory=new_upload_id)
+    erasure_code: str = field(default_factory=new_erasure_code)
+    sent: str = ""
+
+
+# What the page shows after it looked: the session, pictures with captions, and a message.
+Found = tuple[Session | None, list[tuple[np.ndarray, str]], str]
+NOTHING: Found = (None, [], "")
+
+
+def as_sent(payload: FileData | None) -> str | None:
+    """Path of a video as the browser sent it.
+
+    Stands in for Gradio's own preprocessing, which has an ffmpeg program take the sound out first:
+    our reader does not look at sound, and the program need not be there.
+    """
+    return payload.path if payload else None
+
+
+def look(report: Callable[[], ClipReport]) -> Found:
+    """Find faces, and say what was found, or what is wrong."""
+    try:
+        found = report()
+    except TwinMatcherError as error:
+        return None, [], problem(said(error))
+    pictures = [(face.image, _angle(face.pose.yaw)) for face in found.faces]
+    plot = yaw_plot(found.looks)
+    if found.refused:
+        return None, pictures, problem(found.advice()) + plot
+    lines = [f"{len(found.faces)} faces found. If these are you, go on below.", *found.hints]
+    if found.coverage.missing:
+        lines.append("It would be better with both sides. " + " ".join(found.coverage.missing))
+    left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
+    if left_out:
+        lines.append(f"Left out: {left_out}.")
+    session = Session(tuple(face.image for face in found.faces), tuple(found.hints))
+    return session, pictures, success(*lines) + plot
+
+
+def _angle(yaw: float) -> str:
+    return "ahead" if abs(yaw) < 8 else f"{abs(yaw):.0f}° {'right' if yaw > 0 else 'left'}"
+
+
+def find(extract: Callable[..., ClipReport], given: Any, progress: Any) -> Found:
+    """The faces of what was handed in, by ``extract_faces`` or ``extract_from_photos``."""
+
+    def report(share: float) -> None:
+        progress(share, desc="looking for your face")
+
+    return look(lambda: extract(given, report, Settings().recogniser))
+
+
+def send(
+    store: ObjectStore, session: Session | None, name: str, consent: Consent | None, progress: Any
+) -> tuple[Session | None, str]:
+    """Hand the faces in: what is left of the session, and a message."""
+    if session is None:
+        return None, problem(f"Record or upload a clip first; {MIN_FACES} faces are needed.")
+    if session.sent:
+        return session, session.sent  # a second click must not take the erasure code away
+    try:
+        submit(
+            store,
+            session.faces,
+            name or "",
+            consent,
+            session.upload_id,
+            session.erasure_code,
+            session.hints,
+            lambda share: progress(share, desc="sending"),
+        )
+    except StoredAlreadyError as error:
+        return session, problem(said(error), more=_keep(session))
+    except StorageError as error:
+        # It may be stored all the same: whoever leaves now can still have it taken out.
+        return session, problem(
+            said(error),
+            "Your faces may have been stored. Send again; or, to have everything taken out, write "
+            "these two down.",
+            more=_keep(session),
+        )
+    except TwinMatcherError as error:
+        return session, problem(said(error))
+    message = success(
+        "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
+        "prediction page knows you.",
+        "Write these two down, to have everything taken out again. The code is shown this once; we "
+        "keep no copy of it.",
+        more=_keep(session),
+    )
+    return replace(session, sent=message), message
+
+
+def _keep(session: Session) -> str:
+    """What a visitor takes home."""
+    return (
+        f'<p class="keep">Upload id <code>{html.escape(session.upload_id)}</code><br>'
+        f"Erasure code <code>{html.escape(session.erasure_code)}</code></p>"
+    )
+
+
+def build(store: ObjectStore) -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(
+        title="Twin Matcher: add your face",
+        analytics_enabled=False,
+        delete_cache=(60, FORGET_AFTER_S),
+    ) as page:
+        session = gr.State(None, time_to_live=FORGET_AFTER_S)
+        gr.Markdown("# Add your face")
+        gr.Markdown(
+            "Show your face for 4 to 5 seconds in good light. Look at the camera, then turn your "
+            "head slowly to one side and to the other.",
+            elem_classes="lead",
+        )
+        with gr.Tabs(elem_id="ways"):
+            with gr.Tab("Clip", id="clip"):
+                clip = gr.Video(
+                    sources=["webcam", "upload"],
+                    label="Your clip",
+                    include_audio=False,
+                    elem_id="clip",
+                    height=360,
+                )
+                clip.preprocess = as_sent
+            with gr.Tab("Camera with hints", id="guided"):
+                guide = gr.State(Guide, time_to_live=FORGET_AFTER_S)
+                camera = gr.Image(
+                    sources=["webcam"],
+                    streaming=True,
+                    type="numpy",
+                    label="Your camera",
+                    elem_id="camera",
+                    height=360,
+                )
+                advice = gr.HTML(Guide().advice(), elem_id="advice")
+                with gr.Row():
+                    finish = gr.Button("Use what there is", size="sm", elem_id="finish")
+                    again = gr.Button("Start again", size="sm", elem_id="again")
+            with gr.Tab("Photos", id="photos"):
+                photos = gr.File(
+                    file_count="multiple",
+                    file_types=[".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"],
+                    label=f"{MIN_FACES} or more photos of you alone",
+                    elem_id="photos",
+                    height=200,
+                )
+        found = gr.HTML(elem_id="found")
+        gallery = gr.Gallery(
+            label="Faces found",
+            columns=6,
+            height=260,
+            object_fit="cover",
+            elem_id="faces",
+            visible=False,
+        )
+        name = gr.Textbox(
+            label="Name to show",
+            placeholder="as others should see it",
+            max_length=80,
+            elem_id="name",
+        )
+        consent = gr.Checkbox(label=CONSENT_TEXT, elem_id="consent")
+        settings = Settings()
+        publish = gr.Checkbox(
+            label=PUBLICATION_TEXT,
+            elem_id="publish",
+            visible=bool(settings.hub_dataset or settings.hub_model),
+        )
+        button = gr.Button("Send my faces", variant="primary", elem_id="send")
+        outcome = gr.HTML(elem_id="outcome")
+        shown = [session, gallery, found]
+
+        _nothing = (gr.skip(),) * 5
+
+        def show(what: Found) -> Any:
+            state, faces, message = what
+            return state, gr.Gallery(faces, visible=bool(faces)), message
+
+        def on_clip(path: str | None, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+            return show(find(extract_faces, Path(path), progress) if path else NOTHING)
+
+        def on_photos(
+            paths: list[str] | None,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+        ) -> Any:
+            files = [Path(path) for path in paths or []]
+            return show(find(extract_from_photos, files, progress) if files else NOTHING)
+
+        def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
+            if frame is not None and state.add(frame):
+                return on_finish(state)
+            return _nothing if state.abandoned else (state, state.advice(), *_nothing[2:])
+
+        def on_finish(state: Guide) -> Any:
+            if state.done:
+                return _nothing
+            found = look(state.finish)
+            # Start again was pressed meanwhile: what is on its way must not undo it.
+            return _nothing if state.abandoned else (state, state.advice(), *show(found))
+
+        def on_again(state: Guide) -> Any:
+            state.abandoned = True
+            return Guide(), Guide().advice(), *show(NOTHING)
+
+        def on_send(
+            state: Session | None,
+            text: str,
+            agreed: bool,
+            published: bool,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+        ) -> Any:
+            given = Consent.now(publication=published) if agreed else None
+            return send(store, state, text, given, progress)
+
+        clip.change(on_clip, clip, shown, show_progress_on=found, api_visibility="private")
+        photos.change(on_photos, photos, shown, show_progress_on=found, api_visibility="private")
+        camera.stream(
+            on_frame,
+            [guide, camera],
+            [guide, advice, *shown],
+            stream_every=LOOK_EVERY_S,
+            time_limit=120,
+            concurrency_limit=4,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        guided = [guide, advice, *shown]
+        finish.click(on_finish, guide, guided, show_progress="hidden", api_visibility="private")
+        again.click(on_again, guide, guided, show_progress="hidden", api_visibility="private")
+        button.click(
+            on_send,
+            [session, name, consent, publish],
+            [session, outcome],
+            show_progress_on=outcome,
+            api_visibility="private",
+        )
+        forget(store)
+    return page
+
+
+if __name__ == "__main__":
+    launch(build(open_store()), Settings().upload_port)

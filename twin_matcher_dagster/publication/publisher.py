@@ -1,0 +1,249 @@
+"""What of a data set and of a model is published, and as which files.
+
+A data set is ``data/<split>/<sha256>.parquet`` for celebrities and ``data/train/<upload>.parquet``
+for users, so that one look at the paths tells who is in. Only celebrities, and users who agreed to
+publication, are ever sent. It is always the newest version that is published: which one it is, is
+asked after each look at the head, so that a slow writer never brings back what is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twin_matcher_dagster.dataset.schema import SPLITS
+from twin_matcher_dagster.dataset.shards import ShardEntry, people_in
+from twin_matcher_dagster.dataset.versions import Version, read_version
+from twin_matcher_dagster.errors import HubRefusedError, TwinMatcherError
+from twin_matcher_dagster.publication.cards import (
+    DatasetFigures,
+    ModelFigures,
+    dataset_card,
+    figures_of,
+    model_card,
+)
+from twin_matcher_dagster.publication.repository import CARD, File, Published, Repository, Wanted
+from twin_matcher_dagster.publication.retries import persistently
+from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SMALL_BACKBONE
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Why a model is not published."""
+
+    reason: str
+
+
+class _WithheldError(TwinMatcherError):
+    """The release that is the newest now must not be published."""
+
+
+def dataset_repository(repo_id: str) -> Repository:
+    """A data set's repository; what lies under ``data/`` is ours."""
+    return Repository(repo_id, "dataset", lambda path: path.startswith("data/"))
+
+
+def model_repository(repo_id: str) -> Repository:
+    """A model's repository; weights and settings are ours."""
+    return Repository(repo_id, "model", lambda path: Path(path).suffix in {".json", ".safetensors"})
+
+
+def path_of_upload(upload_id: str) -> str:
+    """Where a user's faces are in a data set's repository."""
+    return f"data/train/{upload_id}.parquet"
+
+
+def publish_dataset(
+    store: ObjectStore, repo_id: str, run_id: str, *, private: bool = True, license: str = "other"
+) -> Published:
+    """Publish the newest version of the data set; what is there already is not sent again.
+
+    Args:
+        store: the bucket.
+        repo_id: ``owner/name``.
+        run_id: for the commit's message.
+        private: create it as private, and refuse a public one.
+        license: as the Hub names it, for the card.
+
+    Raises:
+        HubError: the Hub does not answer (HubRefusedError: or refuses).
+    """
+
+    def make() -> Wanted:
+        return dataset_files(store, read_version(store), license, run_id)
+
+    return dataset_repository(repo_id).publish(make, private=private)
+
+
+def dataset_files(store: ObjectStore, version: Version, license: str, run_id: str = "") -> Wanted:
+    """The files of one version, and its card."""
+    published = [member for member in version.members if member.publication]
+    shards = {f"data/{_split_of(one)}/{one.sha256}.parquet": one for one in version.celebrities}
+    shards |= {path_of_upload(member.upload_id): member.shard for member in published}
+    faces: Counter[str] = Counter()
+    for path, shard in shards.items():
+        faces[path.split("/")[1]] += shard.rows
+    figures = DatasetFigures(
+        faces={split: faces[split] for split in SPLITS if faces[split]},
+        celebrities=len(people_in(version.celebrities)),
+        users=len(published),
+        source=_source_of(store, version),
+        license=license,
+    )
+    files = {path: File(shard.sha256, _reader(store, shard.key)) for path, shard in shards.items()}
+    files[CARD] = File.of(dataset_card(figures).encode())
+    return Wanted(files, f"v{version.number}", f"Version {version.number} (run {run_id})")
+
+
+def publish_model(
+    store: ObjectStore, repo_id: str, run_id: str, *, private: bool = True, license: str = "other"
+) -> Published | Withheld:
+    """Publish the model of the newest release, unless it learned from somebody who did not agree.
+
+    Args:
+        store, repo_id, run_id, private, license: see :func:`publish_dataset`.
+
+    Raises:
+        HubError: the Hub does not answer (HubRefusedError: or refuses).
+    """
+
+    def make() -> Wanted:
+        release = ManifestLog(store, layout.log(layout.RELEASES)).head()
+        if release is None:
+            raise TwinMatcherError("There is no production_release yet: materialize it first.")
+        if "withdrawn" in release.body:
+            raise _WithheldError(f"The release was withdrawn: {release.body['withdrawn']}.")
+        return model_files(store, release, license, run_id)
+
+    try:
+        make()  # not even an empty repository is made for a model that is withheld
+        return model_repository(repo_id).publish(make, private=private)
+    except _WithheldError as error:
+        return Withheld(str(error))
+
+
+def model_files(store: ObjectStore, release: Manifest, license: str, run_id: str = "") -> Wanted:
+    """The files of a release's model, its classes named as people, and its card."""
+    agreed = {one.upload_id for one in read_version(store).members if one.publication}
+    model = ManifestLog(store, layout.log(layout.MODELS)).read(release.body["model"])
+    others = set(model.body["uploads"]) - agreed
+    if others:
+        raise _WithheldError(
+            f"The model of release {release.number} learned from {len(others)} uploads whose "
+            "people did not agree to publication, or took it back: nothing was sent."
+        )
+    people = release.body["identities"]
+    figures = ModelFigures(
+        people=len(people) - len(release.body["imprinted"]),
+        users=len(model.body["uploads"]),
+        backbone=_public_name(model.body["plan"]["backbone"], SMALL_BACKBONE, BUNDLED_BACKBONE),
+        held_out=release.body["figures"]["resnet"],
+        license=license,
+    )
+    files = {
+        file["name"]: File(file["sha256"], _reader(store, file["key"]))
+        for file in model.body["files"]
+    }
+    names = {person["identity_id"]: person["label"] for person in people}
+    config = files[CONFIG].read()
+    left = set(json.loads(config)["id2label"].values()) - set(names)
+    if left:
+        raise _WithheldError(
+            f"The model of release {release.number} learned {len(left)} people who are not in the "
+            "data set any more: nothing was sent. The next training leaves them out."
+        )
+    files[CONFIG] = File.of(_named(config, names))
+    files[CARD] = File.of(model_card(figures).encode())
+    return Wanted(files, f"v{release.number}", f"Release {release.number} (run {run_id})")
+
+
+def check_dataset(store: ObjectStore, repo_id: str, tag: str) -> list[str]:
+    """Read a published version back: paths, SHA-256 and the card's counts.
+
+    Returns:
+        What differs from the bucket, in words; empty if nothing does.
+    """
+    repository = dataset_repository(repo_id)
+    wanted = dataset_files(store, read_version(store, _number(tag)), "other")
+    figures = figures_of(wanted.files[CARD].read())
+
+    def look() -> list[str]:
+        found = repository.differences(wanted, repository.files(tag))
+        faces = figures_of(repository.read(CARD, tag)).faces
+        return [*found, *([f"the card says {faces}"] if faces != figures.faces else [])]
+
+    return persistently(repo_id, look)
+
+
+def check_model(store: ObjectStore, repo_id: str, tag: str) -> list[str]:
+    """Read a published model back: paths and SHA-256; see :func:`check_dataset`."""
+    repository = model_repository(repo_id)
+    release = ManifestLog(store, layout.log(layout.RELEASES)).read(_number(tag))
+    wanted = model_files(store, release, "other")
+    return persistently(repo_id, lambda: repository.differences(wanted, repository.files(tag)))
+
+
+def _number(tag: str) -> int:
+    return int(tag.removeprefix("v"))
+
+
+def _reader(store: ObjectStore, key: str) -> Callable[[], bytes]:
+    return lambda: store.get(key)
+
+
+def _split_of(shard: ShardEntry) -> str:
+    """The one split that a shard of celebrities is of."""
+    splits = {split for person in shard.identities for split, n in person.faces.items() if n}
+    if len(splits) != 1:
+        raise HubRefusedError(
+            f"The shard {shard.key} is not of one split. Materialize balanced_faces again."
+        )
+    return splits.pop()
+
+
+def _source_of(store: ObjectStore, version: Version) -> str:
+    """Where the celebrities are from; never a path of this machine."""
+    balanced = ManifestLog(store, layout.log(layout.BALANCED)).read(
+        version.body["balanced"]["number"]
+    )
+    if "raw" not in balanced.body:
+        return "a source that was not noted"
+    source = json.loads(store.get(balanced.body["raw"]))["source"]
+    if source == "sample":
+        return "the bundled sample, whose people are rendered and do not exist (CC0 1.0)"
+    return _public_name(source)
+
+
+def _public_name(name: str, *words: str) -> str:
+    """A word of ours or a Hub id as it is; a file or folder without its path."""
+    is_hub_id = name.count("/") == 1 and not name.startswith(("/", ".", "~"))
+    return name if name in words or (is_hub_id and not Path(name).exists()) else "a local folder"
+
+
+def _named(config: bytes, names: Mapping[str, str]) -> bytes:
+    """A model's settings with people's names for classes; who they are goes to ``identities``.
+
+    Two people may have one name, but two classes may not: the second is "Name (2)".
+    """
+    body: dict[str, Any] = json.loads(config)
+    identities = [who for _, who in sorted(body["id2label"].items(), key=lambda one: int(one[0]))]
+    labels: list[str] = []
+    for who in identities:
+        label, again = names[who], 1
+        while label in labels:
+            again += 1
+            label = f"{names[who]} ({again})"
+        labels.append(label)
+    body["identities"] = identities
+    body["id2label"] = {str(number): label for number, label in enumerate(labels)}
+    body["label2id"] = {label: number for number, label in enumerate(labels)}
+    return json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True).encode()

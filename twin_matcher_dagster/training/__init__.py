@@ -1,0 +1,1 @@
+"""Training: when, from where, on what, how."""

@@ -1,0 +1,99 @@
+"""Everybody whom a new upload is compared with, and what they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from twin_matcher_dagster.dataset.faces_io import faces_of, pixels_of
+from twin_matcher_dagster.dataset.identity import is_celebrity, user_id
+from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.manifest import get_manifest
+from twin_matcher_dagster.uploads.resemblance import decode_template
+from twin_matcher_dagster.uploads.submission import clean_name
+
+
+class KnownPeople:
+    """Mean faces of everyone known: celebrities, and users who are in or wait for review."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        upload_ids: list[str],
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            store: the bucket.
+            upload_ids: of the uploads.
+            alive: called for each that is read.
+        """
+        self._store = store
+        self._upload_ids = upload_ids
+        self._alive = alive
+
+    # Read when they are asked for: an upload that shows no face is compared with nobody.
+    @cached_property
+    def _balanced(self) -> Mapping[str, Any]:
+        head = ManifestLog(self._store, layout.log(layout.BALANCED)).head()
+        return head.body if head else {}
+
+    @cached_property
+    def _verdicts(self) -> dict[str, Mapping[str, Any]]:
+        found = {}
+        for upload_id in self._upload_ids:
+            self._alive()
+            head = ManifestLog(self._store, layout.log(layout.user(upload_id))).head()
+            if head:
+                found[user_id(upload_id)] = head.body
+        return found
+
+    def templates(self) -> dict[str, np.ndarray]:
+        """By identity id, float32 [128] each."""
+        found = dict(self._balanced.get("templates", {}))
+        for who, verdict in self._verdicts.items():
+            if verdict.get("template"):
+                found[who] = verdict["template"]
+        return {who: decode_template(values) for who, values in found.items()}
+
+    def is_accepted(self, identity_id: str) -> bool:
+        """Whether this is an upload that is in."""
+        return bool(self._verdicts.get(identity_id, {}).get("accepted"))
+
+    def name(self, identity_id: str) -> str:
+        """Display name of somebody known."""
+        for shard in self._balanced.get("shards", []):
+            for person in shard["identities"]:
+                if person["identity_id"] == identity_id:
+                    return str(person["label"])
+        try:
+            return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
+        except UploadError:
+            return "an upload that is gone"
+
+    def shown(self, identity_id: str) -> str:
+        """How somebody is called in the record of another person's upload.
+
+        Another user by the id alone: what is recorded of one must not outlive them in the record
+        of the other.
+        """
+        return self.name(identity_id) if is_celebrity(identity_id) else "an earlier upload"
+
+    def celebrity_faces(self, identity_id: str) -> list[np.ndarray]:
+        """Some faces of a celebrity, uint8 RGB [160, 160, 3] each; none of a user."""
+        shards = (
+            shard
+            for shard in self._balanced.get("shards", [])
+            if any(person["identity_id"] == identity_id for person in shard["identities"])
+        )
+        faces = faces_of(self._store, {"shards": islice(shards, 1)})
+        own = (face for face in faces if face.identity_id == identity_id)
+        return list(pixels_of(list(islice(own, 12))))

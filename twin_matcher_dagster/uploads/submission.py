@@ -1,0 +1,219 @@
+"""The door of the system: a person's clip becomes an upload in S3.
+
+Used by the upload page and by `make demo`, so that the two cannot differ. The crops go first, the
+manifest last: its presence is the commit, so that no half upload is ever seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+from ulid import ULID
+
+from twin_matcher_dagster.errors import ObjectExistsError, StoredAlreadyError, UploadError
+from twin_matcher_dagster.media.images import encode_png
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.tombstones import get_tombstone
+from twin_matcher_dagster.uploads.manifest import (
+    UploadManifest,
+    face_folder,
+    face_key,
+    get_manifest,
+    manifest_key,
+    put_manifest,
+)
+
+CONSENT_VERSION = "2026-11-3"
+CONSENT_TEXT = (
+    "I am the person in these pictures, I am 18 or older, and I agree to this. What: the face "
+    "pictures shown above, numbers computed from them by which the same face is found again, and "
+    "the name I typed. The clip or photos themselves are not stored. Where: in this project's S3 "
+    "bucket. Why: a model is trained on them, and they are shown to others as a possible "
+    "look-alike. How to take it back: I am shown an erasure code once, and with it and the upload "
+    "id everything is taken out again."
+)
+PUBLICATION_TEXT = (
+    "Besides, and only if I want: my face pictures, my name and a model trained on them may be "
+    "published on the Hugging Face Hub, where others can copy them. Erasing takes them out there "
+    "too, but not out of copies that others made."
+)
+
+MAX_NAME = 80
+_CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter looks like a digit
+_CODE_LENGTH = 20
+MAX_UPLOAD_AGE = timedelta(hours=1)
+"""An upload must be committed this soon after its id was made: the sensor looks back this far."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """That a person agreed, to which words, and when (UTC).
+
+    Attributes:
+        version: of the words.
+        given_at: when.
+        publication: whether the person also agreed to :data:`PUBLICATION_TEXT`.
+    """
+
+    version: str
+    given_at: str
+    publication: bool = False
+
+    @classmethod
+    def now(cls, *, publication: bool = False) -> Consent:
+        """Consent to the current words, given now."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return cls(CONSENT_VERSION, now, publication)
+
+
+def clean_name(name: str) -> str:
+    """A display name: NFKC, no control or invisible characters, one space, at most 80 long.
+
+    Raises:
+        UploadError: nothing is left.
+    """
+    text = unicodedata.normalize("NFKC", name[: 4 * MAX_NAME])
+    text = "".join(" " if _is_invisible(c) else c for c in text)
+    text = " ".join(text.split())[:MAX_NAME].strip()
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in text):
+        raise UploadError("Type a name. It is shown to others beside your pictures.")
+    return text
+
+
+def _is_invisible(character: str) -> bool:
+    """Control characters and those that show nothing; the joiners of Persian and emoji stay."""
+    if character in "\u200c\u200d":
+        return False
+    return (
+        unicodedata.category(character)[0] == "C" or character in "\u115f\u1160\u2800\u3164\uffa0"
+    )
+
+
+def new_upload_id() -> str:
+    """An id for an upload that begins now: a ULID, ordered by time, that says nothing else."""
+    return str(ULID())
+
+
+def new_erasure_code() -> str:
+    """What a person erases an upload with: 100 random bits, in four groups to copy by hand."""
+    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+    return "-".join(code[start : start + 5] for start in range(0, _CODE_LENGTH, 5))
+
+
+def erasure_hash(upload_id: str, code: str) -> str:
+    """What is stored of an erasure code. A random code needs no slow hash: it cannot be guessed.
+
+    Args:
+        upload_id: the upload that it erases, so that equal codes have different hashes.
+        code: as it was shown, or as somebody typed it: case, spaces and hyphens do not matter.
+    """
+    plain = "".join(code.upper().split()).replace("-", "").translate(str.maketrans("OIL", "011"))
+    return hashlib.sha256(f"{upload_id}:{plain}".encode()).hexdigest()
+
+
+def submit(
+    store: ObjectStore,
+    faces: Sequence[np.ndarray],
+    name: str,
+    consent: Consent | None,
+    upload_id: str | None = None,
+    erasure_code: str | None = None,
+    hints: Sequence[str] = (),
+    progress: Callable[[float], None] = lambda share: None,
+) -> str:
+    """Store the faces of one clip and commit them.
+
+    Args:
+        store: where uploads go.
+        faces: uint8 RGB [160, 160, 3] crops of one person.
+        name: display name, free text.
+        consent: what the person agreed to; nothing is stored without it.
+        upload_id: of an earlier try that failed, which is continued; new by default.
+        erasure_code: what the person was given to erase the upload; only its hash is stored. By
+            default nobody has one, and the operator alone can erase.
+        hints: what was noticed about the pictures, for whoever reviews the upload.
+        progress: called with the share that is done.
+
+    Returns:
+        The upload id.
+
+    Raises:
+        UploadError: no consent, no name, no faces, or the earlier try is too old, or erased.
+        StorageError: S3 does not answer, so that it is not known whether the upload was committed;
+            call again with the same ``upload_id``.
+        StoredAlreadyError: an earlier try was committed, and says something else.
+    """
+    if consent is None:
+        raise UploadError("Nothing was stored: tick the consent box first.")
+    label = clean_name(name)
+    if not faces:
+        raise UploadError("There are no faces to store. Record or upload a clip first.")
+    try:
+        ulid = ULID.from_str(upload_id or new_upload_id())
+    except ValueError as error:
+        raise UploadError(
+            f"{upload_id!r} is not an upload id. Leave it out to begin anew."
+        ) from error
+    if datetime.now(timezone.utc) - ulid.datetime > MAX_UPLOAD_AGE:
+        raise UploadError("This upload was begun over an hour ago. Start again with a new clip.")
+    refuse_erased(store, str(ulid))
+    checksums = []
+    for index, face in enumerate(faces):
+        data = encode_png(face)
+        store.put_same(face_key(str(ulid), index), data, "image/png")
+        checksums.append(hashlib.sha256(data).hexdigest())
+        progress((index + 1) / len(faces))
+    manifest = UploadManifest(
+        upload_id=str(ulid),
+        name=label,
+        faces=tuple(checksums),
+        consent_version=consent.version,
+        consent_given_at=consent.given_at,
+        erasure_hash=erasure_hash(str(ulid), erasure_code or new_erasure_code()),
+        hints=tuple(hints),
+        publication=consent.publication,
+    )
+    try:
+        put_manifest(store, manifest)
+    except ObjectExistsError:
+        # An earlier try was committed, and only its answer was lost.
+        _see_that_it_stands(get_manifest(store, str(ulid)), manifest)
+    # Erased while it was on its way: after this look nothing more is written.
+    refuse_erased(store, str(ulid))
+    return str(ulid)
+
+
+def _see_that_it_stands(stored: UploadManifest, wanted: UploadManifest) -> None:
+    """Be content with what an earlier try stored if it is what is wanted now.
+
+    Raises:
+        StoredAlreadyError: it is not: other faces, another name, another answer about publication.
+    """
+    if stored.faces != wanted.faces:
+        raise StoredAlreadyError("There are other faces under this upload id. Start again.")
+    if (stored.name, stored.publication) != (wanted.name, wanted.publication):
+        agreed = "may be published" if stored.publication else "may not be published"
+        raise StoredAlreadyError(
+            f"An earlier try was stored already, under the name {stored.name!r}; it {agreed}. To "
+            "change that, take it out again below, and start again with a new clip."
+        )
+
+
+def refuse_erased(store: ObjectStore, upload_id: str) -> None:
+    """Leave nothing of an upload that was erased, however late it comes.
+
+    Raises:
+        UploadError: it was.
+    """
+    if get_tombstone(store, upload_id) is None:
+        return
+    for prefix in (manifest_key(upload_id), face_folder(upload_id)):
+        for key in list(store.list(prefix)):
+            store.delete(key)
+    raise UploadError("This upload was erased. Start again with a new clip, if you want to.")

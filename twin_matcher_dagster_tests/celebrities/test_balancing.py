@@ -1,0 +1,142 @@
+"""Balancing: about the same number of faces an identity, and no photo in two splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin_matcher_dagster.celebrities.balancing import (
+    BalancePlan,
+    BalanceReport,
+    Candidate,
+    balance,
+)
+from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
+from twin_matcher_dagster.dataset.schema import SPLITS, Face
+
+SMALL = BalancePlan(train_faces=6, held_out_faces=2, held_out_share=0.2, min_faces=3)
+
+
+def candidate(label: str, photo: int, copy: int = 0, held_out: bool = False) -> Candidate:
+    name = f"{tidy(label).casefold()} {photo} {copy}"
+    face = Face(name.encode(), label, celebrity_id(label), "celebrity", "", "train", yaw=photo)
+    return Candidate(face, name, photo, held_out)
+
+
+def photos(label: str, count: int, start: int = 0, held_out: bool = False) -> list[Candidate]:
+    return [candidate(label, start + n, held_out=held_out) for n in range(count)]
+
+
+def run(
+    rows: list[Candidate], plan: BalancePlan | None = None
+) -> tuple[dict[str, list[Candidate]], BalanceReport]:
+    report = BalanceReport()
+    chosen = list(balance(rows, plan or BalancePlan(), report))
+    return {split: [c for c in chosen if c.face.split == split] for split in SPLITS}, report
+
+
+def sizes(splits: dict[str, list[Candidate]]) -> tuple[int, int, int]:
+    return len(splits["train"]), len(splits["validation"]), len(splits["test"])
+
+
+def test_a_large_identity_is_cut_to_85() -> None:
+    splits, report = run(photos("Ana", 730))
+    assert sizes(splits) == (85, 10, 10)
+    assert report.kept == {"Ana": 105}
+    assert report.unused == 730 - 105
+
+
+def test_a_small_identity_holds_out_its_share() -> None:
+    splits, _ = run(photos("Ana", 50))
+    assert sizes(splits) == (38, 6, 6)
+
+
+def test_the_sources_own_test_rows_stay_in_test() -> None:
+    own = photos("Ana", 25, 1000, held_out=True)
+    splits, _ = run([*photos("Ana", 300), *own])
+    assert sizes(splits) == (85, 10, 25)
+    assert {one.image for one in splits["test"]} == {one.image for one in own}
+
+
+def test_all_faces_of_a_photo_are_in_one_split() -> None:
+    """Two copies of everything, kept by a review: an independent draw would tear them apart."""
+    rows = [candidate("Ana", photo, copy) for photo in range(40) for copy in range(2)]
+    splits, _ = run(rows, replace(SMALL, train_faces=40, held_out_faces=8))
+    where = {one.photo: split for split, some in splits.items() for one in some}
+    assert all(where[one.photo] == split for split, some in splits.items() for one in some)
+    assert min(sizes(splits)) > 4
+
+
+def test_a_copy_of_a_held_out_photo_is_held_out_too() -> None:
+    """Under whichever name it comes again."""
+    shared = candidate("Ana", 7, held_out=True)
+    again = candidate("Bob", 7, copy=1)
+    splits, _ = run([shared, again, *photos("Ana", 30, 100), *photos("Bob", 30, 200)])
+    assert {shared.image, again.image} <= {one.image for one in splits["test"]}
+
+
+def test_identities_with_too_few_faces_are_left_out() -> None:
+    splits, report = run([*photos("Ana", 8), *photos("Bob", 7, 100)])
+    assert set(report.kept) == {"Ana"}
+    assert {one.face.label for some in splits.values() for one in some} == {"Ana"}
+    assert report.too_few == {"Bob": 7}
+
+
+def test_spellings_are_one_identity_with_one_label() -> None:
+    names = [("MIRA_OKONKWO", 4), ("Mira Okonkwo", 9), (" mira  okonkwo", 3)]
+    rows = [one for i, (name, count) in enumerate(names) for one in photos(name, count, 100 * i)]
+    splits, report = run(rows)
+    faces = [one.face for some in splits.values() for one in some]
+    assert report.kept == {"Mira Okonkwo": 16}
+    assert {face.identity_id for face in faces} == {celebrity_id("Mira Okonkwo")}
+    assert {face.label for face in faces} == {"Mira Okonkwo"}
+
+
+def test_what_is_known_of_a_face_stays_with_it() -> None:
+    splits, _ = run(photos("Ana", 20))
+    assert all(one.face.yaw == one.photo for some in splits.values() for one in some)
+
+
+def test_the_choice_is_fixed_by_the_seed_and_not_by_the_order() -> None:
+    rows = photos("Ana", 400)
+    mine, _ = run(rows)
+    assert run(rows[::-1])[0] == mine
+    other, _ = run(rows, BalancePlan(seed=1))
+    assert sizes(other) == sizes(mine)
+    assert {one.image for one in other["train"]} != {one.image for one in mine["train"]}
+
+
+def test_more_photos_change_few_others() -> None:
+    before, _ = run(photos("Ana", 400))
+    after, _ = run(photos("Ana", 410))
+    old, new = ({one.image for one in splits["train"]} for splits in (before, after))
+    assert len(old & new) >= 75
+
+
+ROW = st.builds(
+    candidate,
+    label=st.sampled_from(["Ana", "ANA", "Bob", "Zoë"]),
+    photo=st.integers(0, 40),
+    copy=st.integers(0, 2),
+    held_out=st.booleans(),
+)
+
+
+@given(rows=st.lists(ROW, max_size=60, unique_by=lambda one: one.image), seed=st.integers(0, 5))
+def test_every_face_is_used_once_or_counted(rows: list[Candidate], seed: int) -> None:
+    splits, report = run(rows, replace(SMALL, seed=seed))
+    chosen = [one for some in splits.values() for one in some]
+    assert len(chosen) == len({one.image for one in chosen}) == report.kept.total()
+    out = {celebrity_id(label) for label in report.too_few}
+    stayed = sum(one.face.identity_id not in out for one in rows)
+    assert report.kept.total() + report.unused == stayed
+    where: dict[int, set[str]] = {}
+    for one in chosen:
+        where.setdefault(one.photo, set()).add(one.face.split)
+    held_out = {one.photo for one in rows if one.held_out}
+    assert all("train" not in found for photo, found in where.items() if photo in held_out)
+    per_identity = Counter(one.face.identity_id for one in splits["train"])
+    assert all(count <= 6 for count in per_identity.values())

@@ -1,0 +1,121 @@
+"""The client side, for a process of its own: HF_ENDPOINT is read at import."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from typing import Any
+
+from twin_matcher_dagster.dataset.versions import note_verdict, update_dataset
+from twin_matcher_dagster.publication import publisher as publishing
+from twin_matcher_dagster.publication import retries as requests
+from twin_matcher_dagster.publication import withdrawal as forgetting
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+RUN = "run-of-the-test"
+
+
+def configure(patience_s: float, timeout_s: float, token: str | None) -> None:
+    """How long to go on, how long to wait for an answer, and as whom; None is nobody."""
+    from huggingface_hub import close_session
+
+    requests.PATIENCE_S, requests.TIMEOUT_S = float(patience_s), float(timeout_s)
+    close_session()
+    os.environ.pop("HF_TOKEN", None)
+    if token:
+        os.environ["HF_TOKEN"] = token
+
+
+def publish_dataset(bucket: str, repo: str, **options: Any) -> Any:
+    store = ObjectStore.from_environment(bucket)
+    return publishing.publish_dataset(store, repo, RUN, **options)
+
+
+def publish_model(bucket: str, repo: str, **options: Any) -> Any:
+    store = ObjectStore.from_environment(bucket)
+    return publishing.publish_model(store, repo, RUN, **options)
+
+
+def check_dataset(bucket: str, repo: str, tag: str) -> list[str]:
+    return publishing.check_dataset(ObjectStore.from_environment(bucket), repo, tag)
+
+
+def check_model(bucket: str, repo: str, tag: str) -> list[str]:
+    return publishing.check_model(ObjectStore.from_environment(bucket), repo, tag)
+
+
+def forget(*args: Any) -> list[str]:
+    return forgetting.forget_upload(*args)
+
+
+def mentions(*args: Any) -> list[str]:
+    return forgetting.mentions(*args)
+
+
+def take_in_and_publish(bucket: str, repo: str, upload: str, wait_s: float) -> tuple[int, Any]:
+    """Make a version with one more upload, and publish it, as a run of its own."""
+    time.sleep(wait_s)
+    store = ObjectStore.from_environment(bucket)
+    note_verdict(store, upload, 1)
+    made = update_dataset(store)
+    return made.number, publishing.publish_dataset(store, repo, RUN)
+
+
+def load_rows(repo: str, revision: str) -> dict[str, list[dict[str, Any]]]:
+    """What `datasets` gives of a repository, images as bytes."""
+    from datasets import Image, load_dataset
+
+    loaded = load_dataset(repo, revision=revision)
+    return {
+        str(split): list(rows.cast_column("image", Image(decode=False)))
+        for split, rows in loaded.items()
+    }
+
+
+def image_sizes(repo: str, revision: str) -> set[tuple[int, int]]:
+    """Sizes of the images that `datasets` decodes."""
+    from datasets import load_dataset
+
+    return {row["image"].size for row in load_dataset(repo, revision=revision, split="train")}
+
+
+def classify(repo: str, revision: str, image: bytes) -> dict[str, float]:
+    """What `transformers` says of an image: probability by name."""
+    from PIL import Image
+    from transformers import pipeline
+
+    known = pipeline("image-classification", model=repo, revision=revision)
+    answers = known(Image.open(io.BytesIO(image)), top_k=99)
+    return {answer["label"]: answer["score"] for answer in answers}
+
+
+def push_to_hub(repo: str, rows: list[dict[str, Any]]) -> None:
+    """The way of `datasets` itself."""
+    from datasets import Dataset, Image
+
+    Dataset.from_list(rows).cast_column("image", Image()).push_to_hub(repo, private=True)
+
+
+def read_source(source: str) -> list[Any]:
+    from pathlib import Path
+
+    from twin_matcher_dagster.celebrities.sources import read_source as read
+
+    return list(read(source, Path("/nowhere")))
+
+
+def load_backbone(name: str, labels: dict[str, str]) -> tuple[Any, Any, list[Any]]:
+    """A weight of a backbone, its settings, and how its images are scaled."""
+    from twin_matcher_dagster.training import backbone
+
+    model: Any = backbone.load_backbone(name, labels)[0]
+    processor = backbone.image_processor(name)
+    weight = model.resnet.embedder.embedder.convolution.weight.detach().numpy()
+    return weight, model.config.to_dict(), [processor.size, processor.crop_pct]
+
+
+def recognise(repo: str, faces: Any) -> Any:
+    from twin_matcher_dagster.faces.recogniser import load_recogniser
+
+    return load_recogniser(repo)(faces)

@@ -1,0 +1,87 @@
+"""A Hub server and a client process for all these tests; each has repositories of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests import hub_server
+from twin_matcher_dagster_tests.hub_server import OWNER, HubServer
+from twin_matcher_dagster_tests.publication import client
+from twin_matcher_dagster_tests.publication.world import World
+
+Client = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def hub_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """The server."""
+    with hub_server.running(tmp_path_factory.mktemp("hub")) as server:
+        yield server
+
+
+@pytest.fixture
+def hub(hub_process: HubServer) -> HubServer:
+    """The server, which has seen nothing yet and does not fail."""
+    hub_process.forget_requests()
+    return hub_process
+
+
+@pytest.fixture(scope="session")
+def _clients(
+    _aws: None, hub_process: HubServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[int], ProcessPoolExecutor]]:
+    """Makes pools of processes whose libraries were imported with the server's address."""
+    pools = []
+
+    def make(count: int) -> ProcessPoolExecutor:
+        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+        pools.append(pool)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in hub_process.variables(tmp_path_factory.mktemp("hf")).items():
+                patch.setenv(name, value)
+            # A process starts with the environment of the moment at which it gets its first task.
+            started = [pool.submit(os.getpid) for _ in range(count)]
+            assert all(one.result(60) for one in started)
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.shutdown()
+
+
+@pytest.fixture(scope="session")
+def _worker(_clients: Callable[[int], ProcessPoolExecutor]) -> ProcessPoolExecutor:
+    return _clients(1)
+
+
+@pytest.fixture
+def run(_worker: ProcessPoolExecutor) -> Client:
+    """Runs a function of ``client`` in the client process, and gives or raises what it does."""
+
+    def call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return _worker.submit(function, *args, **options).result(120)
+
+    call(client.configure, 60, 60, OWNER)
+    return call
+
+
+@pytest.fixture
+def world(store: ObjectStore, repo: str) -> World:
+    """A bucket with three celebrities; every test has faces of its own."""
+    made = World(store, int(repo.rpartition("/")[2], 16))
+    made.celebrities("Ana Luz", "Bob Stone", "Zoë Ñandú")
+    return made
+
+
+@pytest.fixture
+def repo(request: pytest.FixtureRequest) -> str:
+    """A repository id of this test's own: caches are by id."""
+    return f"tests/{zlib.crc32(request.node.nodeid.encode()):x}"

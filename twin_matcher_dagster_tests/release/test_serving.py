@@ -1,0 +1,133 @@
+"""The latest release, as the prediction page asks it."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.errors import FaceError, NoReleaseError, StorageError
+from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.release.serving import Production
+from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+PARTS = (f"{layout.MODELS}/files/", f"{layout.INDEXES}/files/", f"{layout.RELEASES}/")
+
+
+@pytest.fixture(scope="module")
+def production(released: ObjectStore) -> Production:
+    return Production(released)
+
+
+@pytest.fixture
+def copy(released: ObjectStore, store: ObjectStore) -> ObjectStore:
+    """What the page reads of a release, in a bucket of its own that a test may change."""
+    for prefix in PARTS:
+        for key in released.list(prefix):
+            store.put_new(key, released.get(key))
+    return store
+
+
+def photo(name: str) -> np.ndarray:
+    return read_image(SAMPLE / "photos" / name)
+
+
+def release_again(store: ObjectStore, **changes: object) -> int:
+    log = ManifestLog(store, layout.log(layout.RELEASES))
+    head = log.head()
+    assert head is not None
+    return log.append({**head.body, **changes}).number
+
+
+def test_an_empty_bucket_has_no_release(store: ObjectStore) -> None:
+    with pytest.raises(NoReleaseError, match=r"no model yet\. .* try again in a few minutes"):
+        Production(store).finder()
+
+
+def test_the_first_release_is_found_without_a_restart(copy: ObjectStore) -> None:
+    """The page was opened before there was a model."""
+    key = next(iter(copy.list(layout.RELEASES)))
+    body = copy.get(key)
+    copy.client.delete_object(Bucket=copy.bucket, Key=key)
+    production = Production(copy)
+    with pytest.raises(NoReleaseError):
+        production.finder()
+    copy.put_new(key, body)
+    assert production.finder().number == 1
+
+
+def test_an_answer_has_all_that_a_page_shows(production: Production, story: Story) -> None:
+    answer = production.finder().find(read_image(story.photo), top=4)
+    assert answer.release == 1
+    assert answer.face.shape == (160, 160, 3)
+    assert len(answer.twins) == len({twin.identity_id for twin in answer.twins}) == 4
+    similarities = [twin.similarity for twin in answer.twins]
+    assert similarities == sorted(similarities, reverse=True)
+    assert all(-1 <= similarity <= 1 for similarity in similarities)
+    for twin in answer.twins:
+        assert twin.label
+        assert twin.kind == ("user" if twin.identity_id.startswith("u-") else "celebrity")
+        assert 1 <= len(twin.portraits) <= 3
+        for portrait in twin.portraits:
+            assert Image.open(io.BytesIO(portrait)).size == (160, 160)
+
+
+def test_the_same_photo_has_the_same_answer(production: Production, story: Story) -> None:
+    first, second = (production.finder().find(read_image(story.photo)) for _ in range(2))
+    assert first.twins == second.twins
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("no_face.jpg", "No face"), ("two_people.jpg", "Several faces")]
+)
+def test_a_photo_that_is_not_of_one_person(production: Production, name: str, reason: str) -> None:
+    with pytest.raises(FaceError, match=reason):
+        production.finder().find(photo(name))
+
+
+def test_a_newer_release_is_picked_up_without_a_restart(copy: ObjectStore) -> None:
+    production = Production(copy)
+    first = production.finder()
+    assert (first.number, production.finder()) == (1, first)  # loaded once
+    identities = ManifestLog(copy, layout.log(layout.RELEASES)).read(1).body["identities"]
+    renamed = [{**person, "label": f"{person['label']} II"} for person in identities]
+    assert release_again(copy, identities=renamed) == 2
+    second = production.finder()
+    assert second.number == 2
+    answer = second.find(photo("mira.jpg"))
+    assert answer.release == 2
+    assert all(twin.label.endswith(" II") for twin in answer.twins)
+    assert first.find(photo("mira.jpg")).release == 1  # a question under way is not mixed
+
+
+def test_many_first_questions_load_one_release(copy: ObjectStore) -> None:
+    production = Production(copy)
+    with ThreadPoolExecutor(8) as pool:
+        finders = list(pool.map(lambda _: production.finder(), range(8)))
+    assert len(set(map(id, finders))) == 1
+
+
+def test_a_model_that_was_altered_is_not_used(copy: ObjectStore) -> None:
+    key = next(key for key in copy.list(f"{layout.MODELS}/files/") if key.endswith("safetensors"))
+    copy.client.put_object(Bucket=copy.bucket, Key=key, Body=b"somebody else's")
+    with pytest.raises(StorageError, match="was altered"):
+        Production(copy).finder()
+
+
+def test_a_release_that_cannot_be_read_leaves_the_old_one_in_place(copy: ObjectStore) -> None:
+    production = Production(copy)
+    old = production.finder()
+    release_again(copy, index="indexes/files/gone.safetensors")
+    assert production.finder() is old
+    assert old.find(photo("mira.jpg")).twins
+    with pytest.raises(StorageError, match="gone"):
+        Production(copy).finder()  # a page that starts now has no old one
+    release_again(copy, index=ManifestLog(copy, layout.log(layout.RELEASES)).read(1).body["index"])
+    assert production.finder().number == 3

@@ -1,0 +1,209 @@
+"""Uploads at rest: manifests that came from outside, and the listing of what is new."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ulid import ULID
+
+from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.manifest import (
+    MAX_FACES,
+    UploadManifest,
+    face_key,
+    get_faces,
+    get_manifest,
+    manifest_key,
+    new_uploads,
+    put_manifest,
+)
+
+HOUR = timedelta(hours=1)
+NOW = datetime.now(timezone.utc)
+CROPS = (b"crop zero", b"crop one", b"crop two")
+FIELDS = ("upload_id", "name", "faces", "consent_version", "consent_given_at")
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+SHARED_STORE = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def id_at(when: datetime) -> str:
+    return str(ULID.from_datetime(when))
+
+
+def manifest_of(upload_id: str, crops: tuple[bytes, ...] = CROPS) -> UploadManifest:
+    checksums = tuple(hashlib.sha256(crop).hexdigest() for crop in crops)
+    return UploadManifest(upload_id, "Ana", checksums, "1", "2026-01-01T00:00:00+00:00")
+
+
+def committed(store: ObjectStore) -> UploadManifest:
+    manifest = manifest_of(str(ULID()))
+    for index, crop in enumerate(CROPS):
+        store.put_new(face_key(manifest.upload_id, index), crop)
+    put_manifest(store, manifest)
+    return manifest
+
+
+@SHARED_STORE
+@given(name=st.text(), faces=st.lists(st.text(), min_size=1, max_size=5))
+def test_a_manifest_reads_back_as_it_was_written(
+    store: ObjectStore, name: str, faces: list[str]
+) -> None:
+    manifest = replace(manifest_of(str(ULID())), name=name, faces=tuple(faces))
+    put_manifest(store, manifest)
+    put_manifest(store, manifest)  # again after a lost answer
+    assert get_manifest(store, manifest.upload_id) == manifest
+
+
+def test_crops_read_back_in_order(store: ObjectStore) -> None:
+    manifest = committed(store)
+    assert tuple(get_faces(store, get_manifest(store, manifest.upload_id))) == CROPS
+
+
+def test_a_missing_crop_is_named(store: ObjectStore) -> None:
+    manifest = committed(store)
+    store.client.delete_object(Bucket=store.bucket, Key=face_key(manifest.upload_id, 1))
+    with pytest.raises(UploadError, match=r"Crop 1 .* is missing"):
+        list(get_faces(store, manifest))
+
+
+def test_an_altered_crop_is_named(store: ObjectStore) -> None:
+    manifest = committed(store)
+    key = face_key(manifest.upload_id, 2)
+    store.client.put_object(Bucket=store.bucket, Key=key, Body=b"somebody else")
+    with pytest.raises(UploadError, match=r"Crop 2 .* was altered"):
+        list(get_faces(store, manifest))
+
+
+def test_there_is_no_such_upload(store: ObjectStore) -> None:
+    with pytest.raises(UploadError, match="There is no upload"):
+        get_manifest(store, str(ULID()))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("upload_id", "01J00000000000000000000000", "names another upload"),
+        ("consent_version", "", "without consent"),
+        ("consent_given_at", "", "without consent"),
+        ("faces", [], "names 0 crops"),
+        ("faces", ["x"] * (MAX_FACES + 1), "names 201 crops"),
+        ("faces", [1, 2], "malformed"),
+        ("name", None, "malformed"),
+        ("name", "half a pair: \ud800", "malformed"),
+    ],
+)
+def test_a_manifest_is_judged(store: ObjectStore, field: str, value: Any, reason: str) -> None:
+    upload_id = str(ULID())
+    body = {**asdict(manifest_of(upload_id)), field: value}
+    store.put_new(manifest_key(upload_id), json.dumps(body).encode())
+    with pytest.raises(UploadError, match=reason):
+        get_manifest(store, upload_id)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 10_000, b"null", b'"text"']
+)
+def test_bytes_that_are_no_manifest_are_refused(store: ObjectStore, data: bytes) -> None:
+    upload_id = str(ULID())
+    store.put_new(manifest_key(upload_id), data)
+    with pytest.raises(UploadError, match="malformed"):
+        get_manifest(store, upload_id)
+
+
+@SHARED_STORE
+@given(field=st.sampled_from(FIELDS), value=ANY_JSON, keep=st.booleans())
+def test_a_wrong_field_is_refused_or_text(
+    store: ObjectStore, field: str, value: Any, keep: bool
+) -> None:
+    """Whatever a field holds, nothing but an UploadError comes out, or a manifest of text."""
+    upload_id = str(ULID())
+    body = asdict(manifest_of(upload_id))
+    body.pop(field)
+    if keep:
+        body[field] = value
+    store.put_new(manifest_key(upload_id), json.dumps(body).encode())
+    try:
+        manifest = get_manifest(store, upload_id)
+    except UploadError as error:
+        assert upload_id in str(error)
+    else:
+        assert keep
+        assert all(isinstance(text, str) for text in (manifest.name, *manifest.faces))
+
+
+@pytest.fixture(scope="module")
+def busy(_aws: None) -> Iterator[tuple[ObjectStore, list[str]]]:
+    """A bucket with 1,050 uploads, one every minute up to now, in order."""
+    store = ObjectStore.from_environment(f"busy-{secrets.token_hex(6)}")
+    store.client.create_bucket(Bucket=store.bucket)
+    uploads = [id_at(NOW - timedelta(minutes=ago)) for ago in reversed(range(1050))]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda upload_id: store.put_new(manifest_key(upload_id), b"{}"), uploads))
+    yield store, uploads
+
+
+def listings(store: ObjectStore, newest: str | None) -> tuple[list[str], int]:
+    """What is new, and how many requests it took to find out."""
+    counted = ObjectStore.from_environment(store.bucket)
+    requests: list[object] = []
+    counted.client.meta.events.register(
+        "before-send.s3", lambda request, **_: requests.append(request)
+    )
+    return new_uploads(counted, newest, HOUR), len(requests)
+
+
+def test_uploads_beyond_the_first_page_are_seen(busy: tuple[ObjectStore, list[str]]) -> None:
+    store, uploads = busy
+    assert listings(store, None) == (uploads, 2)
+
+
+def test_the_cost_does_not_grow_with_old_uploads(busy: tuple[ObjectStore, list[str]]) -> None:
+    store, uploads = busy
+    found, requests = listings(store, uploads[-1])
+    assert requests == 1
+    assert len(found) in (60, 61)  # an hour of one a minute
+    assert found == uploads[-len(found) :]
+
+
+def test_an_upload_begun_earlier_and_committed_later_is_seen(store: ObjectStore) -> None:
+    slow, fast = id_at(NOW - timedelta(minutes=55)), id_at(NOW)
+    store.put_new(manifest_key(fast), b"{}")
+    assert new_uploads(store, None, HOUR) == [fast]
+    store.put_new(manifest_key(slow), b"{}")
+    assert slow in new_uploads(store, fast, HOUR)
+    assert slow not in new_uploads(store, fast, timedelta(minutes=50))
+
+
+def test_objects_of_others_are_passed_over(store: ObjectStore) -> None:
+    ours = id_at(NOW)
+    for name in (f"{ours}.json", "readme.txt", "../x.json", f"{ours}", f"{ours.lower()}.json"):
+        store.put_new(f"uploads/manifests/{name}".replace("..", "dots"), b"{}")
+    store.put_new(f"uploads/manifests/{'Z' * 26}.json", b"{}")
+    store.put_new(f"uploads/manifests/{'é' * 26}.json", b"{}")
+    store.put_new(face_key(id_at(NOW), 0), b"a crop without a manifest")
+    assert new_uploads(store, None, HOUR) == [ours]
+
+
+def test_an_id_of_the_future_does_not_hide_others(store: ObjectStore) -> None:
+    """It would become the newest one seen, and the listing start after every real upload."""
+    ours = id_at(NOW)
+    for upload_id in (ours, id_at(NOW + timedelta(days=400)), "7" + "Z" * 25):
+        store.put_new(manifest_key(upload_id), b"{}")
+    assert new_uploads(store, None, HOUR) == [ours]
