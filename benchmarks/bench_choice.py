@@ -21,14 +21,15 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from twin_matcher_dagster.celebrities.cleaning import find_errors
-from twin_matcher_dagster.celebrities.inspection import Looked, look_at
+from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.dataset.schema import RawFace
-from twin_matcher_dagster.faces.recogniser import template_of
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.settings import PROJECT_ROOT
-from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan, fine_tune
+from twin_matcher_dagster.training.fine_tuning import fine_tune
+from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
 
 DATA = PROJECT_ROOT.parent / "shared" / "data" / "celebs"
 COUNTS = (5, 10, 20, 85)
@@ -88,12 +89,12 @@ WAYS: dict[str, Way] = {
 }
 
 
-def read(name: str, at_most: int) -> list[Looked]:
+def read(name: str, at_most: int) -> list[Inspection]:
     """The cleaned faces of one file of celebrities, at most so many raw images an identity."""
     return cleaned(look(DATA / f"{name}.parquet", at_most))
 
 
-def look(path: Path, at_most: int) -> list[Looked]:
+def look(path: Path, at_most: int) -> list[Inspection]:
     """The images of a file, drawn by lot, at most so many an identity."""
     raw = parquet.read_table(path).to_pylist()
     order = np.random.default_rng(0).permutation(len(raw))
@@ -104,10 +105,10 @@ def look(path: Path, at_most: int) -> list[Looked]:
         taken[label] = taken.get(label, 0) + 1
         if taken[label] <= at_most:
             rows.append(RawFace(raw[i]["image"]["bytes"], label, path.stem))
-    return look_at(rows)
+    return inspect(rows)
 
 
-def cleaned(looked: list[Looked]) -> list[Looked]:
+def cleaned(looked: list[Inspection]) -> list[Inspection]:
     """Those that cleaning finds nothing wrong with."""
     wrong = {(one.image, one.identity_id) for one in find_errors([one.seen for one in looked])}
     return [
@@ -117,8 +118,8 @@ def cleaned(looked: list[Looked]) -> list[Looked]:
     ]
 
 
-def people_of(faces: list[Looked]) -> dict[str, Person]:
-    groups: dict[str, list[Looked]] = {}
+def people_of(faces: list[Inspection]) -> dict[str, Person]:
+    groups: dict[str, list[Inspection]] = {}
     for one in faces:
         groups.setdefault(one.seen.identity_id, []).append(one)
     return {

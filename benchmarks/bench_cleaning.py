@@ -24,8 +24,8 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.celebrities.cleaning import Finding, Seen, find_errors
-from twin_matcher_dagster.celebrities.inspection import Looked, look_at
+from twin_matcher_dagster.celebrities.cleaning import Finding, InspectedImage, find_errors
+from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.media.images import encode_jpeg, read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT
@@ -44,7 +44,7 @@ def read(path: Path, at_most: int | None = None) -> list[RawFace]:
     return [RawFace(rows[i]["image"]["bytes"], rows[i]["label"], "train") for i in sorted(chosen)]
 
 
-def draw(looked: Sequence[Looked], found: Sequence[Finding]) -> dict[str, list[str]]:
+def draw(looked: Sequence[Inspection], found: Sequence[Finding]) -> dict[str, list[str]]:
     """Images to look at: some that were left out, some that were kept."""
     out = {one.image for one in found}
     sides = {
@@ -93,7 +93,7 @@ def sheets(
     folder: Path,
     drawn: dict[str, list[str]],
     rows: Sequence[RawFace],
-    looked: Sequence[Looked],
+    looked: Sequence[Inspection],
     found: Sequence[Finding],
 ) -> None:
     """Pictures of the drawn images, a copy beside the one that was kept; and a list to fill in."""
@@ -136,7 +136,7 @@ def sheet(tiles: Sequence[tuple[np.ndarray, np.ndarray | None, str, str]]) -> Im
 # --- Made wrong on purpose -----------------------------------------------------------------------
 
 
-def made_wrong(looked: Sequence[Looked], table: Table) -> None:
+def made_wrong(looked: Sequence[Inspection], table: Table) -> None:
     """Swap names, and put strangers under names, in what cleaning kept of real faces."""
     wrong = {one.image for one in find_errors([one.seen for one in looked])}
     clean = [one.seen for one in looked if one.seen.image not in wrong]
@@ -162,12 +162,12 @@ def made_wrong(looked: Sequence[Looked], table: Table) -> None:
 
 
 def spoil(
-    one: Seen,
+    one: InspectedImage,
     what: str,
-    known: Sequence[Seen],
-    strangers: Sequence[Seen],
+    known: Sequence[InspectedImage],
+    strangers: Sequence[InspectedImage],
     random: np.random.Generator,
-) -> Seen:
+) -> InspectedImage:
     if what == "strangers":
         return replace(one, vector=strangers[int(random.integers(len(strangers)))].vector)
     others = sorted({other.identity_id for other in known} - {one.identity_id})
@@ -203,7 +203,7 @@ def copied(rows: Sequence[RawFace], table: Table) -> None:
     rows = rows[:COPIED]
     for what, alter in ALTERED.items():
         copies = [RawFace(alter(read_image(row.image)), row.label, row.split) for row in rows]
-        looked = look_at([*rows, *copies])
+        looked = inspect([*rows, *copies])
         numbers = [one.seen.photo for one in looked]
         pairs = list(zip(numbers[: len(rows)], numbers[len(rows) :], strict=True))
         found = sum(one == other >= 0 for one, other in pairs)
@@ -216,7 +216,7 @@ def right(*names: str) -> list[Column]:
     return [Column(name, justify="right") for name in names]
 
 
-def report(name: str, looked: Sequence[Looked], found: Sequence[Finding]) -> None:
+def report(name: str, looked: Sequence[Inspection], found: Sequence[Finding]) -> None:
     counts = Counter(one.reason for one in found)
     CONSOLE.print(
         f"{name}: {len(looked)} images, {len(found)} findings: {dict(counts.most_common())}"
@@ -233,7 +233,7 @@ def main() -> None:
         CONSOLE.print("bench_cleaning: left out, the real faces of ../shared/data are not here.")
         return
     rows = read(DATA / arguments.data)
-    looked = look_at(rows)
+    looked = inspect(rows)
     found = find_errors([one.seen for one in looked])
     report(arguments.data, looked, found)
     drawn = draw(looked, found)

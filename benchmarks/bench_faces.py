@@ -41,7 +41,8 @@ from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
 from twin_matcher_dagster.faces.quality import Accepted, Duplicates, Rejected, judge, measure
-from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser, template_of
+from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import encode_png, read_image
 from twin_matcher_dagster.media.video import WORKING_SIDE, Frame, read_frames, stream_frames
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE

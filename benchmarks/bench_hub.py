@@ -23,8 +23,7 @@ from rich.table import Column, Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the tests are not installed
 
 from twin_matcher_dagster.dataset.versions import read_version
-from twin_matcher_dagster.local import embedded_s3 as s3_server
-from twin_matcher_dagster.local import services
+from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.local.environment import environment
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -79,7 +78,7 @@ def main() -> int:
     right = [Column(name, justify="right") for name in ("MiB sent", "requests", "seconds")]
     table = Table("faces before", "way of publishing 25 more", *right)
     with tempfile.TemporaryDirectory() as home:
-        (port,) = s3_server.free_ports(1)
+        (port,) = embedded_s3.free_ports(1)
         settings = Settings(twin_matcher_home=Path(home), s3_port=port, twin_matcher_bucket=None)
         variables = environment(settings)
         blobs = Path(home) / "hub"
@@ -88,7 +87,7 @@ def main() -> int:
             services.running([services.S3], variables, Path(home) / "log"),
             hub_server.running(blobs) as hub,
         ):
-            first = s3_server.wait_until_ready(variables)
+            first = embedded_s3.wait_until_ready(variables)
             quiet = dict.fromkeys(
                 ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"), "1"
             )

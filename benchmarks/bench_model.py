@@ -29,30 +29,28 @@ from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from twin_matcher_dagster.celebrities.inspection import Looked
-from twin_matcher_dagster.faces.recogniser import load_recogniser, template_of
+from twin_matcher_dagster.celebrities.inspection import Inspection
+from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.evaluation import ranks
 from twin_matcher_dagster.recognition.fusion import fit, fit_gallery
-from twin_matcher_dagster.recognition.gallery import COMPONENTS, FaceIndex
+from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.training.backbone import (
-    BUNDLED,
-    SMALL,
-    image_processor,
-    load_backbone,
-)
-from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan, fine_tune
-from twin_matcher_dagster.training.fine_tuning import start as start_of
+from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SMALL_BACKBONE
+from twin_matcher_dagster.training.backbone import image_processor, load_backbone
+from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
+from twin_matcher_dagster.training.loop import start as start_of
+from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
 
 DIRTY = DATA.parent / "bollywood" / "train.parquet"
 TRAIN, VALIDATION, ENROLLED, NEW = 85, 10, 20, 5
 NEWCOMERS = 3
 POOL = 250
 CONSOLE = Console(width=110)
-PLAN = TrainingPlan(backbone=BUNDLED)
+PLAN = TrainingPlan(backbone=BUNDLED_BACKBONE)
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def trained(
     return time.perf_counter() - started
 
 
-def gallery(embedder: Embedder, split: Split, new: Sequence[str]) -> FaceIndex:
+def gallery(embedder: Embedder, split: Split, new: Sequence[str]) -> Gallery:
     """Everybody: learnt rows, and imprinted ones of 20 photos for who is new."""
     rows = dict(zip(embedder.identities, embedder.rows, strict=True))
     templates = {}
@@ -130,7 +128,7 @@ def gallery(embedder: Embedder, split: Split, new: Sequence[str]) -> FaceIndex:
         if who in new:
             rows[who] = template_of(embedder(np.stack(person.crops[:ENROLLED])))
     people = list(split.train)
-    index = FaceIndex(
+    index = Gallery(
         people,
         np.stack([rows[who] for who in people]),
         np.stack([templates[who] for who in people]),
@@ -142,14 +140,14 @@ def gallery(embedder: Embedder, split: Split, new: Sequence[str]) -> FaceIndex:
 
 
 def compared(
-    index: FaceIndex, embedder: Embedder, people: dict[str, Person]
+    index: Gallery, embedder: Embedder, people: dict[str, Person]
 ) -> tuple[np.ndarray, np.ndarray]:
     faces = labelled(people, list(index.identities))
     assert faces.teacher is not None
     return index.cosines(embedder(faces.images), faces.teacher), faces.classes
 
 
-def rank1(index: FaceIndex, embedder: Embedder, people: dict[str, Person]) -> list[float]:
+def rank1(index: Gallery, embedder: Embedder, people: dict[str, Person]) -> list[float]:
     """Of the ResNet alone, the recogniser alone, and both."""
     cosines, truth = compared(index, embedder, people)
     scores = [cosines[..., 0], cosines[..., 1], index.fusion(cosines)]
@@ -258,7 +256,10 @@ def known_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
         table.add_row(name, f"{seconds / 60:.1f}", *map(percent, known_by(folder, split)))
 
     row("none: means by the bundled backbone", imprinted(split, plan, home / "none"), 0)
-    for name, backbone in (("the bundled backbone", BUNDLED), ("random weights", SMALL)):
+    for name, backbone in (
+        ("the bundled backbone", BUNDLED_BACKBONE),
+        ("random weights", SMALL_BACKBONE),
+    ):
         folder = home / f"known-{backbone}"
         row(f"from {name}", folder, trained(split, replace(plan, backbone=backbone), folder))
     seconds, found = stock(split, plan, home / "stock")
@@ -309,7 +310,7 @@ def dirty_people(plan: TrainingPlan, home: Path) -> Table:
         title="A dirty collection, rank-1",
     )
 
-    def parted(some: list[Looked]) -> tuple[dict[str, Person], dict[str, Person]]:
+    def parted(some: list[Inspection]) -> tuple[dict[str, Person], dict[str, Person]]:
         known, probes = (
             people_of([one for one in some if (one.seen.image in asked) is side])
             for side in (False, True)
@@ -340,7 +341,7 @@ def dirty_people(plan: TrainingPlan, home: Path) -> Table:
     return table
 
 
-def whole(one: Looked) -> Looked:
+def whole(one: Inspection) -> Inspection:
     """As the recogniser sees the whole image, whether or not a face is found in it."""
     (vector,) = load_recogniser()([read_image(one.picture)])
     return replace(one, seen=replace(one.seen, vector=vector))

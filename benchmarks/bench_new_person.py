@@ -21,18 +21,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.dataset.faces_io import put_faces
-from twin_matcher_dagster.dataset.identity import user_id
-from twin_matcher_dagster.dataset.schema import Face, Kind, write_shard
+from twin_matcher_dagster.dataset.schema import Face, write_shard
+from twin_matcher_dagster.dataset.shards import put_faces
 from twin_matcher_dagster.dataset.versions import note_verdict, read_version, update_dataset
 from twin_matcher_dagster.defs.results import commit
-from twin_matcher_dagster.local import embedded_s3 as s3_server
-from twin_matcher_dagster.local import services
+from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.local.environment import environment
 from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import Kind, user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
 
 SIZES = (1_000, 10_000, 100_000)
@@ -155,11 +154,11 @@ def main() -> int:
     table = Table("faces before", "way of adding 85 faces", *right)
     ours: list[Cost] = []
     with tempfile.TemporaryDirectory() as home:
-        (port,) = s3_server.free_ports(1)
+        (port,) = embedded_s3.free_ports(1)
         settings = Settings(twin_matcher_home=Path(home), s3_port=port, twin_matcher_bucket=None)
         variables = environment(settings)
         with services.running([services.S3], variables, Path(home) / "log"):
-            first = s3_server.wait_until_ready(variables)
+            first = embedded_s3.wait_until_ready(variables)
             for size in SIZES:
                 store = ObjectStore(first.client, f"bench-{size}")
                 store.client.create_bucket(Bucket=store.bucket)

@@ -55,6 +55,10 @@ class ObjectExistsError(StorageError):
     """There is an object under this key already, and objects are never overwritten."""
 
 
+class RecordError(StorageError):
+    """A manifest in the bucket is not what this version can read."""
+
+
 class NoReleaseError(TwinMatcherError):
     """No production release has been made yet."""
 

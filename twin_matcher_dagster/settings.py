@@ -10,10 +10,13 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+from platformdirs import user_data_path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+"""The checkout; of an installed package the folder that it is installed in."""
+
 SAMPLE = Path(__file__).resolve().parent / "sample"
 
 SAMPLE_SOURCE = "sample"
@@ -24,6 +27,21 @@ EMBEDDED_BUCKET = "twin-matcher"
 
 # The Hub's own rule: no "-" or "." at an end, neither doubled.
 _HUB_ID = re.compile(r"(?!.*(?:--|\.\.))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}(?<!\.git)\b", re.ASCII)
+
+
+def in_checkout() -> bool:
+    """Whether this runs from a checkout rather than from an installed package."""
+    return (PROJECT_ROOT / "pyproject.toml").is_file()
+
+
+def command(name: str) -> str:
+    """How a person runs a command: ``make up`` in a checkout, ``twin-matcher up`` elsewhere."""
+    return f"make {name}" if in_checkout() else f"twin-matcher {name}"
+
+
+def default_home() -> Path:
+    """Where the state of the local services is: in the checkout, or where the system keeps data."""
+    return PROJECT_ROOT / ".twin-matcher" if in_checkout() else user_data_path("twin-matcher")
 
 
 class Settings(BaseSettings):
@@ -94,7 +112,9 @@ class Settings(BaseSettings):
     predict_port: int = Field(7861, ge=1, le=65535, description="Port of the prediction page.")
     host: str = Field("127.0.0.1", description="Address that the pages and the UI listen on.")
     twin_matcher_home: Path = Field(
-        PROJECT_ROOT / ".twin-matcher", description="State of the local services."
+        default_factory=default_home,
+        description="State of the local services. Default: `.twin-matcher` in the checkout; of an "
+        "installed package the user's data folder, such as ~/.local/share/twin-matcher.",
     )
     twin_matcher_bucket: str | None = Field(
         None,

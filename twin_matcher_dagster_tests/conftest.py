@@ -18,7 +18,7 @@ from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.local import embedded_s3 as s3_server
+from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.graph import materialize, run_graph, upload_story
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """A SeaweedFS server of its own, and the environment that points at it."""
     folder = tmp_path_factory.mktemp("s3")
-    port = s3_server.free_ports(1)[0]
+    port = embedded_s3.free_ports(1)[0]
     variables = {
         "AWS_ACCESS_KEY_ID": "TEST" + secrets.token_hex(8).upper(),
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
@@ -53,14 +53,14 @@ def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[s
     }
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            s3_server.command(folder / "objects", port),
+            embedded_s3.server_command(folder / "objects", port),
             env={**os.environ, **variables},
             stdout=log,
             stderr=log,
         )
         try:
             (folder / "objects").mkdir()
-            s3_server.wait_until_ready(variables)
+            embedded_s3.wait_until_ready(variables)
             yield variables
         finally:
             server.kill()  # nobody needs its objects, and to stop in order can take long

@@ -17,7 +17,8 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.publication.configured import configured
 from twin_matcher_dagster.faces.clip import extract_faces, spread
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.uploads.submission import Consent, submit
+from twin_matcher_dagster.uploads.consent import Consent
+from twin_matcher_dagster.uploads.submission import submit
 
 # Between two of the frames that are taken every 100 ms.
 FRAME_TIME_S = 0.36

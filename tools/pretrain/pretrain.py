@@ -20,11 +20,12 @@ from torch import nn
 from torch.nn import functional
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet, centred
+from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.settings import SAMPLE
-from twin_matcher_dagster.training.backbone import SMALL, image_processor, load_backbone
+from twin_matcher_dagster.settings import SAMPLE, SMALL_BACKBONE
+from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.training.checkpoints import newest_whole
+from twin_matcher_dagster.training.learner import centred
 
 HERE = Path(__file__).resolve().parent
 HELD_OUT_PEOPLE = 12
@@ -131,8 +132,8 @@ def main() -> None:
         raise SystemExit(f"--faces {arguments.faces} is less than one batch of {arguments.batch}.")
     train, held_out, name = prepare(arguments.renders, arguments.work, count)
     set_seed(0)
-    model, _ = load_backbone(SMALL, {"nobody": "", "somebody": ""})
-    processor = image_processor(SMALL)
+    model, _ = load_backbone(SMALL_BACKBONE, {"nobody": "", "somebody": ""})
+    processor = image_processor(SMALL_BACKBONE)
     net = TwinNet(model, Preprocessing.of(processor))
     trainer = Trainer(
         model=Pupil(net, train.vectors.mean(0)),

@@ -24,7 +24,7 @@ SECOND_PERSON = "second person of this name"
 
 
 @dataclass(frozen=True)
-class Limits:
+class CleaningLimits:
     """What decides; cosines of the reference recogniser.
 
     Attributes:
@@ -50,7 +50,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Seen:
+class InspectedImage:
     """One image of a collection, as detector and recogniser see it.
 
     Attributes:
@@ -81,7 +81,7 @@ class Finding:
     """One image that is left out, and why.
 
     Attributes:
-        image, label, identity_id: as in :class:`Seen`.
+        image, label, identity_id: as in :class:`InspectedImage`.
         reason: one of the reasons above; equal for equal faults.
         value, limit: what was measured, and what it had to keep to.
         other: the other identity, if there is one: whom it looks like, or who has the same photo.
@@ -100,7 +100,9 @@ class Finding:
     decision: str = ""
 
 
-def robust_centre(vectors: np.ndarray, same_person: float = Limits.same_person) -> np.ndarray:
+def robust_centre(
+    vectors: np.ndarray, same_person: float = CleaningLimits.same_person
+) -> np.ndarray:
     """The mean of the largest group of faces that are one person; a third may be others.
 
     It starts at the face with the most others near it and takes the mean of those near the mean,
@@ -125,7 +127,7 @@ def robust_centre(vectors: np.ndarray, same_person: float = Limits.same_person) 
     return centre
 
 
-def second_person(vectors: np.ndarray, limits: Limits) -> np.ndarray:
+def second_person(vectors: np.ndarray, limits: CleaningLimits) -> np.ndarray:
     """The smaller of two well-separated groups of faces: bool [n], all False where there is one.
 
     Args:
@@ -150,14 +152,16 @@ def second_person(vectors: np.ndarray, limits: Limits) -> np.ndarray:
     return smaller if two else np.zeros(len(vectors), bool)
 
 
-def find_errors(seen: Sequence[Seen], limits: Limits | None = None) -> list[Finding]:
+def find_errors(
+    seen: Sequence[InspectedImage], limits: CleaningLimits | None = None
+) -> list[Finding]:
     """Everything that is wrong with a collection, one finding for an image at most.
 
     Args:
         seen: every image once a label: rows that repeat both are counted by the caller.
         limits: what decides.
     """
-    limits = limits or Limits()
+    limits = limits or CleaningLimits()
     found = [
         Finding(one.image, one.label, one.identity_id, one.trouble)
         for one in seen
@@ -183,10 +187,10 @@ class People:
 
     centres: Mapping[str, np.ndarray]
     seconds: frozenset[tuple[str, str]]
-    limits: Limits
+    limits: CleaningLimits
 
     @classmethod
-    def of(cls, usable: Sequence[Seen], limits: Limits) -> People:
+    def of(cls, usable: Sequence[InspectedImage], limits: CleaningLimits) -> People:
         """Find everybody's centre; every photo counts once, however many copies there are."""
         centres: dict[str, np.ndarray] = {}
         seconds: set[tuple[str, str]] = set()
@@ -199,7 +203,7 @@ class People:
             seconds |= {(one.image, who) for one in images if one.photo in photos}
         return cls(centres, frozenset(seconds), limits)
 
-    def judge(self, one: Seen) -> Finding | None:
+    def judge(self, one: InspectedImage) -> Finding | None:
         """Whether an image shows somebody else than its label says."""
         own = float(one.vector @ self.centres[one.identity_id])
         other, value = self._nearest_other(one)
@@ -223,7 +227,7 @@ class People:
             if self.centres[one] @ self.centres[other] >= self.limits.one_person
         ]
 
-    def _nearest_other(self, one: Seen) -> tuple[str, float]:
+    def _nearest_other(self, one: InspectedImage) -> tuple[str, float]:
         """The other identity whose centre is nearest; one that may be the same person is none."""
         own = self.centres[one.identity_id]
         best, value = "", -1.0
@@ -235,13 +239,13 @@ class People:
         return best, value
 
 
-def _duplicates(right: Sequence[Seen], people: People) -> Iterator[Finding]:
+def _duplicates(right: Sequence[InspectedImage], people: People) -> Iterator[Finding]:
     """All images of a photo but the best one; what a source holds out for tests comes first."""
-    photos: dict[int, list[Seen]] = {}
+    photos: dict[int, list[InspectedImage]] = {}
     for one in right:
         photos.setdefault(one.photo, []).append(one)
 
-    def worth(one: Seen) -> tuple[bool, float, float, str]:
+    def worth(one: InspectedImage) -> tuple[bool, float, float, str]:
         own = float(one.vector @ people.centres[one.identity_id])
         return one.split != "test", -one.size, -own, one.image
 
@@ -260,8 +264,8 @@ def _duplicates(right: Sequence[Seen], people: People) -> Iterator[Finding]:
             )
 
 
-def _by_identity(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
-    groups: dict[str, list[Seen]] = {}
+def _by_identity(seen: Sequence[InspectedImage]) -> dict[str, list[InspectedImage]]:
+    groups: dict[str, list[InspectedImage]] = {}
     for one in seen:
         groups.setdefault(one.identity_id, []).append(one)
     return groups

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 from twin_matcher_dagster.celebrities.cleaning import (
     SAME_IMAGE,
+    CleaningLimits,
     Finding,
-    Limits,
+    InspectedImage,
     People,
-    Seen,
     find_errors,
 )
-from twin_matcher_dagster.celebrities.review_table import DROP, KEEP, LABEL, Decision
+from twin_matcher_dagster.celebrities.review_table import DROP, KEEP, LABEL
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
+from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 
 LEFT_OUT = "left out by review"
 RENAMED = "renamed by review"
@@ -23,7 +24,7 @@ UNKNOWN = "not in the source"
 
 
 @dataclass(frozen=True)
-class Curated:
+class Curation:
     """A collection after cleaning and review.
 
     Attributes:
@@ -33,15 +34,17 @@ class Curated:
         one_person_twice: pairs of identity ids that may be one person, with their cosine.
     """
 
-    kept: Sequence[Seen]
+    kept: Sequence[InspectedImage]
     table: Sequence[Finding]
-    unknown: Sequence[Decision]
+    unknown: Sequence[ReviewDecision]
     one_person_twice: Sequence[tuple[str, str, float]]
 
 
 def curate(
-    seen: Sequence[Seen], decisions: Iterable[Decision] = (), limits: Limits | None = None
-) -> Curated:
+    seen: Sequence[InspectedImage],
+    decisions: Iterable[ReviewDecision] = (),
+    limits: CleaningLimits | None = None,
+) -> Curation:
     """Clean a collection; where a person decided, that counts.
 
     A face that was not found cannot be kept, and the very same image stays once.
@@ -51,7 +54,7 @@ def curate(
         decisions: one an image.
         limits: what decides where nobody did.
     """
-    limits = limits or Limits()
+    limits = limits or CleaningLimits()
     told = {one.image: one for one in decisions}
     renamed = [_renamed(one, told) for one in seen]
     once, again = _once(renamed)
@@ -73,14 +76,14 @@ def curate(
     listed = [*found, *again, *_decided(once, found, told), *map(_missing, unknown)]
     people = People.of([one for one in left if one.vector is not None], limits)
     table = sorted(listed, key=lambda one: (one.identity_id, one.reason, one.image))
-    return Curated(kept, table, unknown, people.one_person_twice())
+    return Curation(kept, table, unknown, people.one_person_twice())
 
 
-def _decision(told: Mapping[str, Decision], one: Seen) -> str:
+def _decision(told: Mapping[str, ReviewDecision], one: InspectedImage) -> str:
     return told[one.image].decision if one.image in told else ""
 
 
-def _renamed(one: Seen, told: Mapping[str, Decision]) -> Seen:
+def _renamed(one: InspectedImage, told: Mapping[str, ReviewDecision]) -> InspectedImage:
     """An image under the name that a person gave it."""
     decision = _decision(told, one)
     if not decision.startswith(LABEL):
@@ -89,10 +92,10 @@ def _renamed(one: Seen, told: Mapping[str, Decision]) -> Seen:
     return replace(one, label=name, identity_id=celebrity_id(name))
 
 
-def _once(seen: Iterable[Seen]) -> tuple[list[Seen], list[Finding]]:
+def _once(seen: Iterable[InspectedImage]) -> tuple[list[InspectedImage], list[Finding]]:
     """Every image once an identity; a row that the source holds out for tests comes first."""
     ordered = sorted(seen, key=lambda one: one.split != "test")
-    first: dict[tuple[str, str], Seen] = {}
+    first: dict[tuple[str, str], InspectedImage] = {}
     again = [
         Finding(one.image, one.label, one.identity_id, SAME_IMAGE, 1.0, 1.0, "", one.image)
         for one in ordered
@@ -102,7 +105,7 @@ def _once(seen: Iterable[Seen]) -> tuple[list[Seen], list[Finding]]:
 
 
 def _decided(
-    once: Iterable[Seen], found: Iterable[Finding], told: Mapping[str, Decision]
+    once: Iterable[InspectedImage], found: Iterable[Finding], told: Mapping[str, ReviewDecision]
 ) -> list[Finding]:
     """Images in which nothing was found, but of which a person decided something."""
     listed = {(finding.image, finding.identity_id) for finding in found}
@@ -115,5 +118,5 @@ def _decided(
     return rows
 
 
-def _missing(one: Decision) -> Finding:
+def _missing(one: ReviewDecision) -> Finding:
     return Finding(one.image, "", "", UNKNOWN, decision=one.decision)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twin_matcher_dagster.celebrities.balancing import Candidate
-from twin_matcher_dagster.celebrities.cleaning import NO_FACE, NO_LABEL, UNREADABLE, Seen
+from twin_matcher_dagster.celebrities.cleaning import NO_FACE, NO_LABEL, UNREADABLE, InspectedImage
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.dataset.schema import Face, RawFace
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
@@ -19,7 +19,7 @@ _BATCH = 128
 
 
 @dataclass(frozen=True)
-class Looked:
+class Inspection:
     """One raw image and what is in it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Looked:
         thumbnail: float32 [48, 48] while photos are being compared, see ``faces.same_photo``.
     """
 
-    seen: Seen
+    seen: InspectedImage
     picture: bytes = b""
     yaw: float = 0.0
     pitch: float = 0.0
@@ -39,11 +39,11 @@ class Looked:
     thumbnail: np.ndarray | None = None
 
 
-def look_at(
+def inspect(
     rows: Iterable[RawFace],
     recogniser: str = BUNDLED_RECOGNISER,
     progress: Callable[[int], None] = lambda done: None,
-) -> list[Looked]:
+) -> list[Inspection]:
     """Detect, align and embed; then group what is one photo.
 
     Args:
@@ -54,8 +54,8 @@ def look_at(
     Returns:
         One entry a row, in order.
     """
-    looked: list[Looked] = []
-    batch: list[tuple[Looked, np.ndarray | None]] = []
+    looked: list[Inspection] = []
+    batch: list[tuple[Inspection, np.ndarray | None]] = []
     for row in rows:
         batch.append(_find(row))
         if len(batch) == _BATCH:
@@ -67,7 +67,7 @@ def look_at(
     return _grouped(looked)
 
 
-def candidates(looked: Iterable[Looked], kept: Iterable[Seen]) -> Iterator[Candidate]:
+def candidates(looked: Iterable[Inspection], kept: Iterable[InspectedImage]) -> Iterator[Candidate]:
     """The faces that cleaning left, under the names that it left them."""
     about = {one.seen.image: one for one in looked}
     for seen in kept:
@@ -91,7 +91,7 @@ def candidates(looked: Iterable[Looked], kept: Iterable[Seen]) -> Iterator[Candi
         )
 
 
-def _find(row: RawFace) -> tuple[Looked, np.ndarray | None]:
+def _find(row: RawFace) -> tuple[Inspection, np.ndarray | None]:
     """The largest face of an image, aligned; a small image is enlarged where none is found."""
     import cv2
 
@@ -103,13 +103,13 @@ def _find(row: RawFace) -> tuple[Looked, np.ndarray | None]:
     from twin_matcher_dagster.media.images import encode_jpeg, read_image
 
     digest, label = hashlib.sha256(row.image).hexdigest(), tidy(row.label)
-    seen = Seen(digest, label, celebrity_id(label), row.split)
+    seen = InspectedImage(digest, label, celebrity_id(label), row.split)
     if not label:
-        return Looked(replace(seen, trouble=NO_LABEL)), None
+        return Inspection(replace(seen, trouble=NO_LABEL)), None
     try:
         pixels = read_image(row.image)
     except MediaError:
-        return Looked(replace(seen, trouble=UNREADABLE)), None
+        return Inspection(replace(seen, trouble=UNREADABLE)), None
     found = detect_faces(pixels)
     enlarge = max(1.0, FACE_SIZE / min(pixels.shape[:2]))
     if not found and enlarge > 1:
@@ -119,10 +119,10 @@ def _find(row: RawFace) -> tuple[Looked, np.ndarray | None]:
         enlarge = 1.0
     if not found:
         whole = cv2.resize(pixels, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
-        return Looked(replace(seen, trouble=NO_FACE), picture=encode_jpeg(whole)), None
+        return Inspection(replace(seen, trouble=NO_FACE), picture=encode_jpeg(whole)), None
     crop = align(pixels, found[0].landmarks)
     measured = measure(crop, found[0], (pixels.shape[1], pixels.shape[0]))
-    entry = Looked(
+    entry = Inspection(
         seen=replace(seen, size=measured.height / enlarge),
         picture=encode_jpeg(crop),
         yaw=measured.pose.yaw,
@@ -134,7 +134,9 @@ def _find(row: RawFace) -> tuple[Looked, np.ndarray | None]:
     return entry, crop
 
 
-def _embed(batch: Sequence[tuple[Looked, np.ndarray | None]], recogniser: str) -> list[Looked]:
+def _embed(
+    batch: Sequence[tuple[Inspection, np.ndarray | None]], recogniser: str
+) -> list[Inspection]:
     from twin_matcher_dagster.faces.recogniser import load_recogniser
 
     vectors = iter(load_recogniser(recogniser)([crop for _, crop in batch if crop is not None]))
@@ -144,7 +146,7 @@ def _embed(batch: Sequence[tuple[Looked, np.ndarray | None]], recogniser: str) -
     ]
 
 
-def _grouped(looked: list[Looked]) -> list[Looked]:
+def _grouped(looked: list[Inspection]) -> list[Inspection]:
     """Number the photos."""
     from twin_matcher_dagster.faces.duplicate_photos import same_photos
 

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from twin_matcher_dagster.celebrities.cleaning import Finding
 from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.errors import ReviewError
+from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 
 KEEP, DROP, LABEL = "keep", "drop", "label="
 
@@ -22,22 +23,7 @@ _MAX_BYTES = 50_000_000
 _NUMBERS = ("value", "limit")
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What a person decided of one image.
-
-    Attributes:
-        image: SHA-256 of its bytes.
-        decision: ``keep``, ``drop``, or ``label=`` and the name of the person it shows.
-        note: why.
-    """
-
-    image: str
-    decision: str
-    note: str = ""
-
-
-def read_reviews(data: bytes) -> list[Decision]:
+def read_reviews(data: bytes) -> list[ReviewDecision]:
     """Read a filled-in CSV: ``image`` and ``decision``, maybe ``note``; other columns are ignored.
 
     Rows without a decision are skipped.
@@ -55,7 +41,7 @@ def read_reviews(data: bytes) -> list[Decision]:
                 f"There is no column {' and no column '.join(sorted(missing))}. Fill in the table "
                 "that `twin-matcher review export` writes."
             )
-        decisions: dict[str, Decision] = {}
+        decisions: dict[str, ReviewDecision] = {}
         for row in rows:
             one = _decision(row, rows.line_num)
             if one and decisions.setdefault(one.image, one).decision != one.decision:
@@ -67,7 +53,7 @@ def read_reviews(data: bytes) -> list[Decision]:
     return list(decisions.values())
 
 
-def _decision(row: Mapping[str, str | None], line: int) -> Decision | None:
+def _decision(row: Mapping[str, str | None], line: int) -> ReviewDecision | None:
     """One row, or None where nothing is decided."""
     decision = (row["decision"] or "").strip()
     if not decision:
@@ -82,7 +68,7 @@ def _decision(row: Mapping[str, str | None], line: int) -> Decision | None:
         decision = LABEL + name
     elif decision not in {KEEP, DROP}:
         raise _wrong(line, f"{decision[:40]!r} is not keep, drop or label=NAME")
-    return Decision(image, decision, (row.get("note") or "").strip())
+    return ReviewDecision(image, decision, (row.get("note") or "").strip())
 
 
 def _wrong(line: int, what: str) -> ReviewError:

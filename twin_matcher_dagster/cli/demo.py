@@ -1,4 +1,4 @@
-"""`make demo`: the whole job once, from raw faces and a clip to the twins of a photo.
+"""`twin-matcher demo`: the whole job once, from raw faces and a clip to the twins of a photo.
 
 Nothing here does the job itself: the clip goes through the same function as on the upload page, and
 a real Dagster instance with its daemon does the rest. This module hands things in and watches.
@@ -22,29 +22,29 @@ from rich.table import Column, Table
 from twin_matcher_dagster.celebrities.sources import check_source
 from twin_matcher_dagster.cli.display import Display
 from twin_matcher_dagster.cli.picture import save_answer
-from twin_matcher_dagster.cli.run_watcher import Made, Stage, Watcher, made
+from twin_matcher_dagster.cli.run_watcher import Stage, StageResult, Watcher, last_result
+from twin_matcher_dagster.cli.runs import launch_job
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs.keys import (
     ASSETS,
     CELEBRITIES_JOB,
-    JOB_ASSETS,
     RELEASE_JOB,
     UPLOADS_PARTITION,
 )
 from twin_matcher_dagster.errors import ServicesError, UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
-from twin_matcher_dagster.local import embedded_s3 as s3_server
-from twin_matcher_dagster.local import services
+from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.release.serving import Answer, Production
-from twin_matcher_dagster.settings import SAMPLE, Settings
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.settings import SAMPLE, Settings, command
+from twin_matcher_dagster.storage.logs import balanced_versions, models, raw_versions, releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.release import Release, Withdrawn
 from twin_matcher_dagster.training.backbone import check_backbone
 from twin_matcher_dagster.training.start import epochs_of
+from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.manifest import get_manifest
-from twin_matcher_dagster.uploads.submission import Consent, new_upload_id, submit
+from twin_matcher_dagster.uploads.submission import new_upload_id, submit
 
 UPLOAD_STAGE = "upload"
 PROBE_STAGE = "probe"
@@ -92,7 +92,7 @@ class Demo:
         self._console = console
         self._story = Story.of_sample()
         self._log = home / "demo.log"
-        self._upload = Made(None, None)
+        self._upload = StageResult(None, None)
 
     def run(self) -> None:
         """Do it.
@@ -118,8 +118,8 @@ class Demo:
                 display.show(PROBE_STAGE, Stage("running"))
                 answer = Production(store).finder().find(read_image(self._story.photo))
                 display.show(PROBE_STAGE, Stage("done", 1.0))
-                probe = Made(1, time.monotonic() - asked)
-            release = ManifestLog(store, layout.log(layout.RELEASES)).read(answer.release)
+                probe = StageResult(1, time.monotonic() - asked)
+            release = releases(store).read(answer.release).record
         self._show_result(release, answer, probe, time.monotonic() - started)
 
     def _open_store(self, stack: ExitStack) -> ObjectStore:
@@ -128,7 +128,7 @@ class Demo:
             return ObjectStore.from_environment(self._variables["TWIN_MATCHER_BUCKET"])
         services.check_ports(self._settings, [services.S3])
         stack.enter_context(services.running([services.S3], self._variables, self._log))
-        return s3_server.wait_until_ready(self._variables)
+        return embedded_s3.wait_until_ready(self._variables)
 
     def _upload_clip(self, store: ObjectStore, display: Display) -> str:
         """Hand the clip in, unless an earlier run did; the upload's id."""
@@ -141,7 +141,7 @@ class Demo:
             except UploadError:
                 note.unlink()
             else:
-                self._upload = Made(faces, None)
+                self._upload = StageResult(faces, None)
                 display.show(UPLOAD_STAGE, Stage("done", 1.0, "there already"))
                 return earlier
 
@@ -156,32 +156,28 @@ class Demo:
         pictures = [face.image for face in report.faces]
         submit(store, pictures, self._story.name, Consent.now(), upload_id)
         display.show(UPLOAD_STAGE, Stage("done", 1.0, f"{len(pictures)} faces"))
-        self._upload = Made(len(pictures), time.monotonic() - started)
+        self._upload = StageResult(len(pictures), time.monotonic() - started)
         return upload_id
 
     def _stale_job(self, store: ObjectStore, upload_id: str) -> str | None:
         """The job to launch so that the newest release is of these settings; None if it is."""
 
-        def head(folder: str) -> Manifest | None:
-            return ManifestLog(store, layout.log(folder)).head()
-
-        raw, balanced, release = head(layout.RAW), head(layout.BALANCED), head(layout.RELEASES)
-        if not raw or not balanced or raw.body["source"] != self._variables["RAW_FACES"]:
+        raw, balanced = raw_versions(store).head(), balanced_versions(store).head()
+        head = releases(store).head()
+        if not raw or not balanced or raw.record.source != self._variables["RAW_FACES"]:
             return CELEBRITIES_JOB
-        if balanced.body["raw"] != raw.key or not release:
+        if balanced.record.raw != raw.number or not head:
             return CELEBRITIES_JOB
-        if "withdrawn" in release.body:
+        release = head.record
+        if isinstance(release, Withdrawn):
             return RELEASE_JOB
-        dataset = read_version(store, release.body["dataset"])
-        model = ManifestLog(store, layout.log(layout.MODELS)).read(release.body["model"])
-        same = dataset.body["balanced"]["fingerprint"] == balanced.fingerprint
-        if not same or upload_id not in {member.upload_id for member in dataset.members}:
+        dataset = read_version(store, release.dataset)
+        same = dataset.record.balanced.fingerprint == balanced.fingerprint
+        if not same or upload_id not in dataset.upload_ids:
             return CELEBRITIES_JOB
-        plan = model.body["plan"]
+        model = models(store).read(release.model).record
         wanted = self._variables["BACKBONE"], epochs_of(self._settings)
-        if (plan["backbone"], plan["epochs"]) != wanted:
-            return RELEASE_JOB
-        return None
+        return None if (model.backbone_name, model.planned_epochs) == wanted else RELEASE_JOB
 
     def _make_release(
         self, stack: ExitStack, store: ObjectStore, upload_id: str, display: Display
@@ -205,7 +201,7 @@ class Demo:
         follow(lambda: instance.has_dynamic_partition(UPLOADS_PARTITION, upload_id))
         job = self._stale_job(store, upload_id)
         if job:
-            launch(self._settings, job)
+            launch_job(self._settings, job)
 
         def released() -> bool:
             return not watcher.busy() and not self._stale_job(store, upload_id)
@@ -215,7 +211,7 @@ class Demo:
         except StalledError:
             # The automation sees changes; one that an interrupted run took with it is not seen
             # again.
-            launch(self._settings, RELEASE_JOB)
+            launch_job(self._settings, RELEASE_JOB)
             follow(released)
 
     def _follow(
@@ -251,48 +247,33 @@ class Demo:
         for name, stage in watcher.stages().items():
             display.show(name, stage)
 
-    def _show_result(self, release: Manifest, answer: Answer, probe: Made, seconds: float) -> None:
+    def _show_result(
+        self, release: Release | Withdrawn, answer: Answer, probe: StageResult, seconds: float
+    ) -> None:
         """The table, the accuracy, the twins, and what to do next."""
         table = Table("stage", Column("rows", justify="right"), Column("seconds", justify="right"))
         with dg.DagsterInstance.get() as instance:
-            stages = [(asset, made(instance, asset)) for asset in ASSETS]
+            stages = [(asset, last_result(instance, asset)) for asset in ASSETS]
         for name, each in [(UPLOAD_STAGE, self._upload), *stages, (PROBE_STAGE, probe)]:
             rows = "" if each.rows is None else f"{each.rows:,}"
             table.add_row(name, rows, "" if each.seconds is None else f"{each.seconds:.1f}")
         say = self._console.print
         say(table)
-        figures = release.body["figures"]
-        fused = figures["fused"]
-        say(
-            f"Held-out split, {fused['faces']} faces of {len(release.body['identities'])} "
-            f"identities: rank-1 [bold]{fused['rank1']:.1%}[/] (fine-tuned ResNet and recogniser "
-            f"together), {figures['resnet']['rank1']:.1%} (ResNet alone), "
-            f"{figures['recogniser']['rank1']:.1%} (recogniser alone), guessing "
-            f"{fused['chance']:.1%}"
-        )
+        if isinstance(release, Release):
+            figures, fused = release.figures, release.figures.fused
+            say(
+                f"Held-out split, {fused.faces} faces of {len(release.identities)} identities: "
+                f"rank-1 [bold]{fused.rank1:.1%}[/] (fine-tuned ResNet and recogniser together), "
+                f"{figures.resnet.rank1:.1%} (ResNet alone), {figures.recogniser.rank1:.1%} "
+                f"(recogniser alone), guessing {fused.chance:.1%}"
+            )
         say(f"The twins of {_short(self._story.photo)}, release {answer.release}:")
         for rank, twin in enumerate(answer.twins, 1):
             say(f"  {rank}. {escape(twin.label)} ({twin.kind}), similarity {twin.similarity:.3f}")
         picture = self._home / "demo.png"
         save_answer(answer, picture)
         say(f"Picture: {_short(picture)}")
-        say(f"Done in {seconds:.0f} s. Next: [bold]make up[/]")
-
-
-def launch(settings: Settings, job: str) -> None:
-    """Launch a job of the graph, as a click in the Dagster UI does.
-
-    Raises:
-        ServicesError: Dagster refuses.
-    """
-    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
-
-    try:
-        client = DagsterGraphQLClient(settings.host, port_number=settings.dagster_port)
-        # Named one by one, as the UI does: the automation then knows what the run makes.
-        client.submit_job_execution(job, asset_selection=JOB_ASSETS[job])
-    except DagsterGraphQLClientError as error:
-        raise ServicesError(f"Dagster would not launch the job {job}: {error}") from error
+        say(f"Done in {seconds:.0f} s. Next: [bold]{command('up')}[/]")
 
 
 def _short(path: Path) -> str:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -24,12 +25,29 @@ from twin_matcher_dagster.settings import Settings
 app = typer.Typer(
     help="Find a person's look-alike: the local services and the demo of Twin Matcher.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(review.app, name="review")
 app.add_typer(release.app, name="release")
 console = Console()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"twin-matcher {version('twin-matcher-dagster')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options before any command."""
 
 
 @app.command()
@@ -38,17 +56,17 @@ def demo() -> None:
     from twin_matcher_dagster.local import services
 
     settings = Settings()
-    with services.exclusive(settings) as home:
+    with services.exclusive_home(settings) as home:
         _run_demo(settings, home)
 
 
 def _run_demo(settings: Settings, home: Path) -> None:
     from twin_matcher_dagster.cli.demo import Demo
-    from twin_matcher_dagster.local import services
+    from twin_matcher_dagster.cli.runs import fail_interrupted_runs
 
     variables = environment(settings)
     os.environ.update(variables)
-    services.fail_interrupted_runs()
+    fail_interrupted_runs()
     Demo(settings, variables, home, console).run()
 
 
@@ -56,10 +74,11 @@ def _run_demo(settings: Settings, home: Path) -> None:
 def up() -> None:
     """Start everything for use, until Ctrl-C: S3, Dagster, the upload page, the prediction page."""
     from twin_matcher_dagster.cli import up
+    from twin_matcher_dagster.cli.runs import fail_interrupted_runs
     from twin_matcher_dagster.local import services
 
     settings = Settings()
-    with services.exclusive(settings) as home:
+    with services.exclusive_home(settings) as home:
         wanted = services.names(settings)
         services.check_ports(settings, wanted)
         variables = environment(settings)
@@ -67,28 +86,29 @@ def up() -> None:
             console.print("There is no release yet: the demo runs first.")
             _run_demo(settings, home)
         os.environ.update(variables)
-        services.fail_interrupted_runs()
+        fail_interrupted_runs()
         up.run(settings, variables, home, console)
 
 
 @app.command()
 def s3() -> None:
     """Run the embedded S3 server in the foreground."""
-    from twin_matcher_dagster.local import embedded_s3 as s3_server
+    from twin_matcher_dagster.local import embedded_s3, services
 
     settings = Settings()
     os.environ.update(environment(settings))
-    s3_server.serve(state_folder(settings) / "s3", settings.s3_port)
+    avoid = services.ports(settings).values()
+    embedded_s3.serve(state_folder(settings) / "s3", settings.s3_port, avoid)
 
 
 @app.command()
 def wait_s3() -> None:
     """Return when the embedded S3 server is ready; at once with a bucket of one's own."""
-    from twin_matcher_dagster.local import embedded_s3 as s3_server
+    from twin_matcher_dagster.local import embedded_s3
 
     settings = Settings()
     if settings.embedded:
-        s3_server.wait_until_ready(environment(settings))
+        embedded_s3.wait_until_ready(environment(settings))
 
 
 @app.command()
@@ -114,10 +134,10 @@ def erase(
     from twin_matcher_dagster.cli import erase as erasing
 
     if verify:
-        if not erasing.prove(Settings(), upload_id, console):
+        if not erasing.prove_erasure(Settings(), upload_id, console):
             sys.exit(1)
     else:
-        erasing.erase(Settings(), upload_id, code, console, force=force)
+        erasing.erase_upload(Settings(), upload_id, code, console, force=force)
 
 
 @app.command()
@@ -126,7 +146,7 @@ def clean() -> None:
     from twin_matcher_dagster.local import services
 
     settings = Settings()
-    with services.exclusive(settings) as home:
+    with services.exclusive_home(settings) as home:
         shutil.rmtree(home)
     console.print(f"{home} is gone.")
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from twin_matcher_dagster.cli.erase import open_store
+from twin_matcher_dagster.cli.bucket import opened_bucket
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.settings import Settings
 
@@ -21,24 +21,24 @@ console = Console()
 @app.command("list")
 def list_releases() -> None:
     """Show the releases that are kept, the newest first."""
-    from twin_matcher_dagster.erasure.retention import entries
-    from twin_matcher_dagster.storage import layout
+    from twin_matcher_dagster.storage.logs import releases
+    from twin_matcher_dagster.storage.records.release import Withdrawn
 
     table = Table("release", "at", "model", "identities", "rank-1", "note")
-    with open_store(Settings()) as store:
-        for one in entries(store, layout.RELEASES):
-            body = one.body
-            if "withdrawn" in body:
-                table.add_row(str(one.number), "", "", "", "", f"withdrawn: {body['withdrawn']}")
+    with opened_bucket(Settings()) as store:
+        for entry in releases(store).entries():
+            release = entry.record
+            if isinstance(release, Withdrawn):
+                table.add_row(str(entry.number), "", "", "", "", f"withdrawn: {release.reason}")
                 continue
-            back = f"back to {body['rolled_back_to']}" if "rolled_back_to" in body else ""
+            back = f"back to {release.rolled_back_to}" if release.rolled_back_to else ""
             table.add_row(
-                str(one.number),
-                body["released_at"],
-                str(body["model"]),
-                str(len(body["identities"])),
-                f"{body['figures']['fused']['rank1']:.1%}",
-                body["override"] or back,
+                str(entry.number),
+                release.released_at.isoformat(timespec="seconds"),
+                str(release.model),
+                str(len(release.identities)),
+                f"{release.figures.fused.rank1:.1%}",
+                release.override or back,
             )
     console.print(table)
 
@@ -48,7 +48,7 @@ def rollback(number: Annotated[int, typer.Argument(help="Of the release to go ba
     """Put an earlier release into production again."""
     from twin_matcher_dagster.release.rollback import roll_back
 
-    with open_store(Settings()) as store:
+    with opened_bucket(Settings()) as store:
         release = roll_back(store, number)
     console.print(f"Release {release.number} is release {number} again.")
 
@@ -66,7 +66,7 @@ def override(
     config = {"ops": {PRODUCTION_RELEASE: {"config": {"override": reason}}}}
     # Then again with everybody who came since it was refused.
     steps = (([PRODUCTION_RELEASE], config), ([FACE_INDEX, PRODUCTION_RELEASE], None))
-    with open_store(Settings()), dg.DagsterInstance.get() as instance:
+    with opened_bucket(Settings()), dg.DagsterInstance.get() as instance:
         job = defs().resolve_implicit_global_asset_job_def()
         for assets, run_config in steps:
             done = job.execute_in_process(

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from twin_matcher_dagster.cli.erase import open_store
+from twin_matcher_dagster.cli.bucket import opened_bucket
 from twin_matcher_dagster.errors import ReviewError
 from twin_matcher_dagster.settings import Settings
 
@@ -25,9 +25,9 @@ Table = Annotated[Path, typer.Argument(help="The CSV file.")]
 @app.command("export")
 def export_table(table: Table) -> None:
     """Write the table of findings as CSV, and beside it a page with the pictures."""
+    from twin_matcher_dagster.celebrities.contact_sheet import contact_sheet
     from twin_matcher_dagster.celebrities.review_table import write_reviews
     from twin_matcher_dagster.celebrities.reviews import (
-        contact_sheet,
         findings_of,
         images_of,
         reviews_of,
@@ -38,7 +38,7 @@ def export_table(table: Table) -> None:
     for path in (table, sheet):
         if path.exists():
             raise ReviewError(f"{str(path)!r} is there already. Name another file.")
-    with open_store(Settings()) as store:
+    with opened_bucket(Settings()) as store:
         decisions, _ = reviews_of(store)
         found, shards = findings_of(store)
         findings = with_decisions(found, decisions)
@@ -69,7 +69,7 @@ def import_table(table: Table) -> None:
     except OSError as error:
         raise ReviewError(f"{str(table)!r} cannot be read: {error}. Name another.") from error
     decisions = read_reviews(data)
-    with open_store(Settings()) as store:
+    with opened_bucket(Settings()) as store:
         manifest = commit_reviews(store, decisions)
     counts = Counter(one.decision.split("=")[0] for one in decisions)
     said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "none"

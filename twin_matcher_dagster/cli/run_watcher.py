@@ -29,7 +29,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Made:
+class StageResult:
     """What an asset made last: rows, and the seconds its step took."""
 
     rows: int | None
@@ -108,14 +108,14 @@ def _reason(message: str) -> str:
     return lines[-1] if lines else "no reason was given"
 
 
-def made(instance: dg.DagsterInstance, asset: str) -> Made:
+def last_result(instance: dg.DagsterInstance, asset: str) -> StageResult:
     """What an asset's latest materialization made and how long its step took."""
     entry = instance.get_latest_materialization_event(dg.AssetKey(asset))
     if entry is None or entry.asset_materialization is None:
-        return Made(None, None)
+        return StageResult(None, None)
     rows = entry.asset_materialization.metadata.get("dagster/row_count")
     stats = instance.get_run_step_stats(entry.run_id, [asset])
     seconds = None
     if stats and stats[0].start_time and stats[0].end_time:
         seconds = stats[0].end_time - stats[0].start_time
-    return Made(int(str(rows.value)) if rows else None, seconds)
+    return StageResult(int(str(rows.value)) if rows else None, seconds)

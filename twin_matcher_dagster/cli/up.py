@@ -1,4 +1,4 @@
-"""`make up`: all services for use, until Ctrl-C."""
+"""`twin-matcher up`: all services for use, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from twin_matcher_dagster.errors import ServicesError
-from twin_matcher_dagster.local import embedded_s3 as s3_server
-from twin_matcher_dagster.local import services
+from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.logs import releases
 
 _WHAT = {
     services.DAGSTER: "Dagster: the graph, its runs and its checks",
@@ -27,8 +25,8 @@ def has_release(variables: Mapping[str, str], home: Path) -> bool:
     if not (home / "s3").exists():
         return False
     with services.running([services.S3], variables, home / "up.log"):
-        store = s3_server.wait_until_ready(variables)
-        return ManifestLog(store, layout.log(layout.RELEASES)).head_number() > 0
+        store = embedded_s3.wait_until_ready(variables)
+        return releases(store).head_number() > 0
 
 
 def run(settings: Settings, variables: Mapping[str, str], home: Path, console: Console) -> None:

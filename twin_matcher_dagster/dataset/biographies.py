@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,8 +69,3 @@ def read_people(source: Path) -> dict[str, dict[str, Any]]:
         celebrity_id(label): about.model_dump(exclude_defaults=True)
         for label, about in people.items()
     }
-
-
-def about_of(person: Mapping[str, Any]) -> About | None:
-    """The biography in an entry of a manifest, if there is one."""
-    return About(**person["about"]) if person.get("about") else None

@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from twin_matcher_dagster.dataset.schema import Face, read_shard
-from twin_matcher_dagster.dataset.shards import ShardEntry
 from twin_matcher_dagster.errors import ObjectMissingError
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import ShardEntry
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 
 SUFFIX = ".vectors"

@@ -31,11 +31,6 @@ def is_celebrity(identity_id: str) -> bool:
     return identity_id.startswith("c-")
 
 
-def user_id(upload_id: str) -> str:
-    """The identity behind an upload. The typed name has no part in it: it proves nothing."""
-    return f"u-{upload_id}"
-
-
 def best_spelling(names: Iterable[str]) -> str:
     """The most frequent spelling of one identity's name; ties go to the first by code point."""
     counts = Counter(tidy(name) for name in names)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Kind = Literal["celebrity", "user"]
+from twin_matcher_dagster.storage.records.parts import Kind
+
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -120,8 +121,3 @@ def _decode(data: bytes) -> Iterator[dict[str, Any]]:
     for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches(batch_size=256):
         for row in batch.to_pylist():
             yield {**row, "image": row["image"]["bytes"]}
-
-
-def fingerprint(*parts: object) -> str:
-    """Identity of a content: SHA-256 over the text of its parts."""
-    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()

@@ -13,43 +13,29 @@ noted since, so neither asks about anybody who was there before.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from twin_matcher_dagster.dataset.schema import SPLITS, Face, fingerprint, read_shard
-from twin_matcher_dagster.dataset.shards import Identity, ShardEntry, people_in
-from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.dataset.schema import SPLITS, Face
+from twin_matcher_dagster.dataset.shards import faces_in
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.lock import exclusive
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog, encode
+from twin_matcher_dagster.storage.logs import balanced_versions, dataset_versions, verdicts
+from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.celebrities import BalancedVersion, Biography
+from twin_matcher_dagster.storage.records.dataset import (
+    EMPTY,
+    Celebrities,
+    DatasetVersion,
+    Member,
+    MemberList,
+    decode_members,
+    encode_members,
+    list_of,
+)
+from twin_matcher_dagster.storage.records.parts import Identity, ShardEntry, people_in
 from twin_matcher_dagster.storage.tombstones import get_tombstone
-
-
-@dataclass(frozen=True)
-class Member:
-    """An accepted upload as a part of the data set.
-
-    Attributes:
-        upload_id: which.
-        shard: its faces.
-        publication: whether its person agreed to being published on the Hub.
-    """
-
-    upload_id: str
-    shard: ShardEntry
-    publication: bool
-
-    @classmethod
-    def of_verdict(cls, verdict: Mapping[str, Any]) -> Member | None:
-        """The member that a verdict of ``user_faces`` makes; None where it is not accepted."""
-        if not verdict["accepted"]:
-            return None
-        (shard,) = verdict["shards"]
-        return cls(verdict["upload_id"], ShardEntry.from_dict(shard), verdict["publication"])
 
 
 class Version:
@@ -60,28 +46,34 @@ class Version:
         manifest: of the version.
     """
 
-    def __init__(self, store: ObjectStore, manifest: Manifest) -> None:
+    def __init__(self, store: ObjectStore, manifest: Manifest[DatasetVersion]) -> None:
         self._store = store
+        self.manifest = manifest
         self.number = manifest.number
         self.fingerprint = manifest.fingerprint
-        self.body = manifest.body
+        self.record = manifest.record
 
     @cached_property
-    def _balanced(self) -> Mapping[str, Any]:
-        log = ManifestLog(self._store, layout.log(layout.BALANCED))
-        return log.read(self.body["balanced"]["number"]).body
+    def balanced(self) -> BalancedVersion:
+        """The balanced celebrities."""
+        return balanced_versions(self._store).read(self.record.balanced.number).record
 
-    @cached_property
+    @property
     def celebrities(self) -> tuple[ShardEntry, ...]:
         """The shards of the celebrities, each of one split."""
-        return tuple(ShardEntry.from_dict(shard) for shard in self._balanced["shards"])
+        return self.balanced.shards
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
         """The uploads that are in, by id."""
-        lists = (_read_list(self._store, one) for one in self.body["members"].values())
+        lists = (read_list(self._store, one) for one in self.record.members.values())
         found = {who: member for one in lists for who, member in one.items()}
         return tuple(found[who] for who in sorted(found))
+
+    @property
+    def upload_ids(self) -> tuple[str, ...]:
+        """Ids of the uploads that are in."""
+        return tuple(member.upload_id for member in self.members)
 
     def changes_since(self, before: Version | None) -> tuple[dict[str, Member], set[str]]:
         """What came in and who left; lists that both versions share are not read.
@@ -89,13 +81,13 @@ class Version:
         Returns:
             New members, or members with another shard, by upload id; and the ids that are gone.
         """
-        old, new = (one.body["members"] if one else {} for one in (before, self))
+        old, new = (one.record.members if one else {} for one in (before, self))
         names = {name for name in {*old, *new} if old.get(name) != new.get(name)}
         was, now = (
             {
                 upload_id: member
                 for name in names & set(lists)
-                for upload_id, member in _read_list(self._store, lists[name]).items()
+                for upload_id, member in read_list(self._store, lists[name]).items()
             }
             for lists in (old, new)
         )
@@ -121,14 +113,13 @@ class Version:
         return people_in(self.shards)
 
     @property
-    def people(self) -> Mapping[str, Mapping[str, Any]]:
+    def people(self) -> Mapping[str, Biography]:
         """Biographies of celebrities, by identity id, where the source has them."""
-        return self._balanced.get("people", {})
+        return self.balanced.people
 
     def faces(self) -> Iterator[Face]:
         """All faces; one shard at a time is in memory."""
-        for shard in self.shards:
-            yield from read_shard(self._store.get(shard.key))
+        return faces_in(self._store, self.shards)
 
 
 def read_version(store: ObjectStore, number: int | None = None) -> Version:
@@ -138,11 +129,8 @@ def read_version(store: ObjectStore, number: int | None = None) -> Version:
         TwinMatcherError: there is none yet.
         ObjectMissingError: that version was never made, or is not kept any more.
     """
-    log = ManifestLog(store, layout.log(layout.DATASETS))
-    manifest = log.read(number) if number else log.head()
-    if manifest is None:
-        raise TwinMatcherError("There is no twin_dataset in this bucket yet: materialize it first.")
-    return Version(store, manifest)
+    log = dataset_versions(store)
+    return Version(store, log.read(number) if number else log.existing_head())
 
 
 def note_verdict(store: ObjectStore, upload_id: str, number: int) -> None:
@@ -150,7 +138,7 @@ def note_verdict(store: ObjectStore, upload_id: str, number: int) -> None:
     store.put_same(f"{layout.change_prefix(upload_id)}{number}.json", b"{}", "application/json")
 
 
-def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest:
+def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest[DatasetVersion]:
     """Make the version that follows from the newest celebrities and the verdicts noted since.
 
     Two at once both succeed, in some order: who is second begins again from the other's version.
@@ -167,29 +155,32 @@ def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest:
     """
     noted = list(store.list(f"{layout.CHANGES}/"))
 
-    def make(head: Manifest | None) -> Mapping[str, Any]:
-        before = head.body if head and "members" in head.body and not everything else {}
-        changed = {_upload_of(key) for key in noted} if before else _all_uploads(store)
+    def make(head: Manifest[DatasetVersion] | None) -> DatasetVersion:
+        before = head.record if head and not everything else EMPTY
+        if before.balanced == EMPTY.balanced:
+            changed = _all_uploads(store)
+        else:
+            changed = {_upload_of(key) for key in noted}
         members = {upload_id: _member(store, upload_id) for upload_id in changed}
-        lists = _changed(store, before.get("members", {}), members)
-        return _body(_celebrities(store, before.get("balanced", {})), lists)
+        lists = _changed(store, before.members, members)
+        return DatasetVersion.of(_celebrities(store, before.balanced), lists)
 
     # No erasure meanwhile: it would delete a list that the new version names.
     with exclusive(store, layout.DATASET_LOCK):
-        manifest = ManifestLog(store, layout.log(layout.DATASETS)).update(make)
+        manifest = dataset_versions(store).update(make)
     for key in noted:
         store.delete(key)
     return manifest
 
 
-def without(store: ObjectStore, body: Mapping[str, Any], upload_id: str) -> Mapping[str, Any]:
-    """The body of a version as it would be had an upload never been in."""
-    return _body(body["balanced"], _changed(store, body["members"], {upload_id: None}))
+def without(store: ObjectStore, version: DatasetVersion, upload_id: str) -> DatasetVersion:
+    """A version as it would be had an upload never been in."""
+    return DatasetVersion.of(version.balanced, _changed(store, version.members, {upload_id: None}))
 
 
-def list_of(upload_id: str) -> str:
-    """Which of the 256 lists an upload is in."""
-    return hashlib.sha256(upload_id.encode()).hexdigest()[:2]
+def read_list(store: ObjectStore, one: MemberList) -> dict[str, Member]:
+    """The members of a list, by upload id."""
+    return decode_members(store.get(one.key))
 
 
 def _upload_of(change: str) -> str:
@@ -202,62 +193,40 @@ def _all_uploads(store: ObjectStore) -> set[str]:
 
 def _member(store: ObjectStore, upload_id: str) -> Member | None:
     """What an upload is by its newest verdict; an erased one is nothing."""
-    head = ManifestLog(store, layout.log(layout.user(upload_id))).head()
-    if head is None or get_tombstone(store, upload_id):
+    head = verdicts(store, upload_id).head()
+    if head is None or head.record.shard is None or get_tombstone(store, upload_id):
         return None
-    return Member.of_verdict(head.body)
+    return Member(upload_id, head.record.shard, head.record.publication)
 
 
-def _celebrities(store: ObjectStore, before: Mapping[str, Any]) -> Mapping[str, Any]:
+def _celebrities(store: ObjectStore, before: Celebrities) -> Celebrities:
     """The newest balanced celebrities in a few figures, which stay as they are until others come.
 
     Raises:
         TwinMatcherError: there are none yet.
     """
-    log = ManifestLog(store, layout.log(layout.BALANCED))
+    log = balanced_versions(store)
     number = log.head_number()
-    if not number:
-        raise TwinMatcherError(
-            "There is no balanced_faces in this bucket yet: materialize it first."
-        )
-    if number == before.get("number"):
+    if number and number == before.number:
         return before
-    body = log.read(number).body
-    people = people_in(ShardEntry.from_dict(shard) for shard in body["shards"])
-    return {
-        "number": number,
-        "fingerprint": body["fingerprint"],
-        "rows": body["rows"],
-        "identities": len(people),
-        "splits": {split: sum(one.faces.get(split, 0) for one in people) for split in SPLITS},
-    }
-
-
-def _body(celebrities: Mapping[str, Any], members: Mapping[str, Any]) -> Mapping[str, Any]:
-    users = sum(one["uploads"] for one in members.values())
-    rows = sum(one["rows"] for one in members.values())
-    splits = dict(celebrities["splits"])
-    splits["train"] += rows  # an upload is for training, whole
-    return {
-        "fingerprint": fingerprint(
-            celebrities["fingerprint"], *(one["key"] for _, one in sorted(members.items()))
-        ),
-        "balanced": celebrities,
-        "members": members,
-        "rows": celebrities["rows"] + rows,
-        "users": users,
-        "identities": celebrities["identities"] + users,
-        "splits": splits,
-    }
+    balanced = log.existing_head()
+    people = people_in(balanced.record.shards)
+    return Celebrities(
+        number=balanced.number,
+        fingerprint=balanced.fingerprint,
+        rows=balanced.record.rows,
+        identities=len(people),
+        splits={split: sum(one.faces.get(split, 0) for one in people) for split in SPLITS},
+    )
 
 
 def _changed(
-    store: ObjectStore, lists: Mapping[str, Any], members: Mapping[str, Member | None]
-) -> dict[str, Any]:
+    store: ObjectStore, lists: Mapping[str, MemberList], members: Mapping[str, Member | None]
+) -> dict[str, MemberList]:
     """The lists after some uploads came in (a member) or left (None); others are not read."""
     result = dict(lists)
     for name in {list_of(upload_id) for upload_id in members}:
-        found = dict(_read_list(store, lists[name])) if name in lists else {}
+        found = read_list(store, lists[name]) if name in lists else {}
         for upload_id, member in members.items():
             if list_of(upload_id) == name:
                 found.pop(upload_id, None)
@@ -269,24 +238,8 @@ def _changed(
     return result
 
 
-def _read_list(store: ObjectStore, one: Mapping[str, Any]) -> dict[str, Member]:
-    return {
-        upload_id: Member(upload_id, ShardEntry.from_dict(body["shard"]), body["publication"])
-        for upload_id, body in json.loads(store.get(one["key"])).items()
-    }
-
-
-def _write_list(store: ObjectStore, members: Mapping[str, Member]) -> dict[str, Any]:
-    data = encode(
-        {
-            upload_id: {"shard": member.shard.as_dict(), "publication": member.publication}
-            for upload_id, member in members.items()
-        }
-    )
+def _write_list(store: ObjectStore, members: Mapping[str, Member]) -> MemberList:
+    data = encode_members(members)
     key = f"{layout.MEMBERS}/{hashlib.sha256(data).hexdigest()}.json"
     store.put_content(key, data, "application/json")
-    return {
-        "key": key,
-        "uploads": len(members),
-        "rows": sum(member.shard.rows for member in members.values()),
-    }
+    return MemberList(key, len(members), sum(member.shard.rows for member in members.values()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import dagster as dg
 
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
-from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.manifest_log import Manifest
+from twin_matcher_dagster.storage.records.record import Record
 
 TRIES, SECONDS_BETWEEN_TRIES = 3, 10
 
@@ -35,25 +33,8 @@ def retried() -> Generator[None]:
         raise dg.RetryRequested(TRIES, SECONDS_BETWEEN_TRIES) from error
 
 
-def commit(store: ObjectStore, folder: str, body: Mapping[str, Any]) -> Manifest:
-    """Add a manifest to a folder's log, unless the newest one stands for the same content."""
-    return ManifestLog(store, layout.log(folder)).update(lambda head: body)
-
-
-def head_of(store: ObjectStore, folder: str, asset: str) -> Manifest:
-    """The newest manifest of a folder.
-
-    Raises:
-        TwinMatcherError: there is none yet.
-    """
-    head = ManifestLog(store, layout.log(folder)).head()
-    if head is None:
-        raise TwinMatcherError(f"There is no {asset} in this bucket yet: materialize it first.")
-    return head
-
-
 def materialized(
-    manifest: Manifest, rows: int, metadata: Mapping[str, Any]
+    manifest: Manifest[Record], rows: int, metadata: Mapping[str, Any]
 ) -> dg.MaterializeResult:
     """The result of an asset: its data version is the fingerprint of its content."""
     return dg.MaterializeResult(
@@ -65,16 +46,6 @@ def materialized(
             **metadata,
         },
     )
-
-
-def beyond_guessing(chance: float, faces: int) -> float:
-    """The accuracy that guessing does not reach: three standard errors above it.
-
-    Args:
-        chance: how often always naming the largest class is right, 0 to 1.
-        faces: how many faces were measured. Luck goes beyond this in one of 700 cases.
-    """
-    return chance + 3 * math.sqrt(chance * (1 - chance) / faces)
 
 
 def progress_of(context: dg.AssetExecutionContext) -> Callable[[float], None]:

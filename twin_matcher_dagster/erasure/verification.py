@@ -15,7 +15,7 @@ from twin_matcher_dagster.storage.tombstones import get_tombstone, tombstone_key
 
 
 @dataclass
-class Verification:
+class ErasureProof:
     """What is left of an upload in a bucket.
 
     Attributes:
@@ -40,7 +40,7 @@ class Verification:
 
 def verify(
     store: ObjectStore, upload_id: str, progress: Callable[[int], None] = lambda objects: None
-) -> Verification:
+) -> ErasureProof:
     """Look for an upload in the key and the content of every object, old versions included.
 
     JSON, safetensors headers and everything else are searched as they are, the columns of Parquet
@@ -56,7 +56,7 @@ def verify(
     """
     upload_id = upload_id_of(upload_id)
     tombstone = get_tombstone(store, upload_id)
-    found = Verification(retrain_by=tombstone.retrain_by if tombstone else None)
+    found = ErasureProof(retrain_by=tombstone.retrain_by if tombstone else None)
     for key, data in store.everything():
         found.objects += 1
         progress(found.objects)

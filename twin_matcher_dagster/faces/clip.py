@@ -19,15 +19,21 @@ from twin_matcher_dagster.faces.pose import Pose, pose_of
 from twin_matcher_dagster.faces.quality import (
     Accepted,
     Duplicates,
+    FaceVerdict,
     Rejected,
-    Verdict,
     count_rejected,
     judge,
     measure,
 )
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
 from twin_matcher_dagster.faces.single_face import RIVAL_HEIGHT, rivals
-from twin_matcher_dagster.faces.tracking import MAX_GAP_S, SAME_IN_CLIP, Person, Seen, people_of
+from twin_matcher_dagster.faces.tracking import (
+    MAX_GAP_S,
+    SAME_IN_CLIP,
+    Person,
+    TrackedFace,
+    people_of,
+)
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.media.video import MAX_FRAMES, stream_frames
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
@@ -64,12 +70,12 @@ class ClipFace:
 
 
 @dataclass(frozen=True)
-class Look:
+class FrameVerdict:
     """What was seen at one time of the clip: for the plot, and for whoever asks why."""
 
     time: float
     yaw: float
-    verdict: Verdict
+    verdict: FaceVerdict
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class ClipReport:
     """
 
     faces: Sequence[ClipFace]
-    looks: Sequence[Look]
+    looks: Sequence[FrameVerdict]
     coverage: Coverage
     refused: Rejected | None
     hints: Sequence[str]
@@ -205,7 +211,7 @@ def _nobody(photos: bool) -> ClipReport:
 
 
 def _several(
-    frames: list[list[Seen]], people: list[Person], times_shared: set[float], moving: bool
+    frames: list[list[TrackedFace]], people: list[Person], times_shared: set[float], moving: bool
 ) -> Rejected | None:
     """Whether more than one person is shown, in a way that cannot be told apart safely."""
     with_face = [seen for seen in frames if seen]
@@ -241,12 +247,12 @@ def _longest(times: list[float]) -> float:
     return max((float(run[-1] - run[0]) for run in runs if len(run)), default=0.0)
 
 
-def _step(frames: list[list[Seen]]) -> float:
+def _step(frames: list[list[TrackedFace]]) -> float:
     """Seconds from one frame to the next, mostly."""
     return float(np.median(np.diff([seen[0].time for seen in frames]))) if len(frames) > 1 else 0.0
 
 
-def _shared(main: Person, frames: list[list[Seen]]) -> set[float]:
+def _shared(main: Person, frames: list[list[TrackedFace]]) -> set[float]:
     """The times at which a face beside the person's is about as large, or larger."""
     own = set(main.seen)
     times = set()
@@ -258,20 +264,20 @@ def _shared(main: Person, frames: list[list[Seen]]) -> set[float]:
     return times
 
 
-def _judged(main: Person, shared: set[float]) -> tuple[list[ClipFace], list[Look]]:
+def _judged(main: Person, shared: set[float]) -> tuple[list[ClipFace], list[FrameVerdict]]:
     """The person's good faces, and the verdict on every one."""
     duplicates = Duplicates()
     faces, looks = [], []
     for one in main.seen:
         pose = pose_of(one.face.landmarks)
-        verdict: Verdict
+        verdict: FaceVerdict
         if one.time in shared:
             verdict = Rejected("somebody else beside", 2, 1)
         else:
             verdict = judge(one.measures or measure(one.crop, one.face, one.size))
         if isinstance(verdict, Accepted):
             verdict = duplicates.judge(one.crop)
-        looks.append(Look(one.time, pose.yaw, verdict))
+        looks.append(FrameVerdict(one.time, pose.yaw, verdict))
         if isinstance(verdict, Accepted):
             faces.append(ClipFace(one.crop, one.time, pose, one.face.landmarks))
     return faces, looks

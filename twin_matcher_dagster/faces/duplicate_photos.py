@@ -31,7 +31,7 @@ _MAX_SHIFT = 0.2
 
 
 @dataclass(frozen=True)
-class Photos:
+class PhotoGroups:
     """Which crops are one photo.
 
     Attributes:
@@ -66,7 +66,7 @@ def same_photos(
     vectors: np.ndarray,
     limit: float = SAME_PHOTO,
     progress: Callable[[float], None] = lambda share: None,
-) -> Photos:
+) -> PhotoGroups:
     """Group crops by photo: pairs that are one photo are joined (union-find).
 
     Args:
@@ -86,7 +86,7 @@ def same_photos(
             values[pair] = np.maximum(values[pair], value)
             low, high = sorted(numbers[pair])
             numbers[numbers == high] = low
-    return Photos(numbers, values)
+    return PhotoGroups(numbers, values)
 
 
 def copies_between(

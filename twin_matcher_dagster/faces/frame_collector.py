@@ -12,7 +12,7 @@ from twin_matcher_dagster.faces.detection import Detection, detect_faces
 from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import Rejected, judge, measure
 from twin_matcher_dagster.faces.single_face import rivals
-from twin_matcher_dagster.faces.tracking import Seen
+from twin_matcher_dagster.faces.tracking import TrackedFace
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
 from twin_matcher_dagster.media.video import MAX_FRAMES, SAMPLE_EVERY_S
 
@@ -45,7 +45,7 @@ class FaceCollector:
     """
 
     def __init__(self, every_s: float = SAMPLE_EVERY_S) -> None:
-        self.frames: list[list[Seen]] = []
+        self.frames: list[list[TrackedFace]] = []
         self._grid = TimeGrid(every_s)
         self._full_looks = TimeGrid(_FULL_LOOK_EVERY_S)
         self._side = _DETECTION_SIDE
@@ -64,7 +64,7 @@ class FaceCollector:
         size = image.shape[1], image.shape[0]
         count = max(len(found), self._count)
         followed = ((face, align(image, face.landmarks)) for face in found[:_MAX_FOLLOWED])
-        self.frames.append([Seen(time, face, crop, size, count) for face, crop in followed])
+        self.frames.append([TrackedFace(time, face, crop, size, count) for face, crop in followed])
         # Of the face that most likely counts: now, while the next frame is decoded.
         for one in self.frames[-1][:1]:
             one.measures = measure(one.crop, one.face, size)

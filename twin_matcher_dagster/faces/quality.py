@@ -42,7 +42,7 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Limits:
+class QualityLimits:
     """What a face must keep to; see :class:`Measures`. Angles in degrees, either way."""
 
     score: float = 0.95
@@ -82,7 +82,7 @@ class Rejected:
         return f"{self.reason} ({self.value:.3g}, limit {self.threshold:.3g})"
 
 
-Verdict = Accepted | Rejected
+FaceVerdict = Accepted | Rejected
 
 
 def measure(crop: np.ndarray, face: Detection, size: tuple[int, int]) -> Measures:
@@ -113,9 +113,9 @@ def measure(crop: np.ndarray, face: Detection, size: tuple[int, int]) -> Measure
     )
 
 
-def judge(measures: Measures, limits: Limits | None = None) -> Verdict:
+def judge(measures: Measures, limits: QualityLimits | None = None) -> FaceVerdict:
     """The first limit that a face breaks, or that it breaks none."""
-    limits = limits or Limits()
+    limits = limits or QualityLimits()
     pose = measures.pose
     at_least = (
         ("unsure", measures.score, limits.score),
@@ -140,7 +140,7 @@ def judge(measures: Measures, limits: Limits | None = None) -> Verdict:
     return Accepted()
 
 
-def count_rejected(verdicts: Iterable[Verdict]) -> dict[str, int]:
+def count_rejected(verdicts: Iterable[FaceVerdict]) -> dict[str, int]:
     """How many faces were rejected, by reason."""
     return dict(Counter(one.reason for one in verdicts if isinstance(one, Rejected)))
 
@@ -152,10 +152,10 @@ class Duplicates:
     A living face differs from frame to frame by the camera's noise alone.
     """
 
-    limits: Limits = field(default_factory=Limits)
+    limits: QualityLimits = field(default_factory=QualityLimits)
     _kept: list[np.ndarray] = field(default_factory=list)
 
-    def judge(self, crop: np.ndarray) -> Verdict:
+    def judge(self, crop: np.ndarray) -> FaceVerdict:
         """Whether this crop differs from all that were accepted before; it then counts as one."""
         import cv2
 

@@ -15,15 +15,16 @@ from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import (
     Accepted,
     Duplicates,
+    FaceVerdict,
     Measures,
     Rejected,
-    Verdict,
     count_rejected,
     judge,
     measure,
 )
-from twin_matcher_dagster.faces.recogniser import SAME_PERSON, template_of
+from twin_matcher_dagster.faces.recogniser import SAME_PERSON
 from twin_matcher_dagster.faces.scaling import shrink
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.faces.tracking import Embed
 from twin_matcher_dagster.media.images import read_image
 
@@ -51,7 +52,7 @@ class Recheck:
     pixels: Sequence[np.ndarray]
     measures: Sequence[Measures]
     refused: Sequence[np.ndarray]
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[FaceVerdict]
     template: np.ndarray
     coverage: Coverage
     flat: bool
@@ -73,7 +74,7 @@ def recheck(
         embed: the reference recogniser.
         progress: called with the share that is done, 0 to 1.
     """
-    verdicts: list[Verdict] = []
+    verdicts: list[FaceVerdict] = []
     crops: dict[int, np.ndarray] = {}
     refused: dict[int, np.ndarray] = {}
     landmarks: dict[int, np.ndarray] = {}
@@ -123,7 +124,7 @@ def _strangers(vectors: Mapping[int, np.ndarray]) -> dict[int, Rejected]:
     }
 
 
-def _judge_one(data: bytes) -> tuple[Verdict, np.ndarray | None, Detection | None]:
+def _judge_one(data: bytes) -> tuple[FaceVerdict, np.ndarray | None, Detection | None]:
     """Verdict, crop and face of one encoded crop."""
     try:
         crop = read_image(data)

@@ -24,7 +24,7 @@ DIMENSIONS = 128
 SAME_PERSON = 0.363
 """Cosine above which SFace takes two single faces for one person (its authors' own threshold)."""
 
-BUNDLED = Path(__file__).parent / "models" / "sface_fp16.onnx"
+BUNDLED_FILE = Path(__file__).parent / "models" / "sface_fp16.onnx"
 # The name of the file in OpenCV's repository on the Hub.
 HUB_FILE = "face_recognition_sface_2021dec.onnx"
 _INPUT_SIZE = 112
@@ -82,19 +82,6 @@ class Recogniser:
         return np.asarray(self._session.run(None, {self._input.name: pixels})[0])[0]
 
 
-def template_of(vectors: np.ndarray) -> np.ndarray:
-    """One vector for several faces of one person: the mean, at unit length.
-
-    Args:
-        vectors: float32 [n, 128], n >= 1.
-
-    Returns:
-        float32 [128].
-    """
-    mean = vectors.mean(0)
-    return (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
-
-
 _LOADING = threading.Lock()
 
 
@@ -115,7 +102,7 @@ def load_recogniser(source: str = BUNDLED_RECOGNISER) -> Recogniser:
 @lru_cache(maxsize=2)
 def _load(source: str) -> Recogniser:
     if source == BUNDLED_RECOGNISER:
-        return Recogniser(BUNDLED)
+        return Recogniser(BUNDLED_FILE)
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - leaves "~nobody" as it is
     return Recogniser(path if path.is_file() else _from_hub(source))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from twin_matcher_dagster.faces.detection import Detection
 from twin_matcher_dagster.faces.quality import Measures
-from twin_matcher_dagster.faces.recogniser import template_of
+from twin_matcher_dagster.faces.templates import template_of
 
 # Vectors of aligned crops: uint8 [n, 160, 160, 3] -> float32 [n, 128].
 Embed = Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -24,7 +24,7 @@ SAME_IN_CLIP = 0.70
 rendered ones above 0.85 while they turned; other real people stayed below 0.30, rendered ones below
 0.67."""
 
-LOOK_EVERY_S = 1.0
+EMBED_EVERY_S = 1.0
 # Mean difference of grey levels between a crop and the next: half of those of heads that turn were
 # below 15, 95% below 31; two people were more than 26 apart.
 _JUMP = 20.0
@@ -36,7 +36,7 @@ MAX_GAP_S = 0.35
 
 
 @dataclass(eq=False)
-class Seen:
+class TrackedFace:
     """One face in one frame.
 
     Attributes:
@@ -62,7 +62,7 @@ class Seen:
 class Person:
     """All that was seen of one person, in order of time."""
 
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[TrackedFace] = field(default_factory=list)
 
     @property
     def template(self) -> np.ndarray:
@@ -71,7 +71,7 @@ class Person:
 
 
 def people_of(
-    frames: Sequence[Sequence[Seen]], embed: Embed, same: float = SAME_IN_CLIP
+    frames: Sequence[Sequence[TrackedFace]], embed: Embed, same: float = SAME_IN_CLIP
 ) -> list[Person]:
     """The people of a clip, who is in front most often first.
 
@@ -113,10 +113,10 @@ def _joined(parts: list[Person], same: float) -> list[Person]:
     return people
 
 
-def _tracks(frames: Sequence[Sequence[Seen]]) -> list[list[Seen]]:
+def _tracks(frames: Sequence[Sequence[TrackedFace]]) -> list[list[TrackedFace]]:
     """Faces that stay where they were, frame after frame."""
-    open_tracks: list[list[Seen]] = []
-    closed: list[list[Seen]] = []
+    open_tracks: list[list[TrackedFace]] = []
+    closed: list[list[TrackedFace]] = []
     for seen in frames:
         if not seen:
             continue
@@ -148,7 +148,7 @@ def _distance(one: Detection, other: Detection) -> float:
     return float(move) if growth <= _MAX_GROWTH else 2.0
 
 
-def _split(track: list[Seen], embed: Embed) -> list[Person]:
+def _split(track: list[TrackedFace], embed: Embed) -> list[Person]:
     """Cut a track where the face becomes somebody else's: a cut of the film at the same place."""
     _look(_now_and_then(track), embed)
     looked = [index for index, one in enumerate(track) if one.vector is not None]
@@ -169,29 +169,29 @@ def _split(track: list[Seen], embed: Embed) -> list[Person]:
     return people
 
 
-def _now_and_then(track: list[Seen]) -> list[Seen]:
+def _now_and_then(track: list[TrackedFace]) -> list[TrackedFace]:
     """The first and the last face, one every second between, and where the picture jumps."""
     chosen = [track[0]]
     for before, one in pairwise(track):
         if _jump(before, one):
             chosen += [before] * (chosen[-1] is not before) + [one]
-        elif one.time - chosen[-1].time >= LOOK_EVERY_S:
+        elif one.time - chosen[-1].time >= EMBED_EVERY_S:
             chosen.append(one)
     return chosen if chosen[-1] is track[-1] else [*chosen, track[-1]]
 
 
-def _look(faces: Sequence[Seen], embed: Embed) -> None:
+def _look(faces: Sequence[TrackedFace], embed: Embed) -> None:
     """Embed those that were not looked at yet."""
     new = [one for one in faces if one.vector is None]
     for one, vector in zip(new, embed([one.crop for one in new]), strict=True):
         one.vector = vector
 
 
-def _cosine(one: Seen, other: Seen) -> float:
+def _cosine(one: TrackedFace, other: TrackedFace) -> float:
     if one.vector is None or other.vector is None:
         return 1.0
     return float(one.vector @ other.vector)
 
 
-def _jump(one: Seen, other: Seen) -> bool:
+def _jump(one: TrackedFace, other: TrackedFace) -> bool:
     return float(np.abs(one.crop.astype(np.int16) - other.crop).mean()) > _JUMP

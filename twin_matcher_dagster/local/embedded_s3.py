@@ -6,28 +6,24 @@ credentials.
 
 from __future__ import annotations
 
-import itertools
 import os
-import random
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.local.ports import GRPC_DISTANCE, INNER, HeldPorts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 # Where the server that runs notes its master, beside its objects.
 _MASTER = "s3-master"
 _COMPONENTS = ("master", "volume", "filer", "admin")
-# SeaweedFS finds the gRPC port of a component at this distance from its HTTP port.
-_GRPC_DISTANCE = 10_000
 _TOKENS = (
     "WEED_JWT_SIGNING_KEY",
     "WEED_JWT_SIGNING_READ_KEY",
@@ -36,12 +32,22 @@ _TOKENS = (
 )
 
 
-def command(folder: Path, port: int) -> list[str]:
+def inner_ports(avoid: Collection[int] = ()) -> HeldPorts:
+    """Ports for the server's own components, held.
+
+    Args:
+        avoid: ports that are meant for something else.
+    """
+    return HeldPorts(len(_COMPONENTS) + 1, INNER, GRPC_DISTANCE, avoid)
+
+
+def server_command(folder: Path, port: int, inner: HeldPorts) -> list[str]:
     """The server's command line.
 
     Args:
         folder: where the objects are kept.
-        port: of the S3 protocol; the other listeners take free ones.
+        port: of the S3 protocol.
+        inner: of :func:`inner_ports`.
 
     Raises:
         ServicesError: the server is not installed.
@@ -61,10 +67,10 @@ def command(folder: Path, port: int) -> list[str]:
         "-admin.ui=false",
         f"-admin.password={secrets.token_urlsafe(18)}",
     ]
-    *components, s3_grpc = free_ports(len(_COMPONENTS) + 1)
+    *components, s3_grpc = inner.numbers
     flags.append(f"-s3.port.grpc={s3_grpc}")
     for name, number in zip(_COMPONENTS, components, strict=True):
-        flags += [f"-{name}.port={number}", f"-{name}.port.grpc={number + _GRPC_DISTANCE}"]
+        flags += [f"-{name}.port={number}", f"-{name}.port.grpc={number + GRPC_DISTANCE}"]
     return [_binary(), "mini", *flags]
 
 
@@ -73,19 +79,28 @@ def _binary() -> str:
     binary = str(beside) if beside.exists() else shutil.which("weed")
     if not binary:
         raise ServicesError(
-            "The embedded S3 server is not installed. Run `make install`, or set "
-            "TWIN_MATCHER_BUCKET to a bucket of your own."
+            "The embedded S3 server is not installed. Run `make install` in a checkout, or `pip "
+            "install 'twin-matcher-dagster[embedded]'`; or set TWIN_MATCHER_BUCKET to a bucket of "
+            "your own."
         )
     return binary
 
 
-def serve(folder: Path, port: int) -> None:
-    """Become the server; the process is replaced and does not return."""
+def serve(folder: Path, port: int, avoid: Collection[int]) -> None:
+    """Become the server; the process is replaced and does not return.
+
+    Args:
+        folder: where the objects are kept.
+        port: of the S3 protocol.
+        avoid: ports of the other services, which the server's components must not take.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # the server makes its files readable for all
     variables = {**os.environ, "GOMEMLIMIT": "384MiB"}
     variables.update({name: secrets.token_hex(16) for name in _TOKENS})
-    arguments = command(folder, port)
+    inner = inner_ports(avoid)
+    arguments = server_command(folder, port, inner)
+    inner.hand_on()
     (folder.parent / _MASTER).write_text(_master_of(arguments))
     os.execve(arguments[0], arguments, variables)  # noqa: S606
 
@@ -120,18 +135,6 @@ def vacuum(home: Path) -> bool:
         check=False,
     )
     return done.returncode == 0
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on, nor at the gRPC distance from them."""
-    candidates = random.SystemRandom().sample(range(20_000, 30_000), 1000)
-    free = (p for p in candidates if _is_free(p) and _is_free(p + _GRPC_DISTANCE))
-    return list(itertools.islice(free, count))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def wait_until_ready(variables: Mapping[str, str], timeout_s: float = 60) -> ObjectStore:

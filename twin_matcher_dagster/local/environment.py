@@ -11,14 +11,18 @@ from pathlib import Path
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.settings import (
     BUNDLED_BACKBONE,
+    BUNDLED_RECOGNISER,
     EMBEDDED_BUCKET,
-    PROJECT_ROOT,
     SAMPLE_SOURCE,
     SMALL_BACKBONE,
     Settings,
+    command,
 )
 
 PAGES_FOLDER = "pages"
+WORKSPACE = Path(__file__).with_name("workspace.yaml")
+"""Where Dagster finds the definitions."""
+
 CHILD_MARK = "TWIN_MATCHER_CHILD"
 """Variable by which left-over processes of an installation are recognised."""
 
@@ -34,7 +38,7 @@ def state_folder(settings: Settings) -> Path:
     if home.exists() and not marker.exists() and (home.is_file() or any(home.iterdir())):
         raise ServicesError(
             f"{home} holds something else. Set TWIN_MATCHER_HOME to a new or empty folder: "
-            "`make clean` deletes all of it."
+            f"`{command('clean')}` deletes all of it."
         )
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
@@ -58,6 +62,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(_dagster_home(home, settings)),
         "RAW_FACES": _absolute(settings.raw_faces, SAMPLE_SOURCE),
         "BACKBONE": _absolute(settings.backbone, SMALL_BACKBONE, BUNDLED_BACKBONE),
+        "RECOGNISER": _absolute(settings.recogniser, BUNDLED_RECOGNISER),
+        "TWIN_MATCHER_WORKSPACE": str(WORKSPACE),
         "HOST": settings.host,
         "S3_PORT": str(settings.s3_port),
         "DAGSTER_PORT": str(settings.dagster_port),
@@ -99,13 +105,13 @@ def _absolute(value: str, *words: str) -> str:
 
 
 def _dagster_home(home: Path, settings: Settings) -> Path:
-    """The folder of the Dagster instance, configured by the project's own dagster.yaml.
+    """The folder of the Dagster instance, configured by the dagster.yaml beside this file.
 
     One a bucket: what Dagster remembers of uploads and versions is of one bucket.
     """
     folder = home / ("dagster" if settings.embedded else f"dagster-{settings.twin_matcher_bucket}")
     folder.mkdir(exist_ok=True)
-    link, target = folder / "dagster.yaml", PROJECT_ROOT / "dagster.yaml"
+    link, target = folder / "dagster.yaml", Path(__file__).with_name("dagster.yaml")
     if not link.exists() or link.resolve() != target:
         link.unlink(missing_ok=True)
         link.symlink_to(target)

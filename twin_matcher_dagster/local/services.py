@@ -7,7 +7,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,17 +20,19 @@ import psutil
 
 from twin_matcher_dagster.errors import RunsAlreadyError, ServicesError
 from twin_matcher_dagster.local.environment import CHILD_MARK, PAGES_FOLDER, state_folder
-from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
+from twin_matcher_dagster.local.ports import is_free
+from twin_matcher_dagster.settings import Settings, command
 
 S3 = "s3"
 DAGSTER = "dagster"
 UPLOAD = "upload"
 PREDICT = "predict"
 STOP_SECONDS = 20
+PROCFILE = Path(__file__).with_name("Procfile")
 
 
 def names(settings: Settings) -> list[str]:
-    """All services of `make up`; with a bucket of one's own there is no embedded S3."""
+    """All services of `twin-matcher up`; with a bucket of one's own there is no embedded S3."""
     return [S3, DAGSTER, UPLOAD, PREDICT] if settings.embedded else [DAGSTER, UPLOAD, PREDICT]
 
 
@@ -47,7 +48,7 @@ def urls(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def exclusive(settings: Settings) -> Generator[Path]:
+def exclusive_home(settings: Settings) -> Generator[Path]:
     """Hold the state folder alone, and clear away what a killed predecessor left running.
 
     Raises:
@@ -76,29 +77,30 @@ def forget_visitors(home: Path) -> None:
     shutil.rmtree(home / PAGES_FOLDER, ignore_errors=True)
 
 
+def ports(settings: Settings) -> dict[str, int]:
+    """The port of each service."""
+    return {
+        S3: settings.s3_port,
+        DAGSTER: settings.dagster_port,
+        UPLOAD: settings.upload_port,
+        PREDICT: settings.predict_port,
+    }
+
+
 def check_ports(settings: Settings, services: Sequence[str]) -> None:
     """See that every port is free.
 
     Raises:
         ServicesError: one is taken; it names the variable to set.
     """
-    wanted = {
-        S3: ("S3_PORT", settings.s3_port),
-        DAGSTER: ("DAGSTER_PORT", settings.dagster_port),
-        UPLOAD: ("UPLOAD_PORT", settings.upload_port),
-        PREDICT: ("PREDICT_PORT", settings.predict_port),
-    }
+    wanted = ports(settings)
     for service in services:
-        variable, port = wanted[service]
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.host if service != S3 else "127.0.0.1", port))
-            except OSError as error:
-                raise ServicesError(
-                    f"Port {port}, wanted for {service}, is taken. Stop what uses it, or choose "
-                    f"another one: {variable}={port + 1000} make up"
-                ) from error
+        port = wanted[service]
+        if not is_free(port, settings.host if service != S3 else "127.0.0.1"):
+            raise ServicesError(
+                f"Port {port}, wanted for {service}, is taken. Stop what uses it, or choose "
+                f"another one: {service.upper()}_PORT={port + 1000} {command('up')}"
+            )
 
 
 @contextmanager
@@ -115,11 +117,11 @@ def running(
     Yields:
         The honcho process: it ends when any of them ends.
     """
-    command = [sys.executable, "-m", "honcho", "start", "-f", "Procfile", *services]
+    honcho_command = [sys.executable, "-m", "honcho", "start", "-f", str(PROCFILE), *services]
     with log.open("ab") as output:
         honcho = subprocess.Popen(
-            command,
-            cwd=PROJECT_ROOT,
+            honcho_command,
+            cwd=variables["TWIN_MATCHER_HOME"],
             env=dict(variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -197,26 +199,3 @@ def wait_for_page(url: str, honcho: subprocess.Popen[bytes], timeout_s: float = 
         if time.monotonic() > deadline:
             raise ServicesError(f"{url} did not answer within {timeout_s:.0f} seconds.")
         time.sleep(0.3)
-
-
-def fail_interrupted_runs() -> int:
-    """Mark Dagster runs that a stopped machine or service cut off as failed.
-
-    The run-retry daemon then starts them again; without this they would be "running" for ever.
-
-    Returns:
-        How many there were.
-    """
-    import dagster as dg
-
-    cut_off = [
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-    ]
-    with dg.DagsterInstance.get() as instance:
-        runs = instance.get_runs(dg.RunsFilter(statuses=cut_off))
-        for run in runs:
-            instance.report_run_failed(run, "The services were stopped while this run went on.")
-        return len(runs)

@@ -32,8 +32,8 @@ FRAME_HEADER = struct.Struct("<dHHB")
 ERROR_HEADER = struct.Struct("<I")
 
 MAX_DURATION_S = 60.0
-MAX_FRAMES = int(MAX_DURATION_S * 240)
-MAX_PIXELS = 4096 * 2304
+MAX_DECODED_FRAMES = int(MAX_DURATION_S * 240)
+MAX_FRAME_PIXELS = 4096 * 2304
 MAX_SIDE = 8192
 # Up to so many pixels one thread keeps up with whoever looks at the frames; two take half as much
 # again of the processor.
@@ -111,7 +111,7 @@ def _check(container: Any, stream: Any) -> None:
 
 
 def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if width * height > MAX_FRAME_PIXELS or max(width, height) > MAX_SIDE:
         raise MediaError(
             f"The clip has {width} x {height} pixels. Record it in 4K (3840 x 2160) or smaller."
         )
@@ -144,7 +144,7 @@ def _frames(
             time = frame.time if frame.time is not None else index / 25
             start = time if start is None else start
             index += 1
-            if time - start > MAX_DURATION_S or index > MAX_FRAMES:
+            if time - start > MAX_DURATION_S or index > MAX_DECODED_FRAMES:
                 raise _too_long()
             yield time - start, frame
 
@@ -155,7 +155,7 @@ def _wanted(path: str, every_s: float) -> set[int]:
 
     with av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore") as container:
         stream = _stream(container)
-        packets = islice(container.demux(stream), MAX_FRAMES)
+        packets = islice(container.demux(stream), MAX_DECODED_FRAMES)
         times = sorted(packet.pts for packet in packets if packet.pts is not None)
         second = float(1 / stream.time_base) if stream.time_base else 1.0
     grid = TimeGrid(every_s)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gradio as gr
 
-from twin_matcher_dagster.erasure.eraser import erase_with_code
+from twin_matcher_dagster.erasure.request import erase_with_code
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.pages.page import problem, said, success
+from twin_matcher_dagster.pages.page import message_for_visitor, problem, success
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 
-def forget(store: ObjectStore) -> None:
+def add_erasure_form(store: ObjectStore) -> None:
     """Build the part, within a page."""
 
     def on_erase(upload_id: str, code: str) -> str:
@@ -20,7 +20,7 @@ def forget(store: ObjectStore) -> None:
         try:
             done = erase_with_code(store, upload_id, code, Settings().retrain_within)
         except TwinMatcherError as error:
-            return problem(said(error))
+            return problem(message_for_visitor(error))
         lines = ["Your pictures, your name and all that was made of them are deleted."]
         if done.pending:
             lines.append(

@@ -20,7 +20,7 @@ from twin_matcher_dagster.errors import (
     StorageError,
     TwinMatcherError,
 )
-from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.settings import Settings, command
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 # Pictures of people are kept in the page's temporary folder no longer than this.
@@ -61,7 +61,7 @@ main, .fillable, .contain {width: 100% !important}
 """
 
 
-def open_store() -> ObjectStore:
+def bucket_of_environment() -> ObjectStore:
     """The bucket that the environment names.
 
     Raises:
@@ -70,7 +70,7 @@ def open_store() -> ObjectStore:
     bucket = Settings().twin_matcher_bucket
     if not bucket:
         raise ServicesError(
-            "TWIN_MATCHER_BUCKET is not set. Start the page with `make up`, or run "
+            f"TWIN_MATCHER_BUCKET is not set. Start the page with `{command('up')}`, or run "
             '`eval "$(twin-matcher env)"` first.'
         )
     return ObjectStore.from_environment(bucket)
@@ -90,7 +90,7 @@ def _lines(lines: Sequence[str]) -> str:
     return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
 
-def said(error: TwinMatcherError) -> str:
+def message_for_visitor(error: TwinMatcherError) -> str:
     """What a visitor is told of an error: of our own machines no more than that they are away."""
     if not isinstance(error, OURS):
         return str(error)
@@ -117,7 +117,7 @@ def _forget(folder: Path) -> None:
         time.sleep(60)
 
 
-def launch(page: gr.Blocks, port: int) -> None:
+def serve_page(page: gr.Blocks, port: int) -> None:
     """Serve a page until the process is stopped."""
     threading.Thread(target=_forget, args=(Path(get_upload_folder()),), daemon=True).start()
     page.queue(default_concurrency_limit=2, max_size=50).launch(

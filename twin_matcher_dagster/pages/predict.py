@@ -11,11 +11,11 @@ from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.media.images import encode_png
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
+    bucket_of_environment,
     data_uri,
-    launch,
-    open_store,
+    message_for_visitor,
     problem,
-    said,
+    serve_page,
 )
 from twin_matcher_dagster.release.serving import Answer, Production, TwinCard
 from twin_matcher_dagster.settings import Settings
@@ -30,7 +30,7 @@ def answer(production: Production, photo: np.ndarray | None) -> str:
     try:
         return cards(production.finder().find(photo))
     except TwinMatcherError as error:
-        return problem(said(error))
+        return problem(message_for_visitor(error))
 
 
 def cards(found: Answer) -> str:
@@ -68,7 +68,7 @@ def _about(twin: TwinCard) -> str:
     return f'<div class="facts">{facts}</div><p class="biography">{text}</p>'
 
 
-def build(production: Production) -> gr.Blocks:
+def predict_page(production: Production) -> gr.Blocks:
     """The page."""
     with gr.Blocks(
         title="Twin Matcher: find your twin",
@@ -100,4 +100,4 @@ def build(production: Production) -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    launch(build(Production(open_store())), Settings().predict_port)
+    serve_page(predict_page(Production(bucket_of_environment())), Settings().predict_port)

@@ -20,28 +20,23 @@ from twin_matcher_dagster.faces.clip import (
     extract_from_photos,
 )
 from twin_matcher_dagster.pages.camera_guide import Guide
-from twin_matcher_dagster.pages.erasure_form import forget
+from twin_matcher_dagster.pages.erasure_form import add_erasure_form
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
-    launch,
-    open_store,
+    bucket_of_environment,
+    message_for_visitor,
     problem,
-    said,
+    serve_page,
     success,
 )
 from twin_matcher_dagster.pages.yaw_plot import yaw_plot
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.uploads.submission import (
-    CONSENT_TEXT,
-    PUBLICATION_TEXT,
-    Consent,
-    new_erasure_code,
-    new_upload_id,
-    submit,
-)
+from twin_matcher_dagster.uploads.consent import CONSENT_TEXT, PUBLICATION_TEXT, Consent
+from twin_matcher_dagster.uploads.erasure_code import new_erasure_code
+from twin_matcher_dagster.uploads.submission import new_upload_id, submit
 
-LOOK_EVERY_S = 0.2
+FRAME_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ Found = tuple[Session | None, list[tuple[np.ndarray, str]], str]
 NOTHING: Found = (None, [], "")
 
 
-def as_sent(payload: FileData | None) -> str | None:
+def video_path(payload: FileData | None) -> str | None:
     """Path of a video as the browser sent it.
 
     Stands in for Gradio's own preprocessing, which has an ffmpeg program take the sound out first:
@@ -73,12 +68,12 @@ def as_sent(payload: FileData | None) -> str | None:
     return payload.path if payload else None
 
 
-def look(report: Callable[[], ClipReport]) -> Found:
+def report_faces(report: Callable[[], ClipReport]) -> Found:
     """Find faces, and say what was found, or what is wrong."""
     try:
         found = report()
     except TwinMatcherError as error:
-        return None, [], problem(said(error))
+        return None, [], problem(message_for_visitor(error))
     pictures = [(face.image, _angle(face.pose.yaw)) for face in found.faces]
     plot = yaw_plot(found.looks)
     if found.refused:
@@ -97,16 +92,16 @@ def _angle(yaw: float) -> str:
     return "ahead" if abs(yaw) < 8 else f"{abs(yaw):.0f}° {'right' if yaw > 0 else 'left'}"
 
 
-def find(extract: Callable[..., ClipReport], given: Any, progress: Any) -> Found:
+def find_faces(extract: Callable[..., ClipReport], given: Any, progress: Any) -> Found:
     """The faces of what was handed in, by ``extract_faces`` or ``extract_from_photos``."""
 
     def report(share: float) -> None:
         progress(share, desc="looking for your face")
 
-    return look(lambda: extract(given, report, Settings().recogniser))
+    return report_faces(lambda: extract(given, report, Settings().recogniser))
 
 
-def send(
+def send_faces(
     store: ObjectStore, session: Session | None, name: str, consent: Consent | None, progress: Any
 ) -> tuple[Session | None, str]:
     """Hand the faces in: what is left of the session, and a message."""
@@ -126,17 +121,17 @@ def send(
             lambda share: progress(share, desc="sending"),
         )
     except StoredAlreadyError as error:
-        return session, problem(said(error), more=_keep(session))
+        return session, problem(message_for_visitor(error), more=_keep(session))
     except StorageError as error:
         # It may be stored all the same: whoever leaves now can still have it taken out.
         return session, problem(
-            said(error),
+            message_for_visitor(error),
             "Your faces may have been stored. Send again; or, to have everything taken out, write "
             "these two down.",
             more=_keep(session),
         )
     except TwinMatcherError as error:
-        return session, problem(said(error))
+        return session, problem(message_for_visitor(error))
     message = success(
         "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
         "prediction page knows you.",
@@ -155,7 +150,7 @@ def _keep(session: Session) -> str:
     )
 
 
-def build(store: ObjectStore) -> gr.Blocks:
+def upload_page(store: ObjectStore) -> gr.Blocks:
     """The page."""
     with gr.Blocks(
         title="Twin Matcher: add your face",
@@ -178,7 +173,7 @@ def build(store: ObjectStore) -> gr.Blocks:
                     elem_id="clip",
                     height=360,
                 )
-                clip.preprocess = as_sent
+                clip.preprocess = video_path
             with gr.Tab("Camera with hints", id="guided"):
                 guide = gr.State(Guide, time_to_live=FORGET_AFTER_S)
                 camera = gr.Image(
@@ -234,14 +229,14 @@ def build(store: ObjectStore) -> gr.Blocks:
             return state, gr.Gallery(faces, visible=bool(faces)), message
 
         def on_clip(path: str | None, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-            return show(find(extract_faces, Path(path), progress) if path else NOTHING)
+            return show(find_faces(extract_faces, Path(path), progress) if path else NOTHING)
 
         def on_photos(
             paths: list[str] | None,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
         ) -> Any:
             files = [Path(path) for path in paths or []]
-            return show(find(extract_from_photos, files, progress) if files else NOTHING)
+            return show(find_faces(extract_from_photos, files, progress) if files else NOTHING)
 
         def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
             if frame is not None and state.add(frame):
@@ -251,7 +246,7 @@ def build(store: ObjectStore) -> gr.Blocks:
         def on_finish(state: Guide) -> Any:
             if state.done:
                 return _nothing
-            found = look(state.finish)
+            found = report_faces(state.finish)
             # Start again was pressed meanwhile: what is on its way must not undo it.
             return _nothing if state.abandoned else (state, state.advice(), *show(found))
 
@@ -267,7 +262,7 @@ def build(store: ObjectStore) -> gr.Blocks:
             progress: gr.Progress = gr.Progress(),  # noqa: B008
         ) -> Any:
             given = Consent.now(publication=published) if agreed else None
-            return send(store, state, text, given, progress)
+            return send_faces(store, state, text, given, progress)
 
         clip.change(on_clip, clip, shown, show_progress_on=found, api_visibility="private")
         photos.change(on_photos, photos, shown, show_progress_on=found, api_visibility="private")
@@ -275,7 +270,7 @@ def build(store: ObjectStore) -> gr.Blocks:
             on_frame,
             [guide, camera],
             [guide, advice, *shown],
-            stream_every=LOOK_EVERY_S,
+            stream_every=FRAME_EVERY_S,
             time_limit=120,
             concurrency_limit=4,
             show_progress="hidden",
@@ -291,9 +286,9 @@ def build(store: ObjectStore) -> gr.Blocks:
             show_progress_on=outcome,
             api_visibility="private",
         )
-        forget(store)
+        add_erasure_form(store)
     return page
 
 
 if __name__ == "__main__":
-    launch(build(open_store()), Settings().upload_port)
+    serve_page(upload_page(bucket_of_environment()), Settings().upload_port)

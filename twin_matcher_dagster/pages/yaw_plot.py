@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from twin_matcher_dagster.faces.clip import Look
+from twin_matcher_dagster.faces.clip import FrameVerdict
 from twin_matcher_dagster.faces.coverage import WANTED_YAW
 from twin_matcher_dagster.faces.quality import Accepted
 
@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 150, 44, 22
 _FURTHEST = 60.0
 
 
-def yaw_plot(looks: Sequence[Look]) -> str:
+def yaw_plot(looks: Sequence[FrameVerdict]) -> str:
     """Head yaw over time: filled dots were kept, hollow ones left out, with the reason as a title.
 
     The two lines are how far a head should turn to either side.

@@ -113,7 +113,7 @@ source or the user gave them; nobody checked them.
 """
 
 
-def figures_of(card: bytes) -> DatasetFigures:
+def figures_in_card(card: bytes) -> DatasetFigures:
     """The figures that :func:`dataset_card` made a card from.
 
     Raises:

@@ -11,27 +11,27 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from twin_matcher_dagster.dataset.schema import SPLITS
-from twin_matcher_dagster.dataset.shards import ShardEntry, people_in
 from twin_matcher_dagster.dataset.versions import Version, read_version
 from twin_matcher_dagster.errors import HubRefusedError, TwinMatcherError
 from twin_matcher_dagster.publication.cards import (
     DatasetFigures,
     ModelFigures,
     dataset_card,
-    figures_of,
+    figures_in_card,
     model_card,
 )
 from twin_matcher_dagster.publication.repository import CARD, File, Published, Repository, Wanted
 from twin_matcher_dagster.publication.retries import persistently
-from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SMALL_BACKBONE
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SAMPLE_SOURCE, SMALL_BACKBONE
+from twin_matcher_dagster.storage.logs import models, raw_versions, releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in
+from twin_matcher_dagster.storage.records.release import Release, Withdrawn
 
 CONFIG = "config.json"
 
@@ -117,12 +117,10 @@ def publish_model(
     """
 
     def make() -> Wanted:
-        release = ManifestLog(store, layout.log(layout.RELEASES)).head()
-        if release is None:
-            raise TwinMatcherError("There is no production_release yet: materialize it first.")
-        if "withdrawn" in release.body:
-            raise _WithheldError(f"The release was withdrawn: {release.body['withdrawn']}.")
-        return model_files(store, release, license, run_id)
+        head = releases(store).existing_head()
+        if isinstance(head.record, Withdrawn):
+            raise _WithheldError(f"The release was withdrawn: {head.record.reason}.")
+        return model_files(store, head.number, head.record, license, run_id)
 
     try:
         make()  # not even an empty repository is made for a model that is withheld
@@ -131,39 +129,45 @@ def publish_model(
         return Withheld(str(error))
 
 
-def model_files(store: ObjectStore, release: Manifest, license: str, run_id: str = "") -> Wanted:
-    """The files of a release's model, its classes named as people, and its card."""
+def model_files(
+    store: ObjectStore, number: int, release: Release, license: str, run_id: str = ""
+) -> Wanted:
+    """The files of a release's model, its classes named as people, and its card.
+
+    Args:
+        store: the bucket.
+        number, release: of the release.
+        license: as the Hub names it, for the card.
+        run_id: for the commit's message.
+    """
     agreed = {one.upload_id for one in read_version(store).members if one.publication}
-    model = ManifestLog(store, layout.log(layout.MODELS)).read(release.body["model"])
-    others = set(model.body["uploads"]) - agreed
+    model = models(store).read(release.model).record
+    others = set(model.uploads) - agreed
     if others:
         raise _WithheldError(
-            f"The model of release {release.number} learned from {len(others)} uploads whose "
+            f"The model of release {number} learned from {len(others)} uploads whose "
             "people did not agree to publication, or took it back: nothing was sent."
         )
-    people = release.body["identities"]
+    people = release.identities
     figures = ModelFigures(
-        people=len(people) - len(release.body["imprinted"]),
-        users=len(model.body["uploads"]),
-        backbone=_public_name(model.body["plan"]["backbone"], SMALL_BACKBONE, BUNDLED_BACKBONE),
-        held_out=release.body["figures"]["resnet"],
+        people=len(people) - len(release.imprinted),
+        users=len(model.uploads),
+        backbone=_public_name(model.backbone_name, SMALL_BACKBONE, BUNDLED_BACKBONE),
+        held_out=asdict(release.figures.resnet),
         license=license,
     )
-    files = {
-        file["name"]: File(file["sha256"], _reader(store, file["key"]))
-        for file in model.body["files"]
-    }
-    names = {person["identity_id"]: person["label"] for person in people}
+    files = {file.name: File(file.sha256, _reader(store, file.key)) for file in model.files}
+    names = {person.identity_id: person.label for person in people}
     config = files[CONFIG].read()
     left = set(json.loads(config)["id2label"].values()) - set(names)
     if left:
         raise _WithheldError(
-            f"The model of release {release.number} learned {len(left)} people who are not in the "
+            f"The model of release {number} learned {len(left)} people who are not in the "
             "data set any more: nothing was sent. The next training leaves them out."
         )
     files[CONFIG] = File.of(_named(config, names))
     files[CARD] = File.of(model_card(figures).encode())
-    return Wanted(files, f"v{release.number}", f"Release {release.number} (run {run_id})")
+    return Wanted(files, f"v{number}", f"Release {number} (run {run_id})")
 
 
 def check_dataset(store: ObjectStore, repo_id: str, tag: str) -> list[str]:
@@ -174,11 +178,11 @@ def check_dataset(store: ObjectStore, repo_id: str, tag: str) -> list[str]:
     """
     repository = dataset_repository(repo_id)
     wanted = dataset_files(store, read_version(store, _number(tag)), "other")
-    figures = figures_of(wanted.files[CARD].read())
+    figures = figures_in_card(wanted.files[CARD].read())
 
     def look() -> list[str]:
         found = repository.differences(wanted, repository.files(tag))
-        faces = figures_of(repository.read(CARD, tag)).faces
+        faces = figures_in_card(repository.read(CARD, tag)).faces
         return [*found, *([f"the card says {faces}"] if faces != figures.faces else [])]
 
     return persistently(repo_id, look)
@@ -187,8 +191,10 @@ def check_dataset(store: ObjectStore, repo_id: str, tag: str) -> list[str]:
 def check_model(store: ObjectStore, repo_id: str, tag: str) -> list[str]:
     """Read a published model back: paths and SHA-256; see :func:`check_dataset`."""
     repository = model_repository(repo_id)
-    release = ManifestLog(store, layout.log(layout.RELEASES)).read(_number(tag))
-    wanted = model_files(store, release, "other")
+    release = releases(store).read(_number(tag)).record
+    if isinstance(release, Withdrawn):
+        return [f"release {_number(tag)} was withdrawn"]
+    wanted = model_files(store, _number(tag), release, "other")
     return persistently(repo_id, lambda: repository.differences(wanted, repository.files(tag)))
 
 
@@ -212,13 +218,8 @@ def _split_of(shard: ShardEntry) -> str:
 
 def _source_of(store: ObjectStore, version: Version) -> str:
     """Where the celebrities are from; never a path of this machine."""
-    balanced = ManifestLog(store, layout.log(layout.BALANCED)).read(
-        version.body["balanced"]["number"]
-    )
-    if "raw" not in balanced.body:
-        return "a source that was not noted"
-    source = json.loads(store.get(balanced.body["raw"]))["source"]
-    if source == "sample":
+    source = raw_versions(store).read(version.balanced.raw).record.source
+    if source == SAMPLE_SOURCE:
         return "the bundled sample, whose people are rendered and do not exist (CC0 1.0)"
     return _public_name(source)
 

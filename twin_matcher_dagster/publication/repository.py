@@ -19,7 +19,7 @@ from twin_matcher_dagster.publication.retries import be_impatient, persistently
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import LFSFileInfo, RepoFile
 
-Kind = Literal["dataset", "model"]
+RepositoryKind = Literal["dataset", "model"]
 
 CARD = "README.md"
 # Never anything that is unpickled or executed.
@@ -113,7 +113,7 @@ class Repository:
         ours: says of a path whether it is ours to delete.
     """
 
-    def __init__(self, repo_id: str, kind: Kind, ours: Callable[[str], bool]) -> None:
+    def __init__(self, repo_id: str, kind: RepositoryKind, ours: Callable[[str], bool]) -> None:
         from huggingface_hub import HfApi
 
         be_impatient()

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from twin_matcher_dagster.errors import HubError, HubRefusedError, TwinMatcherError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-TIMEOUT_S: float = 60
+REQUEST_TIMEOUT_S: float = 60
 """A request that is silent for this long is given up, and tried again."""
 PATIENCE_S: float = 180
 """After this long nothing is tried again."""
@@ -24,7 +24,7 @@ _LONGEST_WAIT_S = 8.0
 _TRY_AGAIN = {408, 409, 412, 425}
 
 
-def persistently(repo_id: str, work: Callable[[], T]) -> T:
+def persistently(repo_id: str, work: Callable[[], _T]) -> _T:
     """Do something that can be done again, until it is done.
 
     Args:
@@ -73,7 +73,7 @@ def be_impatient() -> None:
 
     def factory() -> Any:
         client = default_client_factory()
-        client.timeout = TIMEOUT_S
+        client.timeout = REQUEST_TIMEOUT_S
         client.event_hooks = {**client.event_hooks, "response": [_refuse_long_waits]}
         return client
 

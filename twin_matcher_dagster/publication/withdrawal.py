@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twin_matcher_dagster.errors import HubError
-from twin_matcher_dagster.publication.cards import WITHDRAWN, dataset_card, figures_of
+from twin_matcher_dagster.publication.cards import WITHDRAWN, dataset_card, figures_in_card
 from twin_matcher_dagster.publication.publisher import (
     CONFIG,
     dataset_repository,
@@ -129,7 +129,7 @@ def _without_faces(repository: Repository, head: str, path: str) -> Change:
 
     rows = pq.read_metadata(io.BytesIO(repository.read(path, head))).num_rows
     try:
-        figures = figures_of(repository.read(CARD, head))
+        figures = figures_in_card(repository.read(CARD, head))
     except ValueError:  # somebody wrote their own; the next version brings ours back
         return Change({}, [path, CARD], _MESSAGE)
     faces = {**figures.faces, "train": figures.faces["train"] - rows}

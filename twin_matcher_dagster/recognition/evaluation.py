@@ -7,6 +7,7 @@ NIST's FRVT. A tie counts against the scorer everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -59,7 +60,7 @@ def shares(right: np.ndarray, groups: np.ndarray, names: Sequence[str]) -> dict[
 
 
 @dataclass(frozen=True)
-class Verification:
+class VerificationFigures:
     """How well one threshold tells pairs of one person from pairs of two.
 
     Attributes:
@@ -73,7 +74,7 @@ class Verification:
     eer: float | None
 
 
-def verification(same: np.ndarray, different: np.ndarray) -> Verification:
+def verification(same: np.ndarray, different: np.ndarray) -> VerificationFigures:
     """Measure verification.
 
     A rate of 1/n cannot be seen on fewer than n pairs, and on n rests on a single one: a figure to
@@ -84,10 +85,10 @@ def verification(same: np.ndarray, different: np.ndarray) -> Verification:
             any of one kind all figures are None.
     """
     if not len(same) or not len(different):
-        return Verification(None, None, None)
+        return VerificationFigures(None, None, None)
     limits = [threshold_at(different, far) for far in (1e-2, 1e-3)]
     accepted = [None if limit is None else float((same > limit).mean()) for limit in limits]
-    return Verification(*accepted, eer=_equal_error_rate(same, different))
+    return VerificationFigures(*accepted, eer=_equal_error_rate(same, different))
 
 
 def threshold_at(impostors: np.ndarray, far: float) -> float | None:
@@ -189,7 +190,7 @@ class Evaluation:
     rank1_users: float | None
     rank1_lowest: float
     rank1_by_identity: dict[str, float]
-    verification: Verification
+    verification: VerificationFigures
     dir_at_far_1e2: float | None
     calibration_error: float | None
 
@@ -247,3 +248,13 @@ def evaluate(
         if probabilities is None
         else calibration_error(probabilities, truth),
     )
+
+
+def beyond_guessing(chance: float, faces: int) -> float:
+    """The accuracy that guessing does not reach: three standard errors above it.
+
+    Args:
+        chance: how often always naming the largest class is right, 0 to 1.
+        faces: how many faces were measured. Luck goes beyond this in one of 700 cases.
+    """
+    return chance + 3 * math.sqrt(chance * (1 - chance) / faces)

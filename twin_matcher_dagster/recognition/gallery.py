@@ -33,7 +33,7 @@ class Twin:
 
 
 @dataclass(frozen=True)
-class FaceIndex:
+class Gallery:
     """Two unit vectors of each identity, and what cosines with them are worth.
 
     Attributes:
@@ -76,14 +76,14 @@ class FaceIndex:
         weights = weights / weights.sum() if weights.sum() else np.full(len(weights), 0.5)
         return [Twin(self.identities[i], float(cosines[i] @ weights)) for i in order]
 
-    def without(self, identity_id: str) -> FaceIndex:
+    def without(self, identity_id: str) -> Gallery:
         """The same gallery without one identity."""
         return self.of([who for who in self.identities if who != identity_id])
 
-    def of(self, identities: Sequence[str]) -> FaceIndex:
+    def of(self, identities: Sequence[str]) -> Gallery:
         """The same gallery with some of its identities, in this order."""
         rows = [self.identities.index(who) for who in identities]
-        return FaceIndex(
+        return Gallery(
             list(identities), self.rows[rows], self.templates[rows], self.fusion, self.temperature
         )
 
@@ -104,7 +104,7 @@ class FaceIndex:
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> FaceIndex:
+    def from_bytes(cls, data: bytes) -> Gallery:
         """Decode what :meth:`to_bytes` made.
 
         Raises:

@@ -1,228 +1,113 @@
-"""The face index of a model and a data set: who is in it, and how good it is.
-
-The model need not have learnt from everybody. Whoever came since is imprinted (Qi et al. 2018,
-https://arxiv.org/abs/1712.07136): the mean embedding of their faces stands in for a learnt row of
-the head, until the next training. So a new person is found within seconds. What was measured of a
-model on the held-out faces of celebrities stands for all indexes of that model.
-"""
+"""The index of a model: gallery, portraits and answers in the bucket, and the record of them."""
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
-from twin_matcher_dagster.dataset.faces_io import pixels_of
-from twin_matcher_dagster.dataset.schema import Face, Split
+from twin_matcher_dagster.dataset.schema import Face, read_shard, write_shard
 from twin_matcher_dagster.dataset.versions import Version
-from twin_matcher_dagster.errors import TrainingError
-from twin_matcher_dagster.faces.recogniser import template_of
-from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
-from twin_matcher_dagster.recognition.embedder import Embedder
-from twin_matcher_dagster.recognition.evaluation import evaluate, ranks
-from twin_matcher_dagster.recognition.fusion import Fusion, fit_gallery
-from twin_matcher_dagster.recognition.gallery import COMPONENTS, FaceIndex
-from twin_matcher_dagster.storage.files import get_model
+from twin_matcher_dagster.recognition.gallery import Gallery
+from twin_matcher_dagster.release.gallery_builder import GalleryBuilder, Measurement
+from twin_matcher_dagster.release.portraits import portraits_of
+from twin_matcher_dagster.release.promotion import in_production
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.files import put_file
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import indexes
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
-
-FUSED = "fused"
-# Of two cosines about which nothing is known.
-_UNMEASURED = Fusion((10.0, 10.0), -8.0, COMPONENTS)
-
-
-@dataclass(frozen=True)
-class Described:
-    """Faces and what both networks say of them: float32 [n, dimensions] and [n, 128]."""
-
-    faces: Sequence[Face]
-    embeddings: np.ndarray
-    vectors: np.ndarray
-
-    @property
-    def owners(self) -> list[str]:
-        """Identity id of each face."""
-        return [face.identity_id for face in self.faces]
+from twin_matcher_dagster.storage.records.index import Index, encode_answers
+from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.storage.records.release import Release
+from twin_matcher_dagster.storage.records.training import Model
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was measured on the held-out faces.
+class BuiltIndex:
+    """An index that is stored, but for its manifest.
 
     Attributes:
-        figures: of each scorer (``resnet``, ``recogniser``, ``fused``), see
-            :class:`~.recognition.evaluation.Evaluation`.
-        answers: SHA-256 of a held-out face -> whose it is, and whether the fused score and the
-            network alone find that.
-        probes: the held-out faces.
-        cosines: float32 [n, identities, 2] of them.
-        truth: int64 [n].
+        record: what its manifest is to say.
+        gallery, portraits: what was stored.
+        measurement: where the model was measured for it; None where that stood already.
     """
 
-    figures: dict[str, dict[str, Any]]
-    answers: dict[str, tuple[str, bool, bool]]
-    probes: Sequence[Face]
-    cosines: np.ndarray
-    truth: np.ndarray
+    record: Index
+    gallery: Gallery
+    portraits: Sequence[Face]
+    measurement: Measurement | None
 
 
-@dataclass
-class Indexer:
-    """Makes the index of one model and one version of the data set.
+def build_index(
+    store: ObjectStore,
+    model: Manifest[Model],
+    dataset: Version,
+    recogniser: str,
+    progress: Callable[[float], None] = lambda share: None,
+) -> BuiltIndex | None:
+    """The index of a model; None if the model is of other celebrities and has none to go on from:
+    it may have learnt what is held out by now.
 
     Args:
         store: the bucket.
-        model: manifest of the model.
-        dataset: the version; a newer one than the model's has people whom it never saw.
+        model, dataset: whose.
         recogniser: the reference recogniser's name.
-        progress: called with the share that is done.
+        progress: called with the share that is done, 0 to 1.
 
-    Attributes:
-        imprinted: after :meth:`gallery`, who is in it without having been learnt.
-        found: share of the faces of those who are new in it that are nearest to their own row.
+    Raises:
+        TrainingError: no face is held out.
     """
-
-    store: ObjectStore
-    model: Manifest
-    dataset: Version
-    recogniser: str
-    progress: Callable[[float], None] = lambda share: None
-    imprinted: list[str] = field(default_factory=list)
-    found: float | None = None
-
-    @cached_property
-    def embedder(self) -> Embedder:
-        """The model, loaded when it is first asked."""
-        with tempfile.TemporaryDirectory() as folder:
-            get_model(self.store, self.model.body["files"], Path(folder))
-            return Embedder(Path(folder))
-
-    def gallery(self, known: FaceIndex | None) -> FaceIndex:
-        """Everybody of the data set.
-
-        Args:
-            known: an index of the same model and the same celebrities, whose entries are taken
-                over: then only new people's faces are looked at.
-        """
-        have = set(known.identities) if known else set()
-        rows: dict[str, np.ndarray] = {}
-        templates: dict[str, np.ndarray] = {}
-        shards = self.dataset.shards_of(
-            {person.identity_id for person in self.dataset.identities} - have
-        )
-        learnt = dict(zip(self.embedder.identities, self.embedder.rows, strict=True))
-        sums: dict[str, np.ndarray] = {}
-        seen: dict[str, list[np.ndarray]] = {}
-        for number, shard in enumerate(shards):
-            faces, vectors = read_with_vectors(self.store, shard, self.recogniser)
-            for who in {face.identity_id for face in faces if face.split == "train"} - have:
-                own = [i for i, face in enumerate(faces) if _trains(face, who)]
-                sums[who] = sums.get(who, 0) + vectors[own].sum(0)
-                if who not in learnt:
-                    embedded = self.embedder(pixels_of([faces[i] for i in own]))
-                    seen.setdefault(who, []).append(embedded)
-            self.progress(0.5 * (number + 1) / len(shards))
-        for who, total in sums.items():
-            templates[who] = template_of(total[None])
-            rows[who] = learnt[who] if who in learnt else template_of(np.concatenate(seen[who]))
-        if known:
-            rows |= dict(zip(known.identities, known.rows, strict=True))
-            templates |= dict(zip(known.identities, known.templates, strict=True))
-        people = [p.identity_id for p in self.dataset.identities if p.identity_id in templates]
-        self.imprinted = [who for who in people if who not in learnt]
-        self.found = _found(seen, people, rows)
-        fusion, temperature = (known.fusion, known.temperature) if known else (_UNMEASURED, 1.0)
-        return FaceIndex(
-            people,
-            np.stack([rows[who] for who in people]),
-            np.stack([templates[who] for who in people]),
-            fusion,
-            temperature,
-        )
-
-    def described(self, split: Split) -> Described:
-        """The celebrities' faces of one split."""
-        faces: list[Face] = []
-        parts = [np.zeros((0, 128), np.float32)]
-        for shard in self.dataset.shards:
-            if any(person.faces.get(split) for person in shard.identities):
-                rows, vectors = read_with_vectors(self.store, shard, self.recogniser)
-                own = [i for i, face in enumerate(rows) if face.split == split]
-                faces += [rows[i] for i in own]
-                parts.append(vectors[own])
-        return Described(faces, self.embedder(pixels_of(faces)), np.concatenate(parts))
-
-    def calibrated(self, index: FaceIndex) -> FaceIndex:
-        """The same index with a fusion fitted on the validation faces, where there are some."""
-        described = self.described("validation")
-        cosines, truth = _against(index, described)
-        if len(truth) == 0 or len(index.identities) < 2:
-            return index
-        fusion = fit_gallery(cosines, truth, COMPONENTS)
-        temperature = fit_temperature(fusion(cosines), truth)
-        return FaceIndex(index.identities, index.rows, index.templates, fusion, temperature)
-
-    def measured(self, index: FaceIndex) -> Measured:
-        """Measure each component alone and both together, on the test faces.
-
-        Raises:
-            TrainingError: there are none.
-        """
-        described = self.described("test")
-        if not described.faces:
-            raise TrainingError(
-                "No face is held out, so nothing can be measured. Materialize balanced_faces with "
-                "more faces an identity, or with a larger held_out_faces."
-            )
-        cosines, truth = _against(index, described)
-        kinds = {person.identity_id: person.kind for person in self.dataset.identities}
-        fused = index.fusion(cosines)
-        scores = {name: cosines[..., i] for i, name in enumerate(COMPONENTS)} | {FUSED: fused}
-        known = [kinds[who] for who in index.identities]
-        figures = {
-            name: evaluate(
-                values,
-                truth,
-                index.identities,
-                known,
-                posterior(fused, index.temperature) if name == FUSED else None,
-            ).as_dict()
-            for name, values in scores.items()
-        }
-        right = [ranks(one, truth) == 1 for one in (fused, cosines[..., 0])]
-        digests = [hashlib.sha256(face.image).hexdigest() for face in described.faces]
-        answers = {
-            digest: (who, bool(fused_), bool(alone))
-            for digest, who, fused_, alone in zip(digests, described.owners, *right, strict=True)
-        }
-        return Measured(figures, answers, described.faces, cosines, truth)
+    builder = GalleryBuilder(store, model, dataset, recogniser, progress)
+    basis = fingerprint(model.fingerprint, recogniser)
+    shards = {member.upload_id: member.shard.sha256 for member in dataset.members}
+    earlier = _earlier(store, basis)
+    measurement = None
+    if earlier is not None:
+        # What was measured of this model stands; only who is new, or has other faces, is looked at.
+        gallery = Gallery.from_bytes(store.get(earlier.index))
+        before = earlier.shards
+        others = {user_id(who) for who, shard in before.items() if shards.get(who) != shard}
+        gallery = gallery.of([who for who in gallery.identities if who not in others])
+        portraits = read_shard(store.get(earlier.portraits))
+        known = [face for face in portraits if face.identity_id not in others]
+        gallery = builder.build(gallery)
+        figures, answers = earlier.figures, earlier.answers
+        typical = portraits_of(store, dataset, gallery, recogniser, known)
+    elif model.record.celebrities != dataset.record.balanced.fingerprint:
+        return None
+    else:
+        gallery = builder.calibrate(builder.build(None))
+        typical = portraits_of(store, dataset, gallery, recogniser)
+        measurement = builder.measure(gallery)
+        figures = measurement.figures
+        answers = put_file(store, layout.INDEXES, encode_answers(measurement.answers), ".json")
+    index = put_file(store, layout.INDEXES, gallery.to_bytes(), ".safetensors")
+    shown = put_file(store, layout.INDEXES, write_shard(typical).data, ".parquet")
+    record = Index(
+        fingerprint=fingerprint(basis, index, shown, answers),
+        basis=basis,
+        model=model.number,
+        model_fingerprint=model.fingerprint,
+        recogniser=recogniser,
+        dataset=dataset.number,
+        rows=len(gallery.identities),
+        uploads=tuple(shards),
+        shards=shards,
+        imprinted=tuple(builder.imprinted),
+        imprinted_found=builder.found,
+        index=index,
+        portraits=shown,
+        answers=answers,
+        figures=figures,
+        fusion=gallery.fusion.as_dict(),
+    )
+    return BuiltIndex(record, gallery, typical, measurement)
 
 
-def _against(index: FaceIndex, described: Described) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of faces with everybody, and whose they are: [n, identities, 2] and int64 [n]."""
-    position = {who: i for i, who in enumerate(index.identities)}
-    truth = np.array([position[who] for who in described.owners], np.int64)
-    return index.cosines(described.embeddings, described.vectors), truth
-
-
-def _found(
-    seen: Mapping[str, Sequence[np.ndarray]], people: Sequence[str], rows: Mapping[str, np.ndarray]
-) -> float | None:
-    """Share of new people's faces that are nearest to their own row; None without any."""
-    everybody = np.stack([rows[who] for who in people])
-    right = [
-        (np.concatenate(parts) @ everybody.T).argmax(1) == people.index(who)
-        for who, parts in seen.items()
-    ]
-    return float(np.concatenate(right).mean()) if right else None
-
-
-def _trains(face: Face, who: str) -> bool:
-    return face.identity_id == who and face.split == "train"
+def _earlier(store: ObjectStore, basis: str) -> Index | Release | None:
+    """The newest index of the same model and recogniser, or the one that is released."""
+    for one in (indexes(store).head(), in_production(store)):
+        if one is not None and one.record.basis == basis:
+            return one.record
+    return None

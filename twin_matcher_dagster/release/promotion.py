@@ -7,134 +7,126 @@ by itself: a network that fell apart shows in its own answers only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
 
 import numpy as np
 
-from twin_matcher_dagster.erasure.eraser import erased_among
 from twin_matcher_dagster.errors import ObjectMissingError
 from twin_matcher_dagster.recognition.comparison import compare, lost
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.storage.logs import indexes, models, releases
+from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.index import HeldOutAnswer, Index, decode_answers
+from twin_matcher_dagster.storage.records.release import Against, Difference, Release, Withdrawn
+from twin_matcher_dagster.storage.records.training import Model, Refused
+from twin_matcher_dagster.storage.tombstones import erased_among
 
-Answers = Mapping[str, tuple[str, bool, bool | None]]
+Answers = Mapping[str, HeldOutAnswer]
 
 
-def in_production(store: ObjectStore) -> Manifest | None:
+def in_production(store: ObjectStore) -> Manifest[Release] | None:
     """The newest release, unless it was withdrawn, or is to be: its model learnt from somebody who
     was erased, and whatever comes is better than that."""
-    release = ManifestLog(store, layout.log(layout.RELEASES)).head()
-    if release is None or "withdrawn" in release.body:
+    head = releases(store).head()
+    if head is None or isinstance(head.record, Withdrawn):
         return None
     try:
-        model = ManifestLog(store, layout.log(layout.MODELS)).read(release.body["model"])
+        model = models(store).read(head.record.model)
     except ObjectMissingError:
         return None
-    return None if erased_among(store, model.body["uploads"]) else release
+    if erased_among(store, model.record.uploads):
+        return None
+    return Manifest(head.number, head.key, head.record)
 
 
-def compared(store: ObjectStore, index: Mapping[str, Any]) -> dict[str, Any]:
+def compare_with_release(store: ObjectStore, index: Index) -> Against:
     """Compare an index's answers with those of the release.
 
     It is worse if the fused score or the network alone is (the whole interval is below 0), or if
     somebody was found and is not any more.
-
-    Args:
-        store: the bucket.
-        index: body of the challenger's manifest.
-
-    Returns:
-        ``release``, ``faces``, ``worse``, ``lost`` (identity ids), and ``fused`` and ``resnet``, as
-        :class:`~.recognition.comparison.Comparison` each; or only ``nothing``, saying why there is
-        nothing to compare.
     """
-    release = in_production(store)
-    if release is None:
-        return {"nothing": "there is no release to compare with"}
-    if _same_model(release.body, index):
-        return {"nothing": "it is the model in production"}
+    found = in_production(store)
+    if found is None:
+        return Against(nothing="there is no release to compare with")
+    release = found.record
+    if release.basis == index.basis:
+        return Against(nothing="it is the model in production")
+    if not release.answers:
+        return Against(nothing="the release's answers are not kept")
     try:
-        champion = _answers(store, release.body["answers"])
-    except (KeyError, ObjectMissingError):
-        return {"nothing": "the release's answers are not kept"}
-    challenger = _answers(store, index["answers"])
+        champion = decode_answers(store.get(release.answers))
+    except ObjectMissingError:
+        return Against(nothing="the release's answers are not kept")
+    challenger = decode_answers(store.get(index.answers))
     common = sorted(set(champion) & set(challenger))
     if not common:
-        return {"nothing": "no held-out face was asked of both"}
-    groups = [challenger[digest][0] for digest in common]
-    # Releases of an earlier version do not say what the network alone found.
-    known = all(champion[digest][2] is not None for digest in common)
-    scores = {"fused": 1, "resnet": 2} if known else {"fused": 1}
-    right = {
-        name: (_right(champion, common, place), _right(challenger, common, place))
-        for name, place in scores.items()
+        return Against(nothing="no held-out face was asked of both")
+    groups = [challenger[digest].identity_id for digest in common]
+    pairs = {"fused": _right("fused", common, champion, challenger)}
+    if all(champion[digest].network is not None for digest in common):
+        pairs["resnet"] = _right("network", common, champion, challenger)
+    results = {
+        name: Difference(**asdict(compare(before, now, groups)))
+        for name, (before, now) in pairs.items()
     }
-    results = {name: compare(*both, groups) for name, both in right.items()}
-    gone = sorted({who for both in right.values() for who in lost(*both, groups)})
-    return {
-        "release": release.number,
-        "faces": len(common),
-        "worse": bool(gone) or any(result.worse for result in results.values()),
-        "lost": gone,
-        **{name: asdict(result) for name, result in results.items()},
-    }
-
-
-def _same_model(release: Mapping[str, Any], index: Mapping[str, Any]) -> bool:
-    """Whether a release and an index are of one model and one recogniser."""
-    names = ("basis",) if "basis" in release else ("model_fingerprint", "recogniser")
-    return all(release.get(name) == index.get(name) for name in names)
-
-
-def _answers(store: ObjectStore, key: str) -> Answers:
-    told = json.loads(store.get(key))
-    return {
-        digest: (who, rest[0], rest[1] if len(rest) > 1 else None)
-        for digest, (who, *rest) in told.items()
-    }
-
-
-def _right(answers: Answers, digests: Iterable[str], place: int) -> np.ndarray:
-    return np.array([answers[digest][place] for digest in digests], bool)
-
-
-def reason(against: Mapping[str, Any]) -> str:
-    """A comparison in a sentence."""
-    if "nothing" in against:
-        return f"Not compared: {against['nothing']}."
-    verdict = "worse than" if against["worse"] else "not shown to be worse than"
-    figures = "; ".join(
-        f"{words} {100 * against[name]['difference']:+.1f} points, 95% interval "
-        f"{100 * against[name]['low']:+.1f} to {100 * against[name]['high']:+.1f}"
-        for name, words in (("fused", "rank-1"), ("resnet", "of the network alone"))
-        if name in against
+    gone = sorted({who for before, now in pairs.values() for who in lost(before, now, groups)})
+    return Against(
+        release=found.number,
+        faces=len(common),
+        worse=bool(gone) or any(result.worse for result in results.values()),
+        lost=tuple(gone),
+        fused=results["fused"],
+        resnet=results.get("resnet"),
     )
-    gone = f"; {len(against['lost'])} identities are not found any more" if against["lost"] else ""
+
+
+def _right(
+    scorer: str, digests: Iterable[str], champion: Answers, challenger: Answers
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each of two had a held-out face right, by one scorer: bool [n] each."""
+    before, now = (
+        np.array([getattr(answers[digest], scorer) for digest in digests], bool)
+        for answers in (champion, challenger)
+    )
+    return before, now
+
+
+def describe(against: Against) -> str:
+    """A comparison in a sentence."""
+    if against.nothing:
+        return f"Not compared: {against.nothing}."
+    verdict = "worse than" if against.worse else "not shown to be worse than"
+    figures = "; ".join(
+        f"{words} {100 * one.difference:+.1f} points, 95% interval "
+        f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
+        for one, words in ((against.fused, "rank-1"), (against.resnet, "of the network alone"))
+        if one
+    )
+    gone = f"; {len(against.lost)} identities are not found any more" if against.lost else ""
     return (
-        f"On {against['faces']} held-out faces it is {verdict} release {against['release']}: "
+        f"On {against.faces} held-out faces it is {verdict} release {against.release}: "
         f"{figures}{gone}."
     )
 
 
-def make_newest(store: ObjectStore, model: Manifest, **more: Any) -> Manifest:
+def make_newest(
+    store: ObjectStore, model: Model, refused: Refused | None = None
+) -> Manifest[Model]:
     """Make an earlier model the newest again: the next index and the next training are of it.
 
     Args:
         store: the bucket.
         model: which one.
-        more: what else its manifest is to say.
+        refused: the model that gives way to it, if one does.
     """
-    log = ManifestLog(store, layout.log(layout.MODELS))
-    return log.update(lambda head: {**model.body, **more})
+    again = replace(model, refused=refused or model.refused)
+    return models(store).commit(again)
 
 
-def give_way(
-    store: ObjectStore, refused: Manifest, index: Manifest, dataset: str
-) -> Manifest | None:
+def restore_champion(
+    store: ObjectStore, refused: Manifest[Model], index: Manifest[Index], dataset: str
+) -> Manifest[Model] | None:
     """Make the model in production the newest again, after another one was refused.
 
     Whoever comes next is enrolled in the one that is used, and the next training goes on from it.
@@ -148,22 +140,20 @@ def give_way(
     Returns:
         The model in production, as the newest; None if there is none, or a still newer one.
     """
-    release = in_production(store)
-    models = ManifestLog(store, layout.log(layout.MODELS))
-    newest = models.head()
-    if release is None or newest is None or newest.number != refused.number:
+    found = in_production(store)
+    newest = models(store).head()
+    if found is None or newest is None or newest.number != refused.number:
         return None
-    champion = models.read(release.body["model"])
-    about = {"model": refused.number, "index": index.number, "dataset": dataset}
-    return make_newest(store, champion, refused=about)
+    champion = models(store).read(found.record.model)
+    return make_newest(store, champion.record, Refused(refused.number, index.number, dataset))
 
 
-def refused_index(store: ObjectStore) -> Manifest | None:
+def refused_index(store: ObjectStore) -> Manifest[Index] | None:
     """The index of the model that gave way last, if one did since the newest model was made."""
-    model = ManifestLog(store, layout.log(layout.MODELS)).head()
-    if model is None or "refused" not in model.body:
+    model = models(store).head()
+    if model is None or model.record.refused is None:
         return None
     try:
-        return ManifestLog(store, layout.log(layout.INDEXES)).read(model.body["refused"]["index"])
+        return indexes(store).read(model.record.refused.index)
     except ObjectMissingError:
         return None

@@ -1,28 +1,26 @@
-"""The latest release, ready to answer: used by the prediction page and by `make demo`."""
+"""The latest release, ready to answer: used by the prediction page and by the demo."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.biographies import About, about_of
+from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.dataset.schema import Face, read_shard
 from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.single_face import only_face
 from twin_matcher_dagster.recognition.embedder import Embedder
-from twin_matcher_dagster.recognition.gallery import FaceIndex
-from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.recognition.gallery import Gallery, Twin
 from twin_matcher_dagster.storage.files import get_model
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.release import Release, Withdrawn
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,20 +58,17 @@ class Answer:
 class TwinFinder:
     """One release in memory."""
 
-    def __init__(self, store: ObjectStore, release: Manifest) -> None:
-        self.number = release.number
-        body = release.body
-        self._names: dict[str, Mapping[str, Any]] = {
-            p["identity_id"]: p for p in body["identities"]
-        }
+    def __init__(self, store: ObjectStore, number: int, release: Release) -> None:
+        self.number = number
+        self._people = {person.identity_id: person for person in release.identities}
         with tempfile.TemporaryDirectory() as folder:
-            get_model(store, body["files"], Path(folder))
+            get_model(store, release.files, Path(folder))
             self._embedder = Embedder(Path(folder))
-        self._index = FaceIndex.from_bytes(store.get(body["index"]))
+        self._gallery = Gallery.from_bytes(store.get(release.index))
         # The one that the index was made with.
-        self._recogniser = load_recogniser(body["recogniser"])
+        self._recogniser = load_recogniser(release.recogniser)
         self._portraits: dict[str, list[Face]] = {}
-        for face in read_shard(store.get(body["portraits"])):
+        for face in read_shard(store.get(release.portraits)):
             self._portraits.setdefault(face.identity_id, []).append(face)
 
     def find(self, photo: np.ndarray, top: int = 3) -> Answer:
@@ -88,18 +83,19 @@ class TwinFinder:
         """
         face = only_face(photo)
         embedding, vector = self._embedder(face[None])[0], self._recogniser(face[None])[0]
-        twins = tuple(
-            TwinCard(
-                identity_id=twin.identity_id,
-                label=self._names[twin.identity_id]["label"],
-                kind=self._names[twin.identity_id]["kind"],
-                similarity=twin.similarity,
-                portraits=tuple(p.image for p in self._portraits.get(twin.identity_id, [])),
-                about=about_of(self._names[twin.identity_id]),
-            )
-            for twin in self._index.search(embedding, vector, top)
+        twins = self._gallery.search(embedding, vector, top)
+        return Answer(self.number, face, tuple(map(self._card, twins)))
+
+    def _card(self, twin: Twin) -> TwinCard:
+        person = self._people[twin.identity_id]
+        return TwinCard(
+            identity_id=twin.identity_id,
+            label=person.label,
+            kind=person.kind,
+            similarity=twin.similarity,
+            portraits=tuple(p.image for p in self._portraits.get(twin.identity_id, [])),
+            about=About(**person.about) if person.about else None,
         )
-        return Answer(self.number, face, twins)
 
 
 class Production:
@@ -107,7 +103,7 @@ class Production:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._log = ManifestLog(store, layout.log(layout.RELEASES))
+        self._log = releases(store)
         self._finder: TwinFinder | None = None
         self._lock = threading.Lock()
 
@@ -132,14 +128,14 @@ class Production:
     def _load(self, number: int) -> TwinFinder:
         """A release from the bucket; the one in memory goes on where that fails."""
         try:
-            release = self._log.read(number)
-            if "withdrawn" in release.body:
+            release = self._log.read(number).record
+            if isinstance(release, Withdrawn):
                 self._finder = None
                 raise NoReleaseError(
                     "There is no model at the moment: the last one was withdrawn, because "
-                    f"{release.body['withdrawn']}. A new one is being made; try again later."
+                    f"{release.reason}. A new one is being made; try again later."
                 )
-            return TwinFinder(self._store, release)
+            return TwinFinder(self._store, number, release)
         except TwinMatcherError:
             if self._finder is None:
                 raise

@@ -25,6 +25,7 @@
     erasures/<upload>.json                      that an upload was erased: nobody's data
     erasure-tries/<upload>/...                  when a wrong code was tried
     dataset-lock                                there while a version is made, or somebody is erased
+    judging-lock                                there while an upload is judged
 """
 
 from __future__ import annotations
@@ -38,13 +39,28 @@ DATASETS = "datasets"
 CHANGES = "datasets/changes"
 MEMBERS = "datasets/members"
 MODELS = "models"
-RETRAINING = "retraining"
+TRAININGS_DUE = "retraining"
 INDEXES = "indexes"
 RELEASES = "releases"
-ERASURES = "erasures"
+TOMBSTONES = "erasures"
 ERASURE_TRIES = "erasure-tries"
 DATASET_LOCK = "dataset-lock"
 JUDGING_LOCK = "judging-lock"
+
+
+def upload_manifest(upload_id: str) -> str:
+    """Key of an upload's manifest."""
+    return f"{UPLOAD_MANIFESTS}/{upload_id}.json"
+
+
+def face_folder(upload_id: str) -> str:
+    """What the keys of an upload's crops begin with."""
+    return f"{UPLOAD_FACES}/{upload_id}/"
+
+
+def face(upload_id: str, index: int) -> str:
+    """Key of one crop of an upload."""
+    return f"{face_folder(upload_id)}{index:03d}.png"
 
 
 def user(upload_id: str) -> str:

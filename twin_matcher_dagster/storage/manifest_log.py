@@ -12,10 +12,15 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from twin_matcher_dagster.errors import ObjectExistsError
+from twin_matcher_dagster.errors import ObjectExistsError, RecordError, TwinMatcherError
+from twin_matcher_dagster.storage.encoding import encode
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.record import Record
+
+_R_co = TypeVar("_R_co", bound=Record, covariant=True)
+_R = TypeVar("_R", bound=Record)
 
 _NAME = re.compile(r"\d{8}\.json")
 _LAST = 99_999_999
@@ -24,44 +29,55 @@ _FEW = 8
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Generic[_R_co]):
     """One entry of a log.
 
     Attributes:
         number: position in the log, from 1.
         key: where it is in the bucket.
-        body: what it says; ``body["fingerprint"]`` identifies the content it stands for.
+        record: what it says.
     """
 
     number: int
     key: str
-    body: Mapping[str, Any]
+    record: _R_co
 
     @property
     def fingerprint(self) -> str:
         """Identity of the content: equal fingerprints mean equal content."""
-        return str(self.body["fingerprint"])
+        return self.record.fingerprint
 
 
-class ManifestLog:
-    """The numbered manifests under one name in a store."""
+class ManifestLog(Generic[_R]):
+    """The numbered manifests under one name in a store; see :mod:`~.storage.logs`.
 
-    def __init__(self, store: ObjectStore, name: str) -> None:
+    Args:
+        store: the bucket.
+        name: what its keys begin with.
+        read: from a body to the record.
+        asset: what makes an entry, for messages.
+    """
+
+    def __init__(
+        self, store: ObjectStore, name: str, read: Callable[[Mapping[str, Any]], _R], asset: str
+    ) -> None:
         self._store = store
         self._prefix = f"{name}/"
+        self._read = read
+        self._asset = asset
 
     def key(self, number: int) -> str:
         """Key of one entry: of fixed width and counted down, so that the newest is listed first."""
         return f"{self._prefix}{_LAST - number:08d}.json"
 
-    def read(self, number: int) -> Manifest:
+    def read(self, number: int) -> Manifest[_R]:
         """Read one entry.
 
         Raises:
             ObjectMissingError: there is no such number, or not any more.
+            RecordError: it is not what this version can read.
         """
-        key = self.key(number)
-        return Manifest(number, key, json.loads(self._store.get(key)))
+        return self._entry(number, self._store.get(self.key(number)))
 
     def numbers(self, page_size: int | None = None) -> Iterator[int]:
         """Numbers of all entries, the newest first."""
@@ -70,68 +86,86 @@ class ManifestLog:
             if _NAME.fullmatch(name):  # somebody else's object is not an entry
                 yield number_of(key)
 
+    def entries(self) -> Iterator[Manifest[_R]]:
+        """All entries, the newest first."""
+        for number in list(self.numbers()):
+            yield self.read(number)
+
     def head_number(self) -> int:
         """Number of the newest entry, 0 for an empty log."""
         return next(self.numbers(_FEW), 0)
 
-    def head(self) -> Manifest | None:
+    def head(self) -> Manifest[_R] | None:
         """The newest entry, if there is one."""
         number = self.head_number()
         return self.read(number) if number else None
 
-    def update(self, make: Callable[[Manifest | None], Mapping[str, Any]]) -> Manifest:
+    def existing_head(self) -> Manifest[_R]:
+        """The newest entry.
+
+        Raises:
+            TwinMatcherError: there is none yet.
+        """
+        head = self.head()
+        if head is None:
+            raise TwinMatcherError(
+                f"There is no {self._asset} in this bucket yet: materialize it first."
+            )
+        return head
+
+    def update(self, make: Callable[[Manifest[_R] | None], _R]) -> Manifest[_R]:
         """Add the entry that follows from the newest one, and return the new head.
 
         Args:
-            make: from the newest entry, if there is one, to the body of the next; called again
-                where another writer was faster. A body with the newest one's fingerprint adds
-                nothing.
+            make: from the newest entry, if there is one, to the next record; called again where
+                another writer was faster. A record with the newest one's fingerprint adds nothing.
         """
         while True:
             head = self.head()
-            body = make(head)
-            if head is not None and head.fingerprint == body["fingerprint"]:
+            record = make(head)
+            if head is not None and head.fingerprint == record.fingerprint:
                 return head
             number = head.number + 1 if head else 1
-            data = encode(body)
-            if self._take(number, data):
-                return Manifest(number, self.key(number), json.loads(data))
+            if entry := self._take(number, record):
+                return entry
 
-    def append(self, body: Mapping[str, Any]) -> Manifest:
-        """Add an entry after all others and return it.
+    def commit(self, record: _R) -> Manifest[_R]:
+        """Add a record, unless the newest one stands for the same content."""
+        return self.update(lambda head: record)
 
-        Args:
-            body: JSON-serializable, with a ``fingerprint``.
-        """
-        data = encode(body)
+    def append(self, record: _R) -> Manifest[_R]:
+        """Add an entry after all others and return it."""
         number = self.head_number() + 1
-        while not self._take(number, data):
+        while not (entry := self._take(number, record)):
             number += 1
-        return Manifest(number, self.key(number), json.loads(data))
+        return entry
 
-    def rewrite(self, number: int, body: Mapping[str, Any]) -> None:
+    def rewrite(self, number: int, record: _R) -> None:
         """Put other words in the place of an entry. For erasure alone: history is history."""
-        self._store.overwrite(self.key(number), encode(body), "application/json")
+        self._store.overwrite(self.key(number), encode(record.as_body()), "application/json")
 
     def delete(self, number: int) -> None:
         """Forget an entry; if it was the newest, the next one takes its number again."""
         self._store.delete(self.key(number))
 
-    def _take(self, number: int, data: bytes) -> bool:
-        """Write an entry under a number; False if another writer was faster."""
+    def _take(self, number: int, record: _R) -> Manifest[_R] | None:
+        """Write an entry under a number; None if another writer was faster."""
+        data = encode(record.as_body())
         try:
             # Bytes that are there already are ours when only the answer to a first try was lost.
             self._store.put_same(self.key(number), data, "application/json")
         except ObjectExistsError:
-            return False
-        return True
+            return None
+        return self._entry(number, data)
+
+    def _entry(self, number: int, data: bytes) -> Manifest[_R]:
+        key = self.key(number)
+        try:
+            return Manifest(number, key, self._read(json.loads(data)))
+        except (RecordError, ValueError) as error:
+            raise RecordError(f"{key} cannot be read. {error}") from error
 
 
 def number_of(key: str) -> int:
     """The number of the entry with a key."""
     return _LAST - int(key[-13:-5])
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    """A manifest's bytes; equal bodies give equal bytes."""
-    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode()

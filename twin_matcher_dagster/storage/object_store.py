@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from twin_matcher_dagster.errors import ObjectExistsError, ObjectMissingError, StorageError
+from twin_matcher_dagster.settings import command
 
 _EXISTS = {"PreconditionFailed", "412"}
 # S3's answer to a conditional write during another one to the same key: try again.
@@ -215,8 +216,8 @@ class ObjectStore:
             ) from error
         except BotoCoreError as error:
             raise StorageError(
-                f"S3 does not answer for {where}: {error}. Start the services with `make up`, or "
-                "check AWS_ENDPOINT_URL_S3 and the network."
+                f"S3 does not answer for {where}: {error}. Start the services with "
+                f"`{command('up')}`, or check AWS_ENDPOINT_URL_S3 and the network."
             ) from error
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from ulid import ULID
 
-from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, UploadError
+from twin_matcher_dagster.errors import ErasureError, ObjectMissingError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.uploads.manifest import face_folder, get_manifest, manifest_key
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Tombstone:
     """That an upload was erased. It says nothing about anybody.
 
     Attributes:
-        upload_id: random, see ``intake.new_upload_id``.
+        upload_id: random, see ``uploads.submission.new_upload_id``.
         erased_at: when (UTC).
         retrain_by: after this no model that learned from it may be in production (UTC).
         code_hash: of the erasure code, so that its owner can ask again; empty where none was given.
@@ -47,7 +47,7 @@ def upload_id_of(text: str) -> str:
 
 def tombstone_key(upload_id: str) -> str:
     """Key of an upload's tombstone."""
-    return f"{layout.ERASURES}/{upload_id}.json"
+    return f"{layout.TOMBSTONES}/{upload_id}.json"
 
 
 def get_tombstone(store: ObjectStore, upload_id: str) -> Tombstone | None:
@@ -66,24 +66,39 @@ def get_tombstone(store: ObjectStore, upload_id: str) -> Tombstone | None:
 
 def erased_uploads(store: ObjectStore) -> list[str]:
     """Ids of all erased uploads."""
-    prefix = f"{layout.ERASURES}/"
+    prefix = f"{layout.TOMBSTONES}/"
     return [key.removeprefix(prefix).removesuffix(".json") for key in store.list(prefix)]
 
 
-def put_tombstone(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Tombstone:
-    """Say that an upload is erased; the first word stands.
+def erased_among(store: ObjectStore, uploads: Iterable[str]) -> set[str]:
+    """Which of these uploads were erased."""
+    return set(erased_uploads(store)) & set(uploads)
+
+
+def refuse_erased_people(store: ObjectStore, uploads: Iterable[str]) -> None:
+    """See that nobody was erased while something was made of their upload.
 
     Raises:
-        ErasureError: there never was such an upload.
+        ErasureError: somebody was; what was made must not be kept.
     """
-    if found := get_tombstone(store, upload_id):
-        return found
-    if not any(_traces(store, upload_id)):
-        raise ErasureError(f"There is no upload {upload_id!r}. Check the id.")
-    try:
-        code_hash = get_manifest(store, upload_id).erasure_hash
-    except UploadError:
-        code_hash = ""  # without a manifest that can be read there is no code to compare
+    if gone := erased_among(store, uploads):
+        raise ErasureError(
+            f"{len(gone)} uploads were erased while this was made: it is not kept, and made again "
+            "without them."
+        )
+
+
+def put_tombstone(
+    store: ObjectStore, upload_id: str, retrain_within: timedelta, code_hash: str
+) -> Tombstone:
+    """Say that an upload is erased; the first word stands.
+
+    Args:
+        store: the bucket.
+        upload_id: which; there is, or was, such an upload.
+        retrain_within: after this time no model that learned from it may be in production.
+        code_hash: of its erasure code; empty where none was given.
+    """
     now = datetime.now(timezone.utc).replace(microsecond=0)
     tombstone = Tombstone(upload_id, now, now + retrain_within, code_hash)
     body = {
@@ -93,13 +108,3 @@ def put_tombstone(store: ObjectStore, upload_id: str, retrain_within: timedelta)
     }
     store.put_content(tombstone_key(upload_id), json.dumps(body).encode(), "application/json")
     return get_tombstone(store, upload_id) or tombstone
-
-
-def _traces(store: ObjectStore, upload_id: str) -> list[str]:
-    """A key of each kind that an upload leaves."""
-    prefixes = (
-        manifest_key(upload_id),
-        face_folder(upload_id),
-        f"{layout.user(upload_id)}/",
-    )
-    return [key for prefix in prefixes for key in store.list(prefix, page_size=1)][:1]

@@ -15,7 +15,6 @@ from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SAMPLE, SMALL_BACKBO
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-SMALL, BUNDLED = SMALL_BACKBONE, BUNDLED_BACKBONE
 _HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 # 2.8 million parameters, 0.14 GFLOP a face at 112 pixels.
 _SMALL_ARCHITECTURE: dict[str, Any] = {
@@ -29,7 +28,7 @@ SMALL_SIZE = 112
 
 def folder_of(name: str) -> Path:
     """Where a backbone's files are, if it is no Hub id: the path need not exist."""
-    return SAMPLE / "backbone" if name == BUNDLED else Path(name)
+    return SAMPLE / "backbone" if name == BUNDLED_BACKBONE else Path(name)
 
 
 def identity_of(name: str) -> str:
@@ -71,14 +70,16 @@ def load_backbone(name: str, labels: Mapping[str, str]) -> tuple[PreTrainedModel
         ResNetForImageClassification,
     )
 
-    if name == SMALL:
+    if name == SMALL_BACKBONE:
         classes: dict[str, Any] = {"num_labels": len(labels)}
         config = ResNetConfig(**_SMALL_ARCHITECTURE, **classes)
         return _with_head(ResNetForImageClassification(config), {}, labels)
     check_backbone(name)
     try:
         model = AutoModelForImageClassification.from_pretrained(
-            folder_of(name) if name == BUNDLED else name, use_safetensors=True, dtype="float32"
+            folder_of(name) if name == BUNDLED_BACKBONE else name,
+            use_safetensors=True,
+            dtype="float32",
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise cannot_load(name, error) from error
@@ -118,7 +119,11 @@ def check_backbone(name: str) -> None:
     Raises:
         TrainingError: it is no folder, no Hub id and none of the names.
     """
-    if name not in (SMALL, BUNDLED) and not Path(name).is_dir() and not _HUB_ID.fullmatch(name):
+    if (
+        name not in (SMALL_BACKBONE, BUNDLED_BACKBONE)
+        and not Path(name).is_dir()
+        and not _HUB_ID.fullmatch(name)
+    ):
         raise cannot_load(name, ValueError("there is no such folder, and it is no Hub id"))
 
 
@@ -133,7 +138,7 @@ def image_processor(name: str) -> Any:
     """
     from transformers import AutoImageProcessor, ConvNextImageProcessorPil
 
-    if name == SMALL:
+    if name == SMALL_BACKBONE:
         half = [0.5, 0.5, 0.5]
         # crop_pct 1: the face fills the crop, nothing of its border is to be cut off.
         return ConvNextImageProcessorPil(
@@ -141,7 +146,9 @@ def image_processor(name: str) -> Any:
         )
     check_backbone(name)
     try:
-        found = AutoImageProcessor.from_pretrained(folder_of(name) if name == BUNDLED else name)
+        found = AutoImageProcessor.from_pretrained(
+            folder_of(name) if name == BUNDLED_BACKBONE else name
+        )
         Preprocessing.of(found)
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise cannot_load(name, error) from error

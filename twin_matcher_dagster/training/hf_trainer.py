@@ -15,8 +15,8 @@ from twin_matcher_dagster.training.class_balance import draws_an_epoch, sampler_
 from twin_matcher_dagster.training.learning_curve import Epoch, curve_of
 
 if TYPE_CHECKING:
-    from twin_matcher_dagster.recognition.network import Learner
-    from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan
+    from twin_matcher_dagster.training.learner import Learner
+    from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
 
 MIN_STEPS = 8
 

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from twin_matcher_dagster.dataset.schema import fingerprint
 from twin_matcher_dagster.dataset.versions import read_version
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import indexes, models, trainings_due
+from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.training import Model, TrainingDue
 from twin_matcher_dagster.storage.tombstones import erased_uploads
 
 
 @dataclass(frozen=True)
-class Policy:
+class RetrainingPolicy:
     """What makes a training due, besides people who left and other celebrities.
 
     Attributes:
@@ -37,7 +38,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Due:
+class TrainingDecision:
     """Whether to train.
 
     Attributes:
@@ -51,32 +52,33 @@ class Due:
     fingerprint: str
 
 
-def due(store: ObjectStore, policy: Policy, now: datetime | None = None) -> Due:
+def training_due(
+    store: ObjectStore, policy: RetrainingPolicy, now: datetime | None = None
+) -> TrainingDecision:
     """Compare the newest data set with the newest model.
 
     Raises:
         TwinMatcherError: there is no data set yet.
     """
     dataset = read_version(store)
-    model = ManifestLog(store, layout.log(layout.MODELS)).head()
+    head = models(store).head()
     now = now or datetime.now(timezone.utc)
-    celebrities = dataset.body["balanced"]["fingerprint"]
+    celebrities = dataset.record.balanced.fingerprint
     # A training that was on its way when somebody in it was erased failed: it is due again. So is
     # one that failed for another reason, a day later.
     state = (celebrities, *sorted(erased_uploads(store)))
-    if model is None:
-        return Due(["there is no model yet"], {}, fingerprint(now.date().isoformat(), *state))
-    if "trained_at" not in model.body:
-        mark = fingerprint(model.number, now.date().isoformat(), *state)
-        return Due(["an earlier version made the model"], {}, mark)
-    learnt = set(model.body["uploads"])
+    if head is None:
+        mark = fingerprint(now.date().isoformat(), *state)
+        return TrainingDecision(["there is no model yet"], {}, mark)
+    model = head.record
+    learnt = set(model.uploads)
     members = {member.upload_id: member for member in dataset.members}
     new = [member for upload_id, member in members.items() if upload_id not in learnt]
     faces, share = sum(m.shard.rows for m in new), len(new) / max(1, len(dataset.identities))
-    age = (now - datetime.fromisoformat(model.body["trained_at"])).total_seconds() / 86400
-    found = _found(store, model)
+    age = (now - (model.trained_at or now)).total_seconds() / 86400
+    found = _found(store, head)
     left = learnt - set(members)
-    other = model.body["celebrities"] != celebrities
+    other = model.celebrities != celebrities
     rules = (
         (bool(left), f"{len(left)} people whom it learnt are not in the data set any more"),
         (other, "the celebrities are others"),
@@ -95,30 +97,30 @@ def due(store: ObjectStore, policy: Policy, now: datetime | None = None) -> Due:
         "people who left": str(len(left)),
         "other celebrities": "yes" if other else "no",
     }
-    refused = model.body.get("refused", {})
-    if reasons and not left and refused.get("dataset") == dataset.fingerprint:
+    refused = model.refused
+    if reasons and not left and refused and refused.dataset == dataset.fingerprint:
         # The same data would give the same model.
-        figures["refused"] = f"model {refused['model']}, which learnt all this, was worse"
+        figures["refused"] = f"model {refused.model}, which learnt all this, was worse"
         reasons = []
-    return Due(reasons, figures, fingerprint(model.fingerprint, *state, int(age)))
+    return TrainingDecision(reasons, figures, fingerprint(head.fingerprint, *state, int(age)))
 
 
-def note(store: ObjectStore, found: Due) -> str:
-    """Note that a training is due; the fingerprint of the last one that was.
+def record_due(store: ObjectStore, decision: TrainingDecision) -> str:
+    """Record that a training is due; the fingerprint of the last one that was.
 
     It changes when another training becomes due, and not when none is.
     """
-    log = ManifestLog(store, layout.log(layout.RETRAINING))
-    if found.reasons:
-        body = {"fingerprint": found.fingerprint, "reasons": list(found.reasons)}
-        return log.update(lambda head: body).fingerprint
+    log = trainings_due(store)
+    if decision.reasons:
+        due = TrainingDue(fingerprint=decision.fingerprint, reasons=tuple(decision.reasons))
+        return log.commit(due).fingerprint
     head = log.head()
     return head.fingerprint if head else "never"
 
 
-def _found(store: ObjectStore, model: Manifest) -> float | None:
+def _found(store: ObjectStore, model: Manifest[Model]) -> float | None:
     """The share of new people's faces that are nearest to their own row, by the last index."""
-    index = ManifestLog(store, layout.log(layout.INDEXES)).head()
-    if index is None or index.body["model_fingerprint"] != model.fingerprint:
+    index = indexes(store).head()
+    if index is None or index.record.model_fingerprint != model.fingerprint:
         return None
-    return index.body["imprinted_found"]
+    return index.record.imprinted_found

@@ -4,15 +4,15 @@ import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from twin_matcher_dagster.dataset.schema import fingerprint
 from twin_matcher_dagster.dataset.versions import Version
-from twin_matcher_dagster.local.environment import state_folder
 from twin_matcher_dagster.settings import SAMPLE_SOURCE, Settings
-from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import get_model
-from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import models
+from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.training.fine_tuning import TrainingPlan
+from twin_matcher_dagster.storage.records.training import Model
+from twin_matcher_dagster.training.plan import TrainingPlan
 
 REFINING_SHARE = 0.2
 """Of the epochs and of the learning rate, where a model is trained on that knows most people."""
@@ -29,20 +29,18 @@ def epochs_of(settings: Settings) -> int:
 
 def ancestor_of(
     store: ObjectStore, plan: TrainingPlan, backbone: str, dataset: Version
-) -> Manifest | None:
+) -> Manifest[Model] | None:
     """The model to train on: the last one, if it is of this plan and backbone, and nobody left.
 
     With other celebrities, or others held out of them, what would be measured on may be what the
     ancestor learnt.
     """
-    last = ManifestLog(store, layout.log(layout.MODELS)).head()
-    members = {member.upload_id for member in dataset.members}
-    if last is None or set(last.body["uploads"]) - members:
+    last = models(store).head()
+    if last is None or set(last.record.uploads) - set(dataset.upload_ids):
         return None
-    if last.body["celebrities"] != dataset.body["balanced"]["fingerprint"]:
+    if last.record.celebrities != dataset.record.balanced.fingerprint:
         return None
-    # Models of earlier versions do not say what backbone they are of.
-    same = last.body["plan"] == asdict(plan) and last.body.get("backbone") == backbone
+    same = last.record.plan == asdict(plan) and last.record.backbone == backbone
     return last if same else None
 
 
@@ -56,26 +54,30 @@ def refining(plan: TrainingPlan) -> TrainingPlan:
 
 
 def started_from(
-    store: ObjectStore, plan: TrainingPlan, ancestor: Manifest | None, folder: Path
+    store: ObjectStore, plan: TrainingPlan, ancestor: Manifest[Model] | None, folder: Path
 ) -> TrainingPlan:
     """The plan to train by; an ancestor's files are read into the folder."""
     if ancestor is None:
         return plan
     folder.mkdir()
-    get_model(store, ancestor.body["files"], folder)
+    get_model(store, ancestor.record.files, folder)
     return replace(refining(plan), backbone=str(folder))
 
 
-def checkpoints_of(settings: Settings, dataset: Version, plan: TrainingPlan, start: str) -> Path:
+def checkpoints_of(home: Path, dataset: Version, plan: TrainingPlan, start: str) -> Path:
     """The folder with the state of this very training, should it have been killed.
 
     On another number of GPUs it is another one: an epoch has other steps.
 
     Of other trainings nothing is kept: there may be somebody in them who was erased.
+
+    Args:
+        home: folder of the checkpoints of all trainings.
+        dataset, plan: what is learnt, and how.
+        start: from what, with its weights' mark.
     """
     import torch
 
-    home = state_folder(settings) / "training"
     values = {name: value for name, value in asdict(plan).items() if name != "backbone"}
     gpus = torch.cuda.device_count()
     folder = home / fingerprint(dataset.fingerprint, start, values, gpus)[:16]

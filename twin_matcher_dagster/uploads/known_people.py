@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.faces_io import faces_of, pixels_of
-from twin_matcher_dagster.dataset.identity import is_celebrity, user_id
+from twin_matcher_dagster.dataset.identity import is_celebrity
+from twin_matcher_dagster.dataset.shards import faces_in, pixels_of
 from twin_matcher_dagster.errors import UploadError
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.faces.templates import decode_template
+from twin_matcher_dagster.storage.logs import balanced_versions, verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.celebrities import BalancedVersion
+from twin_matcher_dagster.storage.records.parts import ShardEntry, user_id
+from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.uploads.manifest import get_manifest
-from twin_matcher_dagster.uploads.resemblance import decode_template
 from twin_matcher_dagster.uploads.submission import clean_name
 
 
@@ -42,38 +43,43 @@ class KnownPeople:
 
     # Read when they are asked for: an upload that shows no face is compared with nobody.
     @cached_property
-    def _balanced(self) -> Mapping[str, Any]:
-        head = ManifestLog(self._store, layout.log(layout.BALANCED)).head()
-        return head.body if head else {}
+    def _balanced(self) -> BalancedVersion | None:
+        head = balanced_versions(self._store).head()
+        return head.record if head else None
+
+    @property
+    def _shards(self) -> tuple[ShardEntry, ...]:
+        return self._balanced.shards if self._balanced else ()
 
     @cached_property
-    def _verdicts(self) -> dict[str, Mapping[str, Any]]:
+    def _verdicts(self) -> dict[str, Verdict]:
         found = {}
         for upload_id in self._upload_ids:
             self._alive()
-            head = ManifestLog(self._store, layout.log(layout.user(upload_id))).head()
+            head = verdicts(self._store, upload_id).head()
             if head:
-                found[user_id(upload_id)] = head.body
+                found[user_id(upload_id)] = head.record
         return found
 
     def templates(self) -> dict[str, np.ndarray]:
         """By identity id, float32 [128] each."""
-        found = dict(self._balanced.get("templates", {}))
-        for who, verdict in self._verdicts.items():
-            if verdict.get("template"):
-                found[who] = verdict["template"]
+        found: Mapping[str, tuple[float, ...]] = {
+            **(self._balanced.templates if self._balanced else {}),
+            **{who: one.template for who, one in self._verdicts.items() if one.template},
+        }
         return {who: decode_template(values) for who, values in found.items()}
 
     def is_accepted(self, identity_id: str) -> bool:
         """Whether this is an upload that is in."""
-        return bool(self._verdicts.get(identity_id, {}).get("accepted"))
+        verdict = self._verdicts.get(identity_id)
+        return verdict is not None and verdict.accepted
 
     def name(self, identity_id: str) -> str:
         """Display name of somebody known."""
-        for shard in self._balanced.get("shards", []):
-            for person in shard["identities"]:
-                if person["identity_id"] == identity_id:
-                    return str(person["label"])
+        for shard in self._shards:
+            for person in shard.identities:
+                if person.identity_id == identity_id:
+                    return person.label
         try:
             return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
         except UploadError:
@@ -91,9 +97,9 @@ class KnownPeople:
         """Some faces of a celebrity, uint8 RGB [160, 160, 3] each; none of a user."""
         shards = (
             shard
-            for shard in self._balanced.get("shards", [])
-            if any(person["identity_id"] == identity_id for person in shard["identities"])
+            for shard in self._shards
+            if any(person.identity_id == identity_id for person in shard.identities)
         )
-        faces = faces_of(self._store, {"shards": islice(shards, 1)})
+        faces = faces_in(self._store, islice(shards, 1))
         own = (face for face in faces if face.identity_id == identity_id)
         return list(pixels_of(list(islice(own, 12))))

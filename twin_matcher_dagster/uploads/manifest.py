@@ -17,7 +17,7 @@ from twin_matcher_dagster.errors import ObjectMissingError, UploadError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
-MAX_FACES = 200
+MAX_CROPS = 200
 _MAX_HINTS = 10
 _HASH = re.compile(r"([0-9a-f]{64})?")
 
@@ -31,7 +31,7 @@ class UploadManifest:
         name: display name, free text.
         faces: SHA-256 of every crop, in order.
         consent_version, consent_given_at: what was agreed to, and when.
-        erasure_hash: of the code that erases the upload, see ``intake.erasure_hash``; empty in
+        erasure_hash: of the code that erases the upload, see :mod:`~.erasure_code`; empty in
             uploads of older versions.
         hints: what the upload page noticed about the pictures.
         publication: whether the person agreed to being published on the Hub as well.
@@ -47,25 +47,10 @@ class UploadManifest:
     publication: bool = False
 
 
-def manifest_key(upload_id: str) -> str:
-    """Key of an upload's manifest."""
-    return f"{layout.UPLOAD_MANIFESTS}/{upload_id}.json"
-
-
-def face_folder(upload_id: str) -> str:
-    """What the keys of an upload's crops begin with."""
-    return f"{layout.UPLOAD_FACES}/{upload_id}/"
-
-
-def face_key(upload_id: str, index: int) -> str:
-    """Key of one crop of an upload."""
-    return f"{face_folder(upload_id)}{index:03d}.png"
-
-
 def put_manifest(store: ObjectStore, manifest: UploadManifest) -> None:
     """Commit an upload whose crops are all there."""
     data = json.dumps(asdict(manifest), ensure_ascii=False, sort_keys=True).encode()
-    store.put_same(manifest_key(manifest.upload_id), data, "application/json")
+    store.put_same(layout.upload_manifest(manifest.upload_id), data, "application/json")
 
 
 def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
@@ -75,7 +60,7 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
         UploadError: it is missing, not what this version writes, or not this upload's.
     """
     try:
-        body = json.loads(store.get(manifest_key(upload_id)))
+        body = json.loads(store.get(layout.upload_manifest(upload_id)))
         manifest = UploadManifest(
             upload_id=body["upload_id"],
             name=body["name"],
@@ -111,9 +96,9 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
         raise UploadError(f"Upload {upload_id} does not say when consent was given.") from error
     if not _HASH.fullmatch(manifest.erasure_hash):
         raise UploadError(f"The manifest of upload {upload_id} is malformed: its erasure hash.")
-    if not 0 < len(manifest.faces) <= MAX_FACES:
+    if not 0 < len(manifest.faces) <= MAX_CROPS:
         raise UploadError(
-            f"Upload {upload_id} names {len(manifest.faces)} crops, 1 to {MAX_FACES}."
+            f"Upload {upload_id} names {len(manifest.faces)} crops, 1 to {MAX_CROPS}."
         )
     return manifest
 
@@ -138,7 +123,7 @@ def get_faces(store: ObjectStore, manifest: UploadManifest) -> Iterator[bytes]:
     """
     for index, checksum in enumerate(manifest.faces):
         try:
-            data = store.get(face_key(manifest.upload_id, index))
+            data = store.get(layout.face(manifest.upload_id, index))
         except ObjectMissingError as error:
             raise UploadError(f"Crop {index} of upload {manifest.upload_id} is missing.") from error
         if hashlib.sha256(data).hexdigest() != checksum:
@@ -150,7 +135,7 @@ def readable_faces(store: ObjectStore, manifest: UploadManifest) -> Iterator[byt
     """The crops that are there, altered or not: only to be looked at."""
     for index in range(len(manifest.faces)):
         with suppress(ObjectMissingError):
-            yield store.get(face_key(manifest.upload_id, index))
+            yield store.get(layout.face(manifest.upload_id, index))
 
 
 def new_uploads(store: ObjectStore, newest: str | None, look_back: timedelta) -> list[str]:
@@ -170,7 +155,7 @@ def new_uploads(store: ObjectStore, newest: str | None, look_back: timedelta) ->
         begun = ULID.from_str(newest).datetime - look_back
         # The smallest id of that millisecond: its time with 80 zero bits.
         floor = ULID.from_bytes(bytes(ULID.from_datetime(begun))[:6] + bytes(10))
-        start = manifest_key(str(floor))
+        start = layout.upload_manifest(str(floor))
     prefix = f"{layout.UPLOAD_MANIFESTS}/"
     found = []
     now = datetime.now(timezone.utc)
@@ -182,6 +167,6 @@ def new_uploads(store: ObjectStore, newest: str | None, look_back: timedelta) ->
         except ValueError:
             continue  # somebody else's object: not ours to judge
         # An id that was not made yet would become the newest one seen and hide all others.
-        if made <= now and manifest_key(str(ulid)) == key:
+        if made <= now and layout.upload_manifest(str(ulid)) == key:
             found.append(upload_id)
     return found

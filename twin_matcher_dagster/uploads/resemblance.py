@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from twin_matcher_dagster.dataset.identity import tidy
+from twin_matcher_dagster.uploads.known_people import KnownPeople
 
 ALWAYS = 0.80
 """Cosine of two people's mean faces above which they are taken for one, whoever else is known.
@@ -69,12 +72,48 @@ def resembling(template: np.ndarray, known: Mapping[str, np.ndarray]) -> list[Re
     return [found[0], *(one for one in found[1:] if one.same)]
 
 
-def encode_template(template: np.ndarray) -> list[float]:
-    """A template as plain numbers for a manifest: four decimals change a cosine by 1e-4 at most."""
-    return [round(float(value), 4) for value in template]
+@dataclass(frozen=True)
+class ResemblanceReport:
+    """Whom an upload's face is like.
+
+    Attributes:
+        nearest: the known person it resembles most; of those it must not be, if there are any.
+        flagged: identity ids of those, and what a person is asked to look into.
+    """
+
+    nearest: Resemblance | None = None
+    flagged: Mapping[str, str] = field(default_factory=dict)
 
 
-def decode_template(values: Sequence[float]) -> np.ndarray:
-    """What :func:`encode_template` made, float32 [128] at unit length."""
-    vector = np.asarray(values, np.float32)
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+def find_resemblance(template: np.ndarray, name: str, known: KnownPeople) -> ResemblanceReport:
+    """Look an upload's face up among everyone known.
+
+    Args:
+        template: float [128], unit length: mean vector of the upload's faces.
+        name: that it came with.
+        known: with whom it is compared.
+    """
+    alike = resembling(template, known.templates())
+    flagged = [one for one in alike if _is_another(known, name, one)][:3]
+    return ResemblanceReport(
+        (flagged or alike or [None])[0],
+        {one.identity_id: _flag(one, known.shown(one.identity_id)) for one in flagged},
+    )
+
+
+def _is_another(known: KnownPeople, name: str, nearest: Resemblance) -> bool:
+    """The same face under another name is for a person to decide, and never merged.
+
+    So is that of a celebrity under any name, and of an upload that is not accepted itself: nobody
+    gets past a review by sending the same again.
+    """
+    if not nearest.same or not known.is_accepted(nearest.identity_id):
+        return nearest.same
+    return tidy(known.name(nearest.identity_id)).casefold() != tidy(name).casefold()
+
+
+def _flag(nearest: Resemblance, other: str) -> str:
+    return (
+        f"the face looks like {other} ({nearest.identity_id}): similarity "
+        f"{nearest.similarity:.2f}, limit {nearest.threshold:.2f}"
+    )

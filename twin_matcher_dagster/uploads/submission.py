@@ -1,16 +1,14 @@
 """The door of the system: a person's clip becomes an upload in S3.
 
-Used by the upload page and by `make demo`, so that the two cannot differ. The crops go first, the
+Used by the upload page and by the demo, so that the two cannot differ. The crops go first, the
 manifest last: its presence is the commit, so that no half upload is ever seen.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -18,58 +16,16 @@ from ulid import ULID
 
 from twin_matcher_dagster.errors import ObjectExistsError, StoredAlreadyError, UploadError
 from twin_matcher_dagster.media.images import encode_png
+from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
-from twin_matcher_dagster.uploads.manifest import (
-    UploadManifest,
-    face_folder,
-    face_key,
-    get_manifest,
-    manifest_key,
-    put_manifest,
-)
-
-CONSENT_VERSION = "2026-11-3"
-CONSENT_TEXT = (
-    "I am the person in these pictures, I am 18 or older, and I agree to this. What: the face "
-    "pictures shown above, numbers computed from them by which the same face is found again, and "
-    "the name I typed. The clip or photos themselves are not stored. Where: in this project's S3 "
-    "bucket. Why: a model is trained on them, and they are shown to others as a possible "
-    "look-alike. How to take it back: I am shown an erasure code once, and with it and the upload "
-    "id everything is taken out again."
-)
-PUBLICATION_TEXT = (
-    "Besides, and only if I want: my face pictures, my name and a model trained on them may be "
-    "published on the Hugging Face Hub, where others can copy them. Erasing takes them out there "
-    "too, but not out of copies that others made."
-)
+from twin_matcher_dagster.uploads.consent import Consent
+from twin_matcher_dagster.uploads.erasure_code import erasure_hash, new_erasure_code
+from twin_matcher_dagster.uploads.manifest import UploadManifest, get_manifest, put_manifest
 
 MAX_NAME = 80
-_CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter looks like a digit
-_CODE_LENGTH = 20
 MAX_UPLOAD_AGE = timedelta(hours=1)
 """An upload must be committed this soon after its id was made: the sensor looks back this far."""
-
-
-@dataclass(frozen=True)
-class Consent:
-    """That a person agreed, to which words, and when (UTC).
-
-    Attributes:
-        version: of the words.
-        given_at: when.
-        publication: whether the person also agreed to :data:`PUBLICATION_TEXT`.
-    """
-
-    version: str
-    given_at: str
-    publication: bool = False
-
-    @classmethod
-    def now(cls, *, publication: bool = False) -> Consent:
-        """Consent to the current words, given now."""
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return cls(CONSENT_VERSION, now, publication)
 
 
 def clean_name(name: str) -> str:
@@ -98,23 +54,6 @@ def _is_invisible(character: str) -> bool:
 def new_upload_id() -> str:
     """An id for an upload that begins now: a ULID, ordered by time, that says nothing else."""
     return str(ULID())
-
-
-def new_erasure_code() -> str:
-    """What a person erases an upload with: 100 random bits, in four groups to copy by hand."""
-    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
-    return "-".join(code[start : start + 5] for start in range(0, _CODE_LENGTH, 5))
-
-
-def erasure_hash(upload_id: str, code: str) -> str:
-    """What is stored of an erasure code. A random code needs no slow hash: it cannot be guessed.
-
-    Args:
-        upload_id: the upload that it erases, so that equal codes have different hashes.
-        code: as it was shown, or as somebody typed it: case, spaces and hyphens do not matter.
-    """
-    plain = "".join(code.upper().split()).replace("-", "").translate(str.maketrans("OIL", "011"))
-    return hashlib.sha256(f"{upload_id}:{plain}".encode()).hexdigest()
 
 
 def submit(
@@ -166,7 +105,7 @@ def submit(
     checksums = []
     for index, face in enumerate(faces):
         data = encode_png(face)
-        store.put_same(face_key(str(ulid), index), data, "image/png")
+        store.put_same(layout.face(str(ulid), index), data, "image/png")
         checksums.append(hashlib.sha256(data).hexdigest())
         progress((index + 1) / len(faces))
     manifest = UploadManifest(
@@ -213,7 +152,7 @@ def refuse_erased(store: ObjectStore, upload_id: str) -> None:
     """
     if get_tombstone(store, upload_id) is None:
         return
-    for prefix in (manifest_key(upload_id), face_folder(upload_id)):
+    for prefix in (layout.upload_manifest(upload_id), layout.face_folder(upload_id)):
         for key in list(store.list(prefix)):
             store.delete(key)
     raise UploadError("This upload was erased. Start again with a new clip, if you want to.")

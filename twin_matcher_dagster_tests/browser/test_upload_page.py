@@ -14,8 +14,9 @@ from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.faces.clip import MIN_FACES
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.consent import CONSENT_VERSION
+from twin_matcher_dagster.uploads.erasure_code import erasure_hash
 from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
-from twin_matcher_dagster.uploads.submission import CONSENT_VERSION, erasure_hash
 from twin_matcher_dagster_tests.browser.conftest import Serve
 from twin_matcher_dagster_tests.clips import sample_frames, write_clip
 

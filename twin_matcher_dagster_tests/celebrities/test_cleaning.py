@@ -18,9 +18,9 @@ from twin_matcher_dagster.celebrities.cleaning import (
     NO_FACE,
     SAME_IMAGE,
     SECOND_PERSON,
-    Limits,
+    CleaningLimits,
+    InspectedImage,
     People,
-    Seen,
     find_errors,
     robust_centre,
     second_person,
@@ -44,22 +44,24 @@ def faces_of(person: np.ndarray, count: int, seed: int) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def collection(count: int = 20) -> list[Seen]:
+def collection(count: int = 20) -> list[InspectedImage]:
     """Six people with so many photos each, and nothing wrong."""
     return [
-        Seen(f"{who}-{n}", f"Person {who}", f"c-{who}", vector=vector, photo=100 * who + n, size=90)
+        InspectedImage(
+            f"{who}-{n}", f"Person {who}", f"c-{who}", vector=vector, photo=100 * who + n, size=90
+        )
         for who, person in enumerate(directions(PEOPLE))
         for n, vector in enumerate(faces_of(person, count, who))
     ]
 
 
-def reasons(seen: list[Seen]) -> dict[str, str]:
+def reasons(seen: list[InspectedImage]) -> dict[str, str]:
     return {one.image: one.reason for one in find_errors(seen)}
 
 
 def test_the_limits_are_those_of_the_tools() -> None:
-    assert Limits().same_person == SAME_PERSON
-    assert Limits().same_photo == SAME_PHOTO
+    assert CleaningLimits().same_person == SAME_PERSON
+    assert CleaningLimits().same_photo == SAME_PHOTO
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
@@ -67,7 +69,7 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
 
 
 def test_what_shows_no_face_is_named() -> None:
-    seen = [*collection(), Seen("blank", "Person 0", "c-0", trouble=NO_FACE)]
+    seen = [*collection(), InspectedImage("blank", "Person 0", "c-0", trouble=NO_FACE)]
     assert reasons(seen) == {"blank": NO_FACE}
 
 
@@ -77,12 +79,15 @@ def test_a_swapped_label_looks_like_the_other() -> None:
     (found,) = find_errors(seen)
     assert (found.image, found.reason) == (seen[3].image, LOOKS_LIKE)
     assert (found.identity_id, found.other) == ("c-4", "c-0")
-    assert found.value < Limits().same_person < Limits().looks_like <= found.limit
+    assert found.value < CleaningLimits().same_person < CleaningLimits().looks_like <= found.limit
 
 
 def test_a_stranger_is_another_person() -> None:
     stranger = faces_of(directions(PEOPLE + 1, seed=9)[-1], 1, 99)[0]
-    seen = [*collection(), Seen("stranger", "Person 2", "c-2", vector=stranger, photo=9999)]
+    seen = [
+        *collection(),
+        InspectedImage("stranger", "Person 2", "c-2", vector=stranger, photo=9999),
+    ]
     assert reasons(seen) == {"stranger": ANOTHER_PERSON}
 
 
@@ -102,7 +107,7 @@ def test_a_second_person_is_listed_and_not_merged() -> None:
     seen = collection()
     second = faces_of(directions(PEOPLE + 1, seed=5)[-1], 8, 7)
     seen += [
-        Seen(f"second-{n}", "Person 1", "c-1", vector=vector, photo=5000 + n)
+        InspectedImage(f"second-{n}", "Person 1", "c-1", vector=vector, photo=5000 + n)
         for n, vector in enumerate(second)
     ]
     found = reasons(seen)
@@ -115,8 +120,8 @@ def test_a_single_outlier_is_no_second_person() -> None:
         [one.vector[None] for one in collection()[:20] if one.vector is not None]
     )
     few = np.concatenate([vectors, faces_of(directions(PEOPLE)[3], 2, 3)])
-    assert not second_person(few, Limits()).any()
-    assert not second_person(vectors, Limits()).any()
+    assert not second_person(few, CleaningLimits()).any()
+    assert not second_person(vectors, CleaningLimits()).any()
 
 
 def test_of_copies_the_largest_stays() -> None:
@@ -127,7 +132,7 @@ def test_of_copies_the_largest_stays() -> None:
     assert set(found) == {seen[0].image, "small"}
     assert {one.reason for one in found.values()} == {NEAR_DUPLICATE}
     assert {one.other_image for one in found.values()} == {"large"}
-    assert found["small"].limit == Limits().same_photo
+    assert found["small"].limit == CleaningLimits().same_photo
 
 
 def test_of_copies_the_one_that_is_held_out_stays() -> None:
@@ -153,21 +158,23 @@ def test_one_photo_of_two_names_of_one_person_stays_once() -> None:
     alias[0] = replace(alias[0], image=seen[0].image, photo=seen[0].photo)
     found = find_errors([*seen, *alias])
     assert [one.reason for one in found] == [SAME_IMAGE]
-    (pair,) = People.of([*seen, *alias], Limits()).one_person_twice()
+    (pair,) = People.of([*seen, *alias], CleaningLimits()).one_person_twice()
     assert pair[:2] == ("c-0", "c-9")
 
 
 def test_many_copies_of_a_wrong_photo_do_not_become_the_centre() -> None:
     seen = [one for one in collection() if one.identity_id != "c-0"] + collection()[:6]
     wrong = faces_of(directions(PEOPLE + 1, seed=5)[-1], 1, 7)[0]
-    seen += [Seen(f"wrong-{n}", "Person 0", "c-0", vector=wrong, photo=7000) for n in range(30)]
+    seen += [
+        InspectedImage(f"wrong-{n}", "Person 0", "c-0", vector=wrong, photo=7000) for n in range(30)
+    ]
     found = reasons(seen)
     assert all(found[f"wrong-{n}"] == ANOTHER_PERSON for n in range(30))
     assert Counter(found.values())[ANOTHER_PERSON] == 30
 
 
 def test_an_identity_of_one_face_is_no_error() -> None:
-    lonely = Seen("one", "One", "c-one", vector=directions(PEOPLE + 1, 4)[-1], photo=1234)
+    lonely = InspectedImage("one", "One", "c-one", vector=directions(PEOPLE + 1, 4)[-1], photo=1234)
     assert find_errors([lonely]) == []
     assert find_errors([*collection(), lonely]) == []
 

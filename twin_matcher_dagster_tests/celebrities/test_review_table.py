@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 
 from twin_matcher_dagster.celebrities import curation as curating
 from twin_matcher_dagster.celebrities import review_table as reviews
-from twin_matcher_dagster.celebrities.cleaning import LOOKS_LIKE, NO_FACE, SAME_IMAGE, Finding, Seen
+from twin_matcher_dagster.celebrities.cleaning import (
+    LOOKS_LIKE,
+    NO_FACE,
+    SAME_IMAGE,
+    Finding,
+    InspectedImage,
+)
 from twin_matcher_dagster.celebrities.curation import curate
 from twin_matcher_dagster.celebrities.review_table import (
-    Decision,
     read_reviews,
     read_table,
     write_reviews,
@@ -21,6 +26,7 @@ from twin_matcher_dagster.celebrities.review_table import (
 )
 from twin_matcher_dagster.dataset.identity import celebrity_id
 from twin_matcher_dagster.errors import ReviewError
+from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 from twin_matcher_dagster_tests.celebrities.test_cleaning import collection
 
 A, B, C = ("a" * 64, "b" * 64, "0" * 63 + "c")
@@ -33,9 +39,9 @@ def table(*lines: str) -> bytes:
 def test_decisions_are_read() -> None:
     data = table(f"{A},keep,it is her", f"{B}, drop ,", f"{C},label= Elizabeth__Olsen ,", f"{A},,")
     assert read_reviews(data) == [
-        Decision(A, "keep", "it is her"),
-        Decision(B, "drop"),
-        Decision(C, "label=Elizabeth Olsen"),
+        ReviewDecision(A, "keep", "it is her"),
+        ReviewDecision(B, "drop"),
+        ReviewDecision(C, "label=Elizabeth Olsen"),
     ]
 
 
@@ -80,10 +86,10 @@ def test_a_table_comes_back_as_it_went(findings: list[Finding]) -> None:
     assert all(one.note == ("a, note" if one.image == A else "") for one in back)
 
 
-def astray() -> list[Seen]:
+def astray() -> list[InspectedImage]:
     """A collection in which one face of Person 0 is called Person 4."""
     seen = collection()
-    seen[3] = Seen("astray", "Person 4", "c-4", vector=seen[3].vector, photo=3)
+    seen[3] = InspectedImage("astray", "Person 4", "c-4", vector=seen[3].vector, photo=3)
     return seen
 
 
@@ -100,19 +106,19 @@ def test_without_a_decision_a_finding_counts() -> None:
 
 
 def test_keep_overrides_a_finding_and_stays_in_the_table() -> None:
-    curated = curate(astray(), [Decision("astray", "keep")])
+    curated = curate(astray(), [ReviewDecision("astray", "keep")])
     assert ("astray", "c-4") in images(curated)
     assert [(one.reason, one.decision) for one in curated.table] == [(LOOKS_LIKE, "keep")]
 
 
 def test_drop_takes_out_what_nothing_was_found_in() -> None:
-    curated = curate(collection(), [Decision("1-5", "drop")])
+    curated = curate(collection(), [ReviewDecision("1-5", "drop")])
     assert "1-5" not in {one.image for one in curated.kept}
     assert [(one.image, one.reason) for one in curated.table] == [("1-5", curating.LEFT_OUT)]
 
 
 def test_a_new_label_moves_an_image() -> None:
-    curated = curate(astray(), [Decision("astray", "label=Elizabeth Olsen")])
+    curated = curate(astray(), [ReviewDecision("astray", "label=Elizabeth Olsen")])
     assert ("astray", celebrity_id("elizabeth  olsen")) in images(curated)
     assert [(one.label, one.reason) for one in curated.table] == [
         ("Elizabeth Olsen", curating.RENAMED)
@@ -120,14 +126,14 @@ def test_a_new_label_moves_an_image() -> None:
 
 
 def test_no_face_cannot_be_kept() -> None:
-    seen = [*collection(), Seen("blank", "Person 0", "c-0", trouble=NO_FACE)]
-    curated = curate(seen, [Decision("blank", "keep")])
+    seen = [*collection(), InspectedImage("blank", "Person 0", "c-0", trouble=NO_FACE)]
+    curated = curate(seen, [ReviewDecision("blank", "keep")])
     assert "blank" not in {one.image for one in curated.kept}
     assert [(one.reason, one.decision) for one in curated.table] == [(NO_FACE, "keep")]
 
 
 def test_decisions_about_unknown_images_are_reported() -> None:
-    curated = curate(collection(), [Decision(A, "keep")])
+    curated = curate(collection(), [ReviewDecision(A, "keep")])
     assert [one.image for one in curated.unknown] == [A]
     assert [(one.image, one.reason) for one in curated.table] == [(A, curating.UNKNOWN)]
 
@@ -143,7 +149,11 @@ def test_the_same_row_again_counts_once_and_the_held_out_one_stays() -> None:
 
 def test_decisions_outlive_a_round_trip_through_the_table() -> None:
     """What was decided is in the next table, so that the next import does not take it back."""
-    decisions = [Decision("1-5", "drop"), Decision("astray", "keep"), Decision(A, "drop")]
+    decisions = [
+        ReviewDecision("1-5", "drop"),
+        ReviewDecision("astray", "keep"),
+        ReviewDecision(A, "drop"),
+    ]
     curated = curate(astray(), decisions)
     assert {one.image: one.decision for one in curated.table} == {
         one.image: one.decision for one in decisions

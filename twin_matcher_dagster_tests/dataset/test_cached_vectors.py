@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.cached_vectors import beside, read_with_vectors
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors, vectors_key
 from twin_matcher_dagster.dataset.versions import read_version, update_dataset
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.retention import collect_garbage
@@ -45,8 +45,8 @@ def test_it_is_what_the_recogniser_says_and_stands_beside_the_shard(world: World
         pixels = [read_image(face.image) for face in faces]
         assert len(faces) == shard.rows > 0
         assert np.allclose(vectors, load_recogniser("bundled")(pixels), atol=1e-5)
-        assert beside(shard.key) == shard.key.replace(".parquet", ".vectors")
-        assert world.store.get(beside(shard.key))
+        assert vectors_key(shard.key) == shard.key.replace(".parquet", ".vectors")
+        assert world.store.get(vectors_key(shard.key))
 
 
 def test_it_is_asked_once(world: World) -> None:
@@ -68,11 +68,13 @@ def test_what_is_damaged_is_asked_again(world: World) -> None:
     update_dataset(world.store)
     shard = read_version(world.store).shards[0]
     _, first = read_with_vectors(world.store, shard, "bundled")
-    kept = world.store.get(beside(shard.key))
-    world.store.overwrite(beside(shard.key), kept[: len(kept) // 2], "application/octet-stream")
+    kept = world.store.get(vectors_key(shard.key))
+    world.store.overwrite(
+        vectors_key(shard.key), kept[: len(kept) // 2], "application/octet-stream"
+    )
     _, again = read_with_vectors(world.store, shard, "bundled")
     assert np.array_equal(first, again)
-    assert world.store.get(beside(shard.key)) == kept
+    assert world.store.get(vectors_key(shard.key)) == kept
 
 
 def test_another_recogniser_is_asked_anew(world: World) -> None:
@@ -84,7 +86,7 @@ def test_another_recogniser_is_asked_anew(world: World) -> None:
     for _ in range(2):
         _, second = read_with_vectors(world.store, shard, str(BUNDLED))
         assert np.allclose(first, second, atol=1e-5)
-    assert written == [beside(shard.key)]
+    assert written == [vectors_key(shard.key)]
     read_with_vectors(world.store, shard, "bundled")
     assert len(written) == 2
 
@@ -117,7 +119,7 @@ def test_a_person_who_is_erased_while_the_recogniser_is_asked_leaves_none(world:
 
     world.store.client.meta.events.register("provide-client-params.s3.PutObject", meanwhile)
     read_with_vectors(world.store, shard, "bundled")
-    assert begun == [beside(shard.key)]
+    assert begun == [vectors_key(shard.key)]
     assert not vectors_of(world, upload_id)
     assert verify(world.store, upload_id).left == []
 
@@ -133,8 +135,8 @@ def test_they_go_when_their_shard_does(world: World) -> None:
     new = {shard.key for shard in read_version(world.store).shards}
     assert not old & new
     collect_garbage(world.store, keep=1)
-    assert set(world.store.list("")) >= {beside(key) for key in old | new}
+    assert set(world.store.list("")) >= {vectors_key(key) for key in old | new}
     collect_garbage(world.store, keep=1, now=datetime.now(timezone.utc) + 2 * DAY)
     left = {key for key in world.store.list("") if key.endswith((".vectors", ".parquet"))}
-    assert not left & (old | {beside(key) for key in old})
-    assert left >= new | {beside(key) for key in new}
+    assert not left & (old | {vectors_key(key) for key in old})
+    assert left >= new | {vectors_key(key) for key in new}

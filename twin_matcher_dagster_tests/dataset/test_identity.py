@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from ulid import ULID
 
-from twin_matcher_dagster.dataset.identity import best_spelling, celebrity_id, tidy, user_id
+from twin_matcher_dagster.dataset.identity import best_spelling, celebrity_id, tidy
+from twin_matcher_dagster.storage.records.parts import user_id
 
 # Letters of scripts that have case, where upper and lower case are one to one.
 WORDS = st.text(

@@ -18,15 +18,15 @@ from PIL import Image
 from twin_matcher_dagster.dataset.schema import (
     SPLITS,
     Face,
-    Kind,
     RawFace,
     Split,
-    fingerprint,
     read_raw_shard,
     read_shard,
     write_raw_shard,
     write_shard,
 )
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.records.parts import Kind
 
 NUMBER = st.floats(width=32, allow_nan=False)
 FACES = st.builds(

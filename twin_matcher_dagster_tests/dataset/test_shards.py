@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from twin_matcher_dagster.dataset.schema import Face, Split, write_shard
-from twin_matcher_dagster.dataset.shards import ShardEntry, people_in
+from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in
 
 
 def entry(who: str, label: str, splits: dict[Split, int], kind: str = "celebrity") -> ShardEntry:

@@ -7,7 +7,6 @@ from multiprocessing.synchronize import Barrier
 
 import pytest
 
-from twin_matcher_dagster.dataset.identity import user_id
 from twin_matcher_dagster.dataset.versions import (
     Version,
     note_verdict,
@@ -18,6 +17,7 @@ from twin_matcher_dagster.errors import ObjectMissingError, TwinMatcherError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
 from twin_matcher_dagster_tests.world import World
 

@@ -24,12 +24,11 @@ from twin_matcher_dagster.celebrities.cleaning import (
     SECOND_PERSON,
     UNREADABLE,
     Finding,
-    Seen,
+    InspectedImage,
     find_errors,
 )
-from twin_matcher_dagster.celebrities.inspection import Looked, look_at
+from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.celebrities.review_table import (
-    Decision,
     read_reviews,
     read_table,
     write_reviews,
@@ -38,9 +37,9 @@ from twin_matcher_dagster.celebrities.review_table import (
 from twin_matcher_dagster.celebrities.reviews import reviews_of, with_decisions
 from twin_matcher_dagster.celebrities.split_leakage import photos_in_two_splits
 from twin_matcher_dagster.cli.main import app
-from twin_matcher_dagster.dataset.faces_io import faces_of, put_faces
 from twin_matcher_dagster.dataset.identity import celebrity_id
 from twin_matcher_dagster.dataset.schema import SPLITS, Face, RawFace, Split, write_raw_shard
+from twin_matcher_dagster.dataset.shards import faces_in, put_faces
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.celebrities.checks import (
     little_was_left_out,
@@ -51,6 +50,7 @@ from twin_matcher_dagster.media.images import encode_jpeg, encode_png, read_imag
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 from twin_matcher_dagster_tests.conftest import new_bucket, read_raw_sample
 from twin_matcher_dagster_tests.graph import materialize
 
@@ -169,7 +169,7 @@ def test_a_shard_has_one_split_and_faces_their_measures(
     body = head(balanced.store)
     shards = [{s for p in shard["identities"] for s in p["faces"]} for shard in body["shards"]]
     assert sorted(split for one in shards for split in one) == sorted(SPLITS)
-    faces = list(faces_of(balanced.store, body))
+    faces = list(faces_in(balanced.store, body))
     assert len(faces) == body["rows"] == len(rows) - len(expected)
     assert all(face.quality > 0 for face in faces)
     assert max(abs(face.yaw) for face in faces) > 10
@@ -237,8 +237,8 @@ def test_an_export_holds_every_decision_whenever_it_is_made(balanced: Balanced) 
     """Decided, and not looked at again by balanced_faces yet: importing it again loses nothing."""
     findings = table(balanced.store)
     told = [
-        Decision(findings[0].image, "keep", "she it is"),
-        Decision("f" * 64, "drop", "not among the findings"),
+        ReviewDecision(findings[0].image, "keep", "she it is"),
+        ReviewDecision("f" * 64, "drop", "not among the findings"),
     ]
     exported = write_reviews(with_decisions(findings, told), {one.image: one.note for one in told})
     assert sorted(read_reviews(exported), key=lambda one: one.image) == sorted(
@@ -312,13 +312,13 @@ def test_much_that_was_left_out_is_a_warning(store: ObjectStore) -> None:
 
 
 @pytest.fixture(scope="module")
-def real(shared_data: Path) -> list[Looked]:
+def real(shared_data: Path) -> list[Inspection]:
     """168 crops of 18 well-known people."""
     rows = parquet.read_table(shared_data / "celebs" / "test.parquet").to_pylist()
-    return look_at(RawFace(row["image"]["bytes"], row["label"], "train") for row in rows)
+    return inspect(RawFace(row["image"]["bytes"], row["label"], "train") for row in rows)
 
 
-def test_little_of_real_faces_is_left_out(real: list[Looked]) -> None:
+def test_little_of_real_faces_is_left_out(real: list[Inspection]) -> None:
     """Nobody may lose faces for nothing."""
     looked = real
     assert all(one.seen.vector is not None for one in looked)
@@ -326,9 +326,9 @@ def test_little_of_real_faces_is_left_out(real: list[Looked]) -> None:
     assert sum(reason not in (NEAR_DUPLICATE, SECOND_PERSON) for reason in found) <= 2
 
 
-def test_a_second_person_under_one_name_is_listed(real: list[Looked]) -> None:
+def test_a_second_person_under_one_name_is_listed(real: list[Inspection]) -> None:
     """Rendered people resemble one another too much for this; real ones do not."""
-    by_identity: dict[str, list[Seen]] = {}
+    by_identity: dict[str, list[InspectedImage]] = {}
     for one in real:
         by_identity.setdefault(one.seen.identity_id, []).append(one.seen)
     first, second, *_ = sorted(by_identity.values(), key=len, reverse=True)
@@ -342,7 +342,7 @@ def test_a_second_person_under_one_name_is_listed(real: list[Looked]) -> None:
 @pytest.mark.slow
 def test_the_sample_is_left_alone() -> None:
     """1,796 rendered faces, who resemble one another more than real people do."""
-    looked = look_at(read_raw_sample())
+    looked = inspect(read_raw_sample())
     found = Counter(one.reason for one in find_errors([one.seen for one in looked]))
     assert set(found) <= {NEAR_DUPLICATE}
     assert found.total() <= 0.04 * len(looked)

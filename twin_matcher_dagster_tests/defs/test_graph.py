@@ -14,7 +14,6 @@ from transformers import pipeline
 
 from twin_matcher_dagster.celebrities.sources import read_source
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.dataset.identity import user_id
 from twin_matcher_dagster.dataset.schema import write_raw_shard
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
@@ -24,8 +23,10 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.uploads.manifest import face_key, get_manifest, manifest_key
-from twin_matcher_dagster.uploads.submission import Consent, submit
+from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.uploads.consent import Consent
+from twin_matcher_dagster.uploads.manifest import get_manifest
+from twin_matcher_dagster.uploads.submission import submit
 from twin_matcher_dagster_tests.graph import (
     another_frame,
     definitions,
@@ -141,14 +142,16 @@ def rejected(store: ObjectStore, upload_id: str) -> str:
 
 def test_an_altered_crop_is_rejected(store: ObjectStore, story: Story) -> None:
     upload_id = upload_story(store, story)
-    other = face_key(upload_id, 1)
-    store.client.put_object(Bucket=store.bucket, Key=face_key(upload_id, 0), Body=store.get(other))
+    other = layout.face(upload_id, 1)
+    store.client.put_object(
+        Bucket=store.bucket, Key=layout.face(upload_id, 0), Body=store.get(other)
+    )
     assert "was altered" in rejected(store, upload_id)
 
 
 def test_a_missing_crop_is_rejected(store: ObjectStore, story: Story) -> None:
     upload_id = upload_story(store, story)
-    store.client.delete_object(Bucket=store.bucket, Key=face_key(upload_id, 3))
+    store.client.delete_object(Bucket=store.bucket, Key=layout.face(upload_id, 3))
     assert "is missing" in rejected(store, upload_id)
 
 
@@ -164,7 +167,7 @@ def change_manifest(store: ObjectStore, upload_id: str, **fields: str) -> None:
     manifest = replace(get_manifest(store, upload_id), **fields)
     store.client.put_object(
         Bucket=store.bucket,
-        Key=manifest_key(upload_id),
+        Key=layout.upload_manifest(upload_id),
         Body=json.dumps({**vars(manifest), "faces": list(manifest.faces)}).encode(),
     )
 
@@ -185,7 +188,7 @@ def test_a_rejected_upload_is_left_out(celebrities: ObjectStore, story: Story) -
     store = celebrities
     good = upload_story(store, story)
     bad = upload_story(store, story)
-    store.client.delete_object(Bucket=store.bucket, Key=face_key(bad, 3))
+    store.client.delete_object(Bucket=store.bucket, Key=layout.face(bad, 3))
     instance = dg.DagsterInstance.ephemeral()
     instance.add_dynamic_partitions(
         keys.UPLOADS_PARTITION, [good, bad, "01J00000000000000000000000"]

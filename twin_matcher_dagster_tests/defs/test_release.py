@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.dataset.identity import user_id
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.training.assets import TrainingConfig
 from twin_matcher_dagster.errors import ErasureError, NoReleaseError
 from twin_matcher_dagster.media.images import read_image
-from twin_matcher_dagster.recognition.gallery import FaceIndex
+from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.rollback import roll_back
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE, Settings
@@ -28,9 +27,10 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_file
 from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.tombstones import put_tombstone
 from twin_matcher_dagster.training.backbone import identity_of
-from twin_matcher_dagster.training.policy import Policy, due
+from twin_matcher_dagster.training.policy import RetrainingPolicy, training_due
 from twin_matcher_dagster.training.start import ancestor_of
 from twin_matcher_dagster_tests.conftest import new_bucket
 from twin_matcher_dagster_tests.graph import materialize, run_graph, upload_story
@@ -81,8 +81,8 @@ def world(_aws: None, small_source: Path) -> Iterator[World]:
         yield World(store, instance, upload_id, before, after)
 
 
-def index_of(world: World, release: Manifest) -> FaceIndex:
-    return FaceIndex.from_bytes(world.store.get(release.body["index"]))
+def index_of(world: World, release: Manifest) -> Gallery:
+    return Gallery.from_bytes(world.store.get(release.body["index"]))
 
 
 def test_a_new_person_is_found_without_a_training(world: World) -> None:
@@ -131,22 +131,24 @@ def new_faces(world: World) -> int:
 
 
 def test_the_policy_has_every_reason(world: World) -> None:
-    store, never = world.store, Policy(10_000, 1.0, 30, 0.0)
-    assert due(store, never).reasons == []
+    store, never = world.store, RetrainingPolicy(10_000, 1.0, 30, 0.0)
+    assert training_due(store, never).reasons == []
     faces = new_faces(world)
-    assert due(store, replace(never, new_faces=faces)).reasons == [f"{faces} new faces"]
-    assert due(store, replace(never, new_faces=faces + 1)).reasons == []
-    assert due(store, replace(never, new_share=0.2)).reasons == ["20% of the identities are new"]
-    (old,) = due(store, replace(never, days=0)).reasons
+    assert training_due(store, replace(never, new_faces=faces)).reasons == [f"{faces} new faces"]
+    assert training_due(store, replace(never, new_faces=faces + 1)).reasons == []
+    assert training_due(store, replace(never, new_share=0.2)).reasons == [
+        "20% of the identities are new"
+    ]
+    (old,) = training_due(store, replace(never, days=0)).reasons
     assert old.endswith("somebody is new")
-    (drift,) = due(store, replace(never, found=1.01)).reasons
+    (drift,) = training_due(store, replace(never, found=1.01)).reasons
     assert drift.endswith("of new faces fit")
 
 
 def test_whoever_has_other_faces_by_now_is_enrolled_anew(world: World) -> None:
     """As after a second look at an upload, which left some of its crops out."""
     index, who = world.head(layout.INDEXES), user_id(world.upload_id)
-    gallery = FaceIndex.from_bytes(world.store.get(index.body["index"]))
+    gallery = Gallery.from_bytes(world.store.get(index.body["index"]))
     place = gallery.identities.index(who)
     rows, templates = gallery.rows.copy(), gallery.templates.copy()
     rows[place], templates[place] = -rows[place], -templates[place]
@@ -165,7 +167,7 @@ def test_whoever_has_other_faces_by_now_is_enrolled_anew(world: World) -> None:
         }
     )
     assert materialize(world.instance, [keys.FACE_INDEX]).success
-    again = FaceIndex.from_bytes(world.store.get(world.head(layout.INDEXES).body["index"]))
+    again = Gallery.from_bytes(world.store.get(world.head(layout.INDEXES).body["index"]))
     assert np.allclose(again.rows, gallery.rows, atol=1e-5)
     assert np.allclose(again.templates, gallery.templates, atol=1e-5)
 
@@ -207,7 +209,7 @@ def test_a_worse_model_gives_way_until_a_person_overrules(
     assert newest.fingerprint == champion.body["model_fingerprint"]
     assert world.head(layout.INDEXES).body["model_fingerprint"] == newest.fingerprint
     assert world.head(layout.RELEASES).body["model_fingerprint"] == newest.fingerprint
-    found = due(world.store, Policy(10_000, 0.1, 30, 0.0))
+    found = training_due(world.store, RetrainingPolicy(10_000, 0.1, 30, 0.0))
     assert found.reasons == []
     assert "was worse" in found.figures["refused"]
     index = world.head(layout.INDEXES)
@@ -240,7 +242,7 @@ def test_other_celebrities_wait_for_another_model(world: World) -> None:
     assert result.success
     assert not result.asset_materializations_for_node(keys.FACE_INDEX)
     assert world.head(layout.INDEXES).number == index
-    assert "the celebrities are others" in due(world.store, Policy()).reasons
+    assert "the celebrities are others" in training_due(world.store, RetrainingPolicy()).reasons
     # And the next one begins anew.
     newest = models.head()
     assert newest is not None

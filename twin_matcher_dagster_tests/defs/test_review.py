@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.dataset.faces_io import faces_of
-from twin_matcher_dagster.dataset.identity import user_id
+from twin_matcher_dagster.dataset.shards import faces_in
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.faces.clip import extract_faces
@@ -21,7 +20,9 @@ from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.uploads.submission import Consent, new_upload_id, submit
+from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.uploads.consent import Consent
+from twin_matcher_dagster.uploads.submission import new_upload_id, submit
 from twin_matcher_dagster_tests.graph import faces_in, materialize, upload_story
 
 CLIPS = SAMPLE / "clips"
@@ -149,7 +150,7 @@ def test_another_person_is_not_flagged(bench: Bench) -> None:
 def test_a_celebritys_face_is_flagged_whatever_the_name(bench: Bench) -> None:
     head = ManifestLog(bench.store, layout.log(layout.BALANCED)).head()
     assert head
-    faces = list(faces_of(bench.store, head.body))
+    faces = list(faces_in(bench.store, head.body))
     known = faces[0]
     crops = [read_image(f.image) for f in faces if f.identity_id == known.identity_id]
     upload_id = submit(bench.store, crops, known.label, Consent.now())

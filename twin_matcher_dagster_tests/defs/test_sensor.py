@@ -12,8 +12,8 @@ from ulid import ULID
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.uploads.sensors import MAX_PER_TICK, new_uploads_sensor
+from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.uploads.manifest import manifest_key
 
 
 def evaluate(store: ObjectStore, instance: dg.DagsterInstance, cursor: str | None) -> object:
@@ -41,7 +41,7 @@ def tick(
 
 
 def commit(store: ObjectStore, upload_id: str) -> None:
-    store.put_new(manifest_key(upload_id), b"{}")
+    store.put_new(layout.upload_manifest(upload_id), b"{}")
 
 
 def begun(minutes_ago: float) -> str:
@@ -96,7 +96,7 @@ def test_crops_without_a_manifest_are_not_an_upload(store: ObjectStore) -> None:
 
 
 def test_foreign_objects_are_ignored(store: ObjectStore) -> None:
-    store.put_new(manifest_key("readme"), b"not ours")
+    store.put_new(layout.upload_manifest("readme"), b"not ours")
     assert tick(store, dg.DagsterInstance.ephemeral()) == ([], None)
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.erasure.verification import verify
-from twin_matcher_dagster.local import embedded_s3 as s3_server
+from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.local.environment import CHILD_MARK, environment
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE, Settings
 from twin_matcher_dagster.storage import layout
@@ -38,7 +38,7 @@ class Installation:
 
     def __init__(self, home: Path, source: Path) -> None:
         self.home = home
-        s3_port, dagster_port, upload_port, predict_port = s3_server.free_ports(4)
+        s3_port, dagster_port, upload_port, predict_port = embedded_s3.free_ports(4)
         self.variables = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TWIN_MATCHER"))},
             "TWIN_MATCHER_HOME": str(home),
@@ -186,7 +186,7 @@ def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
     assert NEWCOMER.name not in first
     assert (installation.home / "s3-credentials.json").stat().st_mode & 0o777 == 0o600
 
-    store = s3_server.wait_until_ready(environment(settings_of(installation.variables)))
+    store = embedded_s3.wait_until_ready(environment(settings_of(installation.variables)))
     upload_id = upload_story(store, NEWCOMER)
     wait_until(
         up,

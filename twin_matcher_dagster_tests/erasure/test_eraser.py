@@ -9,20 +9,22 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.identity import user_id
 from twin_matcher_dagster.dataset.versions import note_verdict, read_version, update_dataset
-from twin_matcher_dagster.erasure.eraser import TRIES_AN_HOUR, erase, erase_with_code
+from twin_matcher_dagster.erasure.eraser import erase
+from twin_matcher_dagster.erasure.request import TRIES_AN_HOUR, erase_with_code
 from twin_matcher_dagster.erasure.retention import collect_garbage, purge_models
 from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.errors import ErasureError, NoReleaseError, UploadError
-from twin_matcher_dagster.recognition.gallery import FaceIndex
+from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.storage import layout, lock
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.tombstones import get_tombstone, tombstone_key
+from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.manifest import get_manifest
-from twin_matcher_dagster.uploads.submission import Consent, new_upload_id, submit
+from twin_matcher_dagster.uploads.submission import new_upload_id, submit
 from twin_matcher_dagster_tests.world import CODE, World
 
 DAY = timedelta(days=1)
@@ -117,8 +119,8 @@ def test_the_others_are_as_they_were(world: World, leaving: str) -> None:
     assert {person["identity_id"] for person in again.body["identities"]} == who - {
         user_id(leaving)
     }
-    old = FaceIndex.from_bytes(gallery)
-    new = FaceIndex.from_bytes(world.store.get(again.body["index"]))
+    old = Gallery.from_bytes(gallery)
+    new = Gallery.from_bytes(world.store.get(again.body["index"]))
     assert user_id(leaving) not in new.identities
     for who in new.identities:
         before, now = (list(one.identities).index(who) for one in (old, new))

@@ -20,7 +20,8 @@ from twin_matcher_dagster.faces.clip import (
     extract_from_photos,
 )
 from twin_matcher_dagster.faces.quality import Accepted, Rejected
-from twin_matcher_dagster.faces.recogniser import load_recogniser, template_of
+from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster_tests.clips import CLIPS, sample_frames, sample_report, write_clip

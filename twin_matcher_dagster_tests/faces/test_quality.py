@@ -17,8 +17,8 @@ from twin_matcher_dagster.faces.pose import Pose
 from twin_matcher_dagster.faces.quality import (
     Accepted,
     Duplicates,
-    Limits,
     Measures,
+    QualityLimits,
     Rejected,
     judge,
     measure,
@@ -26,7 +26,7 @@ from twin_matcher_dagster.faces.quality import (
 from twin_matcher_dagster_tests.clips import CLIPS, sample_frames, sample_report
 from twin_matcher_dagster_tests.faces.test_pose import leaning, turned
 
-LIMITS = Limits()
+LIMITS = QualityLimits()
 GOOD = Measures(
     score=0.99, height=200, sharpness=0.1, brightness=120, contrast=40, inside=1, pose=Pose(0, 0, 0)
 )

@@ -22,13 +22,13 @@ from twin_matcher_dagster.errors import RecogniserError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
 from twin_matcher_dagster.faces.recogniser import (
-    BUNDLED,
+    BUNDLED_FILE,
     DIMENSIONS,
     HUB_FILE,
     Recogniser,
     load_recogniser,
-    template_of,
 )
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster_tests.clips import sample_report
@@ -123,7 +123,7 @@ def test_the_vector_of_a_drawn_face_is_what_it_was() -> None:
 
 def test_opencv_itself_gives_the_same_vectors() -> None:
     """Its own runner of the model, with its own preparation of the pixels."""
-    opencv = cv2.FaceRecognizerSF.create(str(BUNDLED), "")
+    opencv = cv2.FaceRecognizerSF.create(str(BUNDLED_FILE), "")
     for crop in (portrait("amara"), portrait("teodor"), drawn_face()):
         small = cv2.resize(crop, (112, 112), interpolation=cv2.INTER_AREA)
         wanted = opencv.feature(np.ascontiguousarray(small[..., ::-1]))[0]
@@ -131,10 +131,10 @@ def test_opencv_itself_gives_the_same_vectors() -> None:
 
 
 def test_the_bundled_file_is_the_one_that_the_notice_names() -> None:
-    notice = (BUNDLED.parent / "NOTICE.md").read_text()
-    checksum = hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
+    notice = (BUNDLED_FILE.parent / "NOTICE.md").read_text()
+    checksum = hashlib.sha256(BUNDLED_FILE.read_bytes()).hexdigest()
     assert checksum in re.findall(r"\b[0-9a-f]{64}\b", notice)
-    assert "Apache License" in (BUNDLED.parent / "LICENSE").read_text()
+    assert "Apache License" in (BUNDLED_FILE.parent / "LICENSE").read_text()
 
 
 def test_it_is_loaded_once() -> None:
@@ -173,7 +173,7 @@ def model_that_changes_nothing(shape: tuple[int, ...]) -> bytes:
 
 
 def test_a_file_of_ones_own_is_loaded(tmp_path: Path) -> None:
-    (tmp_path / "own model.onnx").write_bytes(BUNDLED.read_bytes())
+    (tmp_path / "own model.onnx").write_bytes(BUNDLED_FILE.read_bytes())
     own = load_recogniser(str(tmp_path / "own model.onnx"))
     assert np.allclose(own([drawn_face()]), load_recogniser()([drawn_face()]))
 
@@ -183,7 +183,7 @@ def test_a_file_of_ones_own_is_loaded(tmp_path: Path) -> None:
     [
         (b"", "cannot be loaded"),
         (b"these are only words", "cannot be loaded"),
-        (BUNDLED.read_bytes()[:5000], "cannot be loaded"),
+        (BUNDLED_FILE.read_bytes()[:5000], "cannot be loaded"),
         (model_that_changes_nothing((1, 3, 112, 112)), "does not give 128 numbers"),
         (model_that_changes_nothing((1, 128)), "recogniser"),
         (model_that_changes_nothing((1, 3, 200, 128)), "recogniser"),
@@ -220,7 +220,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def _answer(self, with_body: bool) -> None:
         self.asked.append((self.command, self.path))
-        data = BUNDLED.read_bytes()
+        data = BUNDLED_FILE.read_bytes()
         headers = {
             "ETag": f'"{hashlib.sha256(data).hexdigest()}"',
             "X-Repo-Commit": "0123456789abcdef" * 2 + "01234567",

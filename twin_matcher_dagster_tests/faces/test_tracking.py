@@ -12,29 +12,29 @@ import pytest
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
 from twin_matcher_dagster.faces.recogniser import load_recogniser
-from twin_matcher_dagster.faces.tracking import LOOK_EVERY_S, Seen, people_of
+from twin_matcher_dagster.faces.tracking import EMBED_EVERY_S, TrackedFace, people_of
 from twin_matcher_dagster_tests.clips import sample_frames
 
 AMARA, TEODOR = "amara_1.mp4", "teodor_1.mp4"
 
 
 @lru_cache
-def shown(clip: str, index: int) -> Seen:
+def shown(clip: str, index: int) -> TrackedFace:
     """The one face of a frame of a sample clip."""
     frame = sample_frames(clip, index + 1)[-1]
     (face,) = detect_faces(frame, 480)
-    return Seen(0.0, face, align(frame, face.landmarks), (frame.shape[1], frame.shape[0]))
+    return TrackedFace(0.0, face, align(frame, face.landmarks), (frame.shape[1], frame.shape[0]))
 
 
-def at(clip: str, index: int, place: int, shift: float = 0.0) -> Seen:
+def at(clip: str, index: int, place: int, shift: float = 0.0) -> TrackedFace:
     """That face in the frame number ``place``, moved to the right by ``shift`` pixels."""
     one = shown(clip, index)
     landmarks = one.face.landmarks + np.array([shift, 0], np.float32)
     face = replace(one.face, x=one.face.x + shift, landmarks=landmarks)
-    return Seen(place / 10, face, one.crop, one.size)
+    return TrackedFace(place / 10, face, one.crop, one.size)
 
 
-def run(clip: str, places: Sequence[int], first: int = 0) -> list[list[Seen]]:
+def run(clip: str, places: Sequence[int], first: int = 0) -> list[list[TrackedFace]]:
     """Frames of one clip at these places, one face each."""
     return [[at(clip, first + n, place)] for n, place in enumerate(places)]
 
@@ -50,7 +50,7 @@ class Counting:
         return load_recogniser()(crops)
 
 
-def tenths(seen: Sequence[Seen]) -> list[int]:
+def tenths(seen: Sequence[TrackedFace]) -> list[int]:
     return [round(10 * one.time) for one in seen]
 
 
@@ -60,7 +60,7 @@ def test_one_person_who_turns_is_one_person(clip: str) -> None:
     (person,) = people_of(run(clip, range(40)), embed)
     assert tenths(person.seen) == list(range(40))
     # Not every face is looked at closely.
-    assert embed.looks <= 4.0 / LOOK_EVERY_S + 3
+    assert embed.looks <= 4.0 / EMBED_EVERY_S + 3
 
 
 @pytest.mark.parametrize("cut", [8, 13, 15])
@@ -140,5 +140,5 @@ def test_a_template_is_the_mean_of_the_looks() -> None:
 
 
 @pytest.mark.parametrize("frames", [[], [[]], [[], [], []]])
-def test_where_nobody_is_there_are_no_people(frames: list[list[Seen]]) -> None:
+def test_where_nobody_is_there_are_no_people(frames: list[list[TrackedFace]]) -> None:
     assert people_of(frames, load_recogniser()) == []

@@ -8,8 +8,7 @@ import psutil
 import pytest
 
 from twin_matcher_dagster.errors import ServicesError
-from twin_matcher_dagster.local import embedded_s3 as s3_server
-from twin_matcher_dagster.local import services
+from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.local.environment import environment, state_folder
 from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
 
@@ -72,7 +71,7 @@ def test_what_visitors_left_is_gone_before_and_after(settings: Settings) -> None
     photo = state_folder(settings) / "pages" / "abc" / "photo.jpg"
     photo.parent.mkdir(parents=True)
     photo.write_bytes(b"a killed page left this")
-    with services.exclusive(settings):
+    with services.exclusive_home(settings):
         assert not photo.exists()
         photo.parent.mkdir(parents=True)
         photo.write_bytes(b"a page that is stopped leaves this")
@@ -81,9 +80,9 @@ def test_what_visitors_left_is_gone_before_and_after(settings: Settings) -> None
 
 def test_only_one_at_a_time(settings: Settings) -> None:
     with (
-        services.exclusive(settings),
+        services.exclusive_home(settings),
         pytest.raises(ServicesError, match="runs already"),
-        services.exclusive(settings),
+        services.exclusive_home(settings),
     ):
         pass
 
@@ -95,11 +94,11 @@ def test_a_service_that_does_not_end_is_killed(
     monkeypatch.setattr(services, "STOP_SECONDS", 1)
     for name in ("TWIN_MATCHER_BUCKET", "TWIN_MATCHER_EMBEDDED_S3"):
         monkeypatch.delenv(name, raising=False)
-    settings = Settings(twin_matcher_home=tmp_path / "home", s3_port=s3_server.free_ports(1)[0])
+    settings = Settings(twin_matcher_home=tmp_path / "home", s3_port=embedded_s3.free_ports(1)[0])
     variables = environment(settings)
     log = state_folder(settings) / "log"
     with services.running([services.S3], variables, log) as honcho:
-        s3_server.wait_until_ready(variables)
+        embedded_s3.wait_until_ready(variables)
         servers = psutil.Process(honcho.pid).children(recursive=True)
         for server in servers:
             server.suspend()

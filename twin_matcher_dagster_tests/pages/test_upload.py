@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from twin_matcher_dagster.erasure.eraser import erase_with_code
+from twin_matcher_dagster.erasure.request import erase_with_code
 from twin_matcher_dagster.faces.clip import MIN_FACES
 from twin_matcher_dagster.media.video import MAX_FRAMES
 from twin_matcher_dagster.pages.camera_guide import Guide
-from twin_matcher_dagster.pages.upload import Session, send
+from twin_matcher_dagster.pages.upload import Session, send_faces
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.manifest import get_manifest, new_uploads
-from twin_matcher_dagster.uploads.submission import Consent
 from twin_matcher_dagster_tests.clips import sample_frames
 
 FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(3))
@@ -41,7 +41,7 @@ class LostAnswer:
 
 
 def sent(store: ObjectStore, session: Session | None, name: str, consent: Consent) -> str:
-    return send(store, session, name, consent, lambda share, desc: None)[1]
+    return send_faces(store, session, name, consent, lambda share, desc: None)[1]
 
 
 @pytest.fixture

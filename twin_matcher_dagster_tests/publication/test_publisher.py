@@ -11,7 +11,6 @@ import torch
 import yaml
 from transformers import ResNetForImageClassification
 
-from twin_matcher_dagster.dataset.shards import ShardEntry
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.errors import HubRefusedError
 from twin_matcher_dagster.media.images import read_image
@@ -20,6 +19,7 @@ from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.records.parts import ShardEntry
 from twin_matcher_dagster.training.backbone import image_processor
 from twin_matcher_dagster_tests.hub_server import HubServer
 from twin_matcher_dagster_tests.publication import client

@@ -18,7 +18,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.errors import RecogniserError, SourceError, TrainingError
-from twin_matcher_dagster.faces.recogniser import BUNDLED, HUB_FILE, Recogniser
+from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, HUB_FILE, Recogniser
 from twin_matcher_dagster_tests.hub_server import HubServer
 from twin_matcher_dagster_tests.publication import client
 from twin_matcher_dagster_tests.publication.conftest import Client
@@ -164,8 +164,10 @@ def test_a_backbone_with_pickled_weights_alone_is_refused(
 
 
 def test_a_recogniser_from_the_hub(hub: HubServer, run: Client, repo: str) -> None:
-    hub.put("models", repo, {HUB_FILE: BUNDLED.read_bytes(), "README.md": b"# SFace"})
+    hub.put("models", repo, {HUB_FILE: BUNDLED_FILE.read_bytes(), "README.md": b"# SFace"})
     faces = np.random.default_rng(0).integers(0, 255, (2, 160, 160, 3), np.uint8)
-    assert np.allclose(run(client.recognise, repo, faces), Recogniser(BUNDLED)(faces), atol=1e-5)
+    assert np.allclose(
+        run(client.recognise, repo, faces), Recogniser(BUNDLED_FILE)(faces), atol=1e-5
+    )
     with pytest.raises(RecogniserError, match=f"no {HUB_FILE} in a Hub repository"):
         run(client.recognise, "nobody/nothing", faces)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from twin_matcher_dagster.dataset.identity import user_id
 from twin_matcher_dagster.errors import HubError
 from twin_matcher_dagster.publication.withdrawal import LEFT
+from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster_tests.hub_server import OWNER, Fault, HubServer
 from twin_matcher_dagster_tests.publication import client
 from twin_matcher_dagster_tests.publication.conftest import Client

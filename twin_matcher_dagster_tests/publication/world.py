@@ -9,16 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.identity import celebrity_id, user_id
-from twin_matcher_dagster.dataset.schema import (
-    SPLITS,
-    Face,
-    Split,
-    fingerprint,
-    read_shard,
-    write_shard,
-)
-from twin_matcher_dagster.dataset.shards import ShardEntry
+from twin_matcher_dagster.dataset.identity import celebrity_id
+from twin_matcher_dagster.dataset.schema import SPLITS, Face, Split, read_shard, write_shard
 from twin_matcher_dagster.dataset.versions import (
     Version,
     note_verdict,
@@ -28,11 +20,14 @@ from twin_matcher_dagster.dataset.versions import (
 from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.recognition.network import TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.settings import SMALL_BACKBONE
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_model
+from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.manifest_log import Manifest, ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.training.backbone import SMALL, image_processor, load_backbone
+from twin_matcher_dagster.storage.records.parts import ShardEntry, user_id
+from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.uploads.submission import new_upload_id
 
 HELD_OUT = {
@@ -134,8 +129,8 @@ class World:
         labels = {person.identity_id: person.label for person in version.identities}
         uploads = [member.upload_id for member in version.members]
         with tempfile.TemporaryDirectory() as folder:
-            processor = image_processor(SMALL)
-            net = TwinNet(load_backbone(SMALL, labels)[0], Preprocessing.of(processor))
+            processor = image_processor(SMALL_BACKBONE)
+            net = TwinNet(load_backbone(SMALL_BACKBONE, labels)[0], Preprocessing.of(processor))
             net.export(Path(folder), 16.0, processor)
             files = put_model(self.store, Path(folder))
         model = ManifestLog(self.store, layout.log(layout.MODELS)).append(
@@ -144,7 +139,7 @@ class World:
                 "files": files,
                 "dataset": version.number,
                 "uploads": uploads,
-                "plan": {"backbone": SMALL},
+                "plan": {"backbone": SMALL_BACKBONE},
             }
         )
         return ManifestLog(self.store, layout.log(layout.RELEASES)).append(

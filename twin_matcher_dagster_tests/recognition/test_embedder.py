@@ -14,8 +14,9 @@ from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.embedder import BATCH, Embedder
 from twin_matcher_dagster.recognition.network import TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.training.backbone import SMALL, image_processor, load_backbone
-from twin_matcher_dagster.training.fine_tuning import LabelledFaces
+from twin_matcher_dagster.settings import SMALL_BACKBONE
+from twin_matcher_dagster.training.backbone import image_processor, load_backbone
+from twin_matcher_dagster.training.plan import LabelledFaces
 from twin_matcher_dagster_tests.training.conftest import LABELS, Trained
 
 People = tuple[LabelledFaces, LabelledFaces]
@@ -85,8 +86,8 @@ def test_a_person_is_nearer_to_himself(embedder: Embedder, people: People) -> No
 def test_more_than_ten_classes_stay_in_order(tmp_path: Path) -> None:
     """As text, 10 would come before 2."""
     labels = {f"c-{number}": "Ana" for number in range(23)}
-    processor = image_processor(SMALL)
-    net = TwinNet(load_backbone(SMALL, labels)[0], Preprocessing.of(processor))
+    processor = image_processor(SMALL_BACKBONE)
+    net = TwinNet(load_backbone(SMALL_BACKBONE, labels)[0], Preprocessing.of(processor))
     net.export(tmp_path, 16.0, processor)
     assert Embedder(tmp_path).identities == list(labels)
 

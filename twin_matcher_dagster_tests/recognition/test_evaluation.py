@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.evaluation import (
-    Verification,
+    VerificationFigures,
     calibration_error,
     evaluate,
     leave_out,
@@ -83,7 +83,9 @@ def test_verification_by_hand() -> None:
     assert (few.tar_at_far_1e2, few.tar_at_far_1e3) == (None, None)
     assert few.eer == pytest.approx(0.5)  # at 0.25: one of two is wrong, of either kind
     assert (
-        verification(grid(), grid(1)) == verification(grid(1), grid()) == Verification(*[None] * 3)
+        verification(grid(), grid(1))
+        == verification(grid(1), grid())
+        == VerificationFigures(*[None] * 3)
     )
 
 
@@ -203,7 +205,7 @@ def test_without_users_there_is_no_figure_of_theirs() -> None:
 def test_one_probe_of_one_identity() -> None:
     measured = evaluate(np.ones((1, 1), np.float32), np.array([0]), ["u-ana"], ["user"])
     assert (measured.rank1, measured.rank5, measured.chance) == (1.0, 1.0, 1.0)
-    assert measured.verification == Verification(None, None, None)
+    assert measured.verification == VerificationFigures(None, None, None)
     assert measured.dir_at_far_1e2 is None
 
 

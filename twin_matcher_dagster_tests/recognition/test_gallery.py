@@ -10,7 +10,7 @@ from safetensors.numpy import save
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.fusion import Fusion
-from twin_matcher_dagster.recognition.gallery import COMPONENTS, FaceIndex
+from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
 
 
 def unit(*degrees: float) -> np.ndarray:
@@ -23,9 +23,9 @@ def cosine(degrees: float) -> float:
     return float(np.cos(np.radians(degrees)))
 
 
-def gallery(*weights: float) -> FaceIndex:
+def gallery(*weights: float) -> Gallery:
     """The network says Ana, then Bob, then Cleo; the recogniser the other way round."""
-    return FaceIndex(
+    return Gallery(
         ["c-ana", "c-bob", "u-cleo"],
         unit(10, 40, 80),
         unit(90, 50, 20),
@@ -37,7 +37,7 @@ def gallery(*weights: float) -> FaceIndex:
 PROBE = unit(0)[0]
 
 
-def order(index: FaceIndex) -> list[str]:
+def order(index: Gallery) -> list[str]:
     return [twin.identity_id for twin in index.search(PROBE, PROBE)]
 
 
@@ -109,8 +109,8 @@ def test_bytes_read_back(seed: int, people: int) -> None:
     rows, templates = (random.normal(size=(people, size)).astype(np.float32) for size in (8, 128))
     names = [f"u-{n}-ñ😀" for n in range(people)]
     fusion = Fusion((float(random.random()), float(random.random())), -1.5, COMPONENTS)
-    index = FaceIndex(names, rows, templates, fusion, float(random.random()))
-    back = FaceIndex.from_bytes(index.to_bytes())
+    index = Gallery(names, rows, templates, fusion, float(random.random()))
+    back = Gallery.from_bytes(index.to_bytes())
     assert np.array_equal(back.rows, index.rows)
     assert np.array_equal(back.templates, index.templates)
     assert list(back.identities) == names
@@ -122,13 +122,11 @@ def test_bytes_read_back(seed: int, people: int) -> None:
 
 def test_vectors_that_are_not_in_order_in_memory_are_written_as_they_are() -> None:
     whole = gallery(1, 1)
-    turned = FaceIndex(
-        whole.identities, np.asfortranarray(whole.rows), whole.templates, whole.fusion
-    )
-    assert np.array_equal(FaceIndex.from_bytes(turned.to_bytes()).rows, whole.rows)
+    turned = Gallery(whole.identities, np.asfortranarray(whole.rows), whole.templates, whole.fusion)
+    assert np.array_equal(Gallery.from_bytes(turned.to_bytes()).rows, whole.rows)
 
 
 def test_an_index_of_an_earlier_version_says_what_to_do() -> None:
     old = save({"embeddings": np.zeros((1, 2), np.float32)}, metadata={"identities": "[]"})
     with pytest.raises(TrainingError, match="Launch the job `release`"):
-        FaceIndex.from_bytes(old)
+        Gallery.from_bytes(old)

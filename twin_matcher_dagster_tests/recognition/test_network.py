@@ -13,16 +13,13 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import ResNetForImageClassification
 
-from twin_matcher_dagster.recognition.network import NECK_FILE, Learner, TwinNet
+from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.training.backbone import (
-    BUNDLED,
-    folder_of,
-    image_processor,
-    load_backbone,
-)
-from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan, fine_tune
-from twin_matcher_dagster.training.plan import Objective
+from twin_matcher_dagster.settings import BUNDLED_BACKBONE
+from twin_matcher_dagster.training.backbone import folder_of, image_processor, load_backbone
+from twin_matcher_dagster.training.fine_tuning import fine_tune
+from twin_matcher_dagster.training.learner import Learner
+from twin_matcher_dagster.training.plan import LabelledFaces, Objective, TrainingPlan
 from twin_matcher_dagster_tests.training.conftest import LABELS, PLAN, Trained
 from twin_matcher_dagster_tests.training.crowd import PEOPLE, UNTAUGHT, crowd
 
@@ -126,8 +123,10 @@ def test_imprinting_does_not_move_the_neck(net: TwinNet) -> None:
 @pytest.mark.parametrize(("stages", "frozen"), [(0, 0), (1, 1), (2, 2), (4, 2)])
 def test_what_is_frozen_does_not_change(stages: int, frozen: int) -> None:
     """Neither by the optimizer nor by the statistics of batches; the last two stages always do."""
-    model = load_backbone(BUNDLED, PEOPLE)[0]
-    net = TwinNet(model, Preprocessing.of(image_processor(BUNDLED)), folder_of(BUNDLED))
+    model = load_backbone(BUNDLED_BACKBONE, PEOPLE)[0]
+    net = TwinNet(
+        model, Preprocessing.of(image_processor(BUNDLED_BACKBONE)), folder_of(BUNDLED_BACKBONE)
+    )
     net.freeze(stages)
     learner = Learner(net, Objective(), decay=0.9, seed=0).train()
     base: Any = model.base_model

@@ -9,13 +9,15 @@ import pytest
 import torch
 from transformers import BitImageProcessorPil, ConvNextImageProcessorPil, ViTImageProcessorPil
 
-from twin_matcher_dagster.recognition.preprocessing import Preprocessing, augment
-from twin_matcher_dagster.training.backbone import SMALL, image_processor
-from twin_matcher_dagster.training.fine_tuning import LabelledFaces
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.settings import SMALL_BACKBONE
+from twin_matcher_dagster.training.augmentation import augment
+from twin_matcher_dagster.training.backbone import image_processor
+from twin_matcher_dagster.training.plan import LabelledFaces
 
 IMAGENET: dict[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 PROCESSORS = {
-    "small": image_processor(SMALL),
+    "small": image_processor(SMALL_BACKBONE),
     "resnet-50": ConvNextImageProcessorPil(
         size={"shortest_edge": 224}, crop_pct=0.875, resample=3, **IMAGENET
     ),

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from twin_matcher_dagster.release.promotion import compared, in_production, reason
+from twin_matcher_dagster.release.promotion import compare_with_release, describe, in_production
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_file
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import put_tombstone
-from twin_matcher_dagster.uploads.manifest import face_key
 
 PEOPLE, FACES = 12, 10
 UPLOAD = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -64,7 +63,7 @@ def test_the_same_faces_are_compared(
 ) -> None:
     releases.append(body_of(store, answers(0.0), "long ago"))
     number = releases.append(body_of(store, answers(champion), "old")).number
-    against = compared(store, body_of(store, answers(challenger), "new"))
+    against = compare_with_release(store, body_of(store, answers(challenger), "new"))
     assert (against["release"], against["faces"]) == (number, PEOPLE * FACES)
     for told in (against["fused"], against["resnet"]):
         assert told["difference"] == pytest.approx(difference)
@@ -90,10 +89,10 @@ def test_a_difference_that_may_be_chance_is_not_worse(
     """One person of twelve is known less well."""
     told = answers(0.9)
     releases.append(body_of(store, told, "old"))
-    against = compared(store, body_of(store, without(told, "c-3", 5), "new"))
+    against = compare_with_release(store, body_of(store, without(told, "c-3", 5), "new"))
     assert against["fused"]["difference"] == pytest.approx(-4 / 120)
     assert not against["worse"]
-    assert reason(against).startswith(
+    assert describe(against).startswith(
         "On 120 held-out faces it is not shown to be worse than release 1: rank-1 -3.3 points"
     )
 
@@ -102,17 +101,17 @@ def test_whoever_loses_a_person_is_worse(store: ObjectStore, releases: ManifestL
     """Draws of whole people do not show it: most of them miss the one."""
     told = answers(0.9)
     releases.append(body_of(store, told, "old"))
-    against = compared(store, body_of(store, without(told, "c-3", 1), "new"))
+    against = compare_with_release(store, body_of(store, without(told, "c-3", 1), "new"))
     assert not against["fused"]["worse"]
     assert (against["lost"], against["worse"]) == (["c-3"], True)
-    assert reason(against).endswith("1 identities are not found any more.")
+    assert describe(against).endswith("1 identities are not found any more.")
 
 
 def test_a_network_that_fell_apart_is_worse_whatever_the_recogniser_finds(
     store: ObjectStore, releases: ManifestLog
 ) -> None:
     releases.append(body_of(store, answers(1.0, alone=0.9), "old"))
-    against = compared(store, body_of(store, answers(1.0, alone=0.5), "new"))
+    against = compare_with_release(store, body_of(store, answers(1.0, alone=0.5), "new"))
     assert against["fused"]["difference"] == 0
     assert against["resnet"]["worse"]
     assert against["worse"]
@@ -124,9 +123,9 @@ def test_answers_of_an_earlier_version_do_as_well(
     """Of those the network's own are not known: it is the fused score that is compared."""
     told = {face: [who, right] for face, (who, right, _) in answers(0.9).items()}
     releases.append(body_of(store, told, "old"))
-    against = compared(store, body_of(store, answers(0.9, alone=0.5), "new"))
+    against = compare_with_release(store, body_of(store, answers(0.9, alone=0.5), "new"))
     assert (against["faces"], against["worse"]) == (PEOPLE * FACES, False)
-    assert reason(against).endswith("rank-1 +0.0 points, 95% interval +0.0 to +0.0.")
+    assert describe(against).endswith("rank-1 +0.0 points, 95% interval +0.0 to +0.0.")
 
 
 def test_a_model_that_learnt_from_somebody_who_was_erased_is_no_champion(
@@ -135,25 +134,27 @@ def test_a_model_that_learnt_from_somebody_who_was_erased_is_no_champion(
     """Whatever comes is better: it is to be replaced."""
     releases.append(body_of(store, answers(1.0), "old"))
     assert in_production(store) is not None
-    store.put_new(face_key(UPLOAD, 0), b"a face")
+    store.put_new(layout.face(UPLOAD, 0), b"a face")
     put_tombstone(store, UPLOAD, timedelta(days=1))
     assert in_production(store) is None
-    assert "nothing" in compared(store, body_of(store, answers(0.1), "new"))
+    assert "nothing" in compare_with_release(store, body_of(store, answers(0.1), "new"))
 
 
 def test_faces_that_only_one_was_asked_about_do_not_count(
     store: ObjectStore, releases: ManifestLog
 ) -> None:
     releases.append(body_of(store, {**answers(0.5), **answers(1.0, "another")}, "old"))
-    against = compared(store, body_of(store, {**answers(0.5), **answers(0.0, "new")}, "new"))
+    against = compare_with_release(
+        store, body_of(store, {**answers(0.5), **answers(0.0, "new")}, "new")
+    )
     assert (against["faces"], against["fused"]["difference"]) == (PEOPLE * FACES, 0.0)
 
 
 def test_a_worse_one_is_said_to_be(store: ObjectStore, releases: ManifestLog) -> None:
     releases.append(body_of(store, answers(1.0), "old"))
-    against = compared(store, body_of(store, answers(0.8), "new"))
+    against = compare_with_release(store, body_of(store, answers(0.8), "new"))
     points = "-20.0 points, 95% interval -20.0 to -20.0"
-    assert reason(against) == (
+    assert describe(against) == (
         f"On 120 held-out faces it is worse than release 1: rank-1 {points}; of the network alone "
         f"{points}."
     )
@@ -163,11 +164,16 @@ def test_without_a_release_there_is_nothing_to_compare(
     store: ObjectStore, releases: ManifestLog
 ) -> None:
     challenger = body_of(store, answers(0.5), "new")
-    assert compared(store, challenger) == {"nothing": "there is no release to compare with"}
+    assert compare_with_release(store, challenger) == {
+        "nothing": "there is no release to compare with"
+    }
     releases.append({**body_of(store, answers(1.0), "old"), "withdrawn": "somebody left"})
-    assert compared(store, challenger) == {"nothing": "there is no release to compare with"}
+    assert compare_with_release(store, challenger) == {
+        "nothing": "there is no release to compare with"
+    }
     assert (
-        reason(compared(store, challenger)) == "Not compared: there is no release to compare with."
+        describe(compare_with_release(store, challenger))
+        == "Not compared: there is no release to compare with."
     )
 
 
@@ -181,7 +187,7 @@ def test_answers_that_are_not_kept_are_not_compared(
     else:
         del body["answers"]
     releases.append(body)
-    against = compared(store, body_of(store, answers(0.1), "new"))
+    against = compare_with_release(store, body_of(store, answers(0.1), "new"))
     assert against == {"nothing": "the release's answers are not kept"}
 
 
@@ -189,11 +195,11 @@ def test_the_model_in_production_is_not_compared_with_itself(
     store: ObjectStore, releases: ManifestLog
 ) -> None:
     releases.append(body_of(store, answers(1.0), "same"))
-    against = compared(store, body_of(store, answers(0.1), "same"))
+    against = compare_with_release(store, body_of(store, answers(0.1), "same"))
     assert against == {"nothing": "it is the model in production"}
 
 
 def test_other_faces_are_not_compared(store: ObjectStore, releases: ManifestLog) -> None:
     releases.append(body_of(store, answers(1.0), "old"))
-    against = compared(store, body_of(store, answers(0.1, "another"), "new"))
+    against = compare_with_release(store, body_of(store, answers(0.1, "another"), "new"))
     assert against == {"nothing": "no held-out face was asked of both"}

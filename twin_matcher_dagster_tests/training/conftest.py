@@ -12,17 +12,14 @@ import pytest
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.media.images import read_image
-from twin_matcher_dagster.training.backbone import SMALL
-from twin_matcher_dagster.training.fine_tuning import (
-    LabelledFaces,
-    TrainingPlan,
-    fine_tune,
-)
+from twin_matcher_dagster.settings import SMALL_BACKBONE
+from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
+from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
 from twin_matcher_dagster_tests.conftest import read_raw_sample
 from twin_matcher_dagster_tests.training.crowd import tiny_backbone
 
-PLAN = TrainingPlan(backbone=SMALL, epochs=12, batch_size=8)
+PLAN = TrainingPlan(backbone=SMALL_BACKBONE, epochs=12, batch_size=8)
 NEWCOMER = "Emil Sandqvara"
 NAMES = ("Mira Okonkwari", "Darshan Irukulla", "Sunhee Baekmun")
 LABELS = {celebrity_id(name): name for name in NAMES}

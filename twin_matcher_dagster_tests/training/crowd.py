@@ -14,13 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster.training.fine_tuning import (
-    LabelledFaces,
-    TrainingPlan,
-    fine_tune,
-)
+from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
-from twin_matcher_dagster.training.plan import Objective
+from twin_matcher_dagster.training.plan import LabelledFaces, Objective, TrainingPlan
 
 SIDE = 32
 PEOPLE = {f"c-{number}": f"Name {number}" for number in range(4)}

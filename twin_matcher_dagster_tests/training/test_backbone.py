@@ -22,9 +22,8 @@ from transformers import (
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.network import head_of
+from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SMALL_BACKBONE
 from twin_matcher_dagster.training.backbone import (
-    BUNDLED,
-    SMALL,
     check_backbone,
     folder_of,
     identity_of,
@@ -37,7 +36,7 @@ from twin_matcher_dagster_tests.training.crowd import PEOPLE, crowd, plan_of
 
 
 def test_the_small_network_knows_its_classes() -> None:
-    model, fresh = load_backbone(SMALL, LABELS)
+    model, fresh = load_backbone(SMALL_BACKBONE, LABELS)
     assert fresh == {0, 1, 2}
     assert model.config.num_labels == 3
     assert model.config.id2label == dict(enumerate(LABELS))
@@ -47,7 +46,7 @@ def test_the_small_network_knows_its_classes() -> None:
 
 
 def test_two_people_of_one_name_are_two_classes() -> None:
-    model, _ = load_backbone(SMALL, {"c-1": "Ana", "u-2": "Ana"})
+    model, _ = load_backbone(SMALL_BACKBONE, {"c-1": "Ana", "u-2": "Ana"})
     assert model.config.id2label == {0: "c-1", 1: "u-2"}
 
 
@@ -76,7 +75,7 @@ def test_a_trained_folder_brings_its_body_and_known_people_keep_their_row(
 
 
 def test_a_trained_folder_brings_how_it_looks_at_images(trained: Trained) -> None:
-    saved, fresh = image_processor(str(trained.folder)), image_processor(SMALL)
+    saved, fresh = image_processor(str(trained.folder)), image_processor(SMALL_BACKBONE)
     assert (saved.size, saved.crop_pct) == (fresh.size, fresh.crop_pct)
     assert list(saved.image_mean) == list(fresh.image_mean)
 
@@ -117,7 +116,7 @@ def _without_mean(file: Path) -> None:
     ],
 )
 def test_a_spoilt_folder_is_named(tmp_path: Path, name: str, spoil: Callable[[Path], None]) -> None:
-    shutil.copytree(folder_of(BUNDLED), tmp_path / "backbone")
+    shutil.copytree(folder_of(BUNDLED_BACKBONE), tmp_path / "backbone")
     spoil(tmp_path / "backbone" / name)
     plan = replace(plan_of(str(tmp_path / "backbone")), epochs=1)
     with pytest.raises(TrainingError, match=r"(?s)backbone' cannot be loaded: .*Set BACKBONE"):
@@ -126,10 +125,10 @@ def test_a_spoilt_folder_is_named(tmp_path: Path, name: str, spoil: Callable[[Pa
 
 def test_another_network_in_its_place_is_another_backbone(tmp_path: Path) -> None:
     folder = tmp_path / "backbone"
-    shutil.copytree(folder_of(BUNDLED), folder)
+    shutil.copytree(folder_of(BUNDLED_BACKBONE), folder)
     before = identity_of(str(folder))
     assert before.startswith(f"{folder} ")
-    assert before.split()[-1] == identity_of(BUNDLED).split()[-1]
+    assert before.split()[-1] == identity_of(BUNDLED_BACKBONE).split()[-1]
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     assert identity_of(str(folder)) != before
@@ -138,7 +137,7 @@ def test_another_network_in_its_place_is_another_backbone(tmp_path: Path) -> Non
 
 def test_what_ships_runs_as_any_reader_loads_it() -> None:
     """In float32, though its weights are kept in half precision; its head says nothing."""
-    loaded: Any = AutoModelForImageClassification.from_pretrained(folder_of(BUNDLED))
+    loaded: Any = AutoModelForImageClassification.from_pretrained(folder_of(BUNDLED_BACKBONE))
     assert loaded.dtype == torch.float32
     logits = loaded(torch.zeros(1, 3, 112, 112)).logits
     assert torch.equal(logits, torch.zeros(1, 2))
@@ -146,7 +145,9 @@ def test_what_ships_runs_as_any_reader_loads_it() -> None:
 
 def test_a_folder_with_pickled_weights_is_refused(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((trained.folder / "config.json").read_bytes())
-    torch.save(load_backbone(SMALL, LABELS)[0].state_dict(), tmp_path / "pytorch_model.bin")
+    torch.save(
+        load_backbone(SMALL_BACKBONE, LABELS)[0].state_dict(), tmp_path / "pytorch_model.bin"
+    )
     with pytest.raises(TrainingError, match="safetensors"):
         load_backbone(str(tmp_path), LABELS)
 
@@ -172,7 +173,7 @@ def test_a_body_without_a_head_gets_one(tmp_path: Path) -> None:
     assert torch.equal(loaded, body.embeddings.patch_embeddings.projection.weight)
 
 
-@pytest.mark.parametrize("name", [SMALL, BUNDLED, "microsoft/resnet-50"])
+@pytest.mark.parametrize("name", [SMALL_BACKBONE, BUNDLED_BACKBONE, "microsoft/resnet-50"])
 def test_a_name_that_can_be_one_is_let_through(name: str) -> None:
     check_backbone(name)
 

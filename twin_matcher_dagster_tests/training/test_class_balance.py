@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from transformers import TrainingArguments
 
 from twin_matcher_dagster.training.class_balance import draws_an_epoch, sampler_weights
-from twin_matcher_dagster.training.fine_tuning import LabelledFaces
 from twin_matcher_dagster.training.hf_trainer import BalancedTrainer
+from twin_matcher_dagster.training.plan import LabelledFaces
 
 
 @given(classes=st.lists(st.integers(0, 9), min_size=1, max_size=200))

@@ -30,22 +30,18 @@ from transformers import (
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.settings import PROJECT_ROOT
-from twin_matcher_dagster.training.backbone import SMALL, image_processor
+from twin_matcher_dagster.settings import PROJECT_ROOT, SMALL_BACKBONE
+from twin_matcher_dagster.training.backbone import image_processor
 from twin_matcher_dagster.training.checkpoints import newest_whole
-from twin_matcher_dagster.training.fine_tuning import (
-    LabelledFaces,
-    TrainingPlan,
-    fine_tune,
-    start,
-)
+from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
-from twin_matcher_dagster.training.plan import Objective
+from twin_matcher_dagster.training.loop import start
+from twin_matcher_dagster.training.plan import LabelledFaces, Objective, TrainingPlan
 from twin_matcher_dagster_tests.training import crowd as crowd_program
 from twin_matcher_dagster_tests.training.conftest import LABELS, PLAN, Trained
 from twin_matcher_dagster_tests.training.crowd import PEOPLE, SIDE, crowd, plan_of
 
-QUICK = TrainingPlan(backbone=SMALL, epochs=1, batch_size=8)
+QUICK = TrainingPlan(backbone=SMALL_BACKBONE, epochs=1, batch_size=8)
 FACES, OTHERS = crowd(4, 20), crowd(4, 5, seed=2)
 for shared in (FACES, OTHERS):
     shared.images.flags.writeable = False
@@ -106,7 +102,7 @@ def test_a_pipeline_says_whose_row_is_nearest(trained: Trained, people: People) 
     """The neck is folded into the head: logits are what the cosines are."""
     held_out = people[1]
     embedder = Embedder(trained.folder)
-    preprocessing = Preprocessing.of(image_processor(SMALL))
+    preprocessing = Preprocessing.of(image_processor(SMALL_BACKBONE))
     net = start(held_out, LABELS, replace(QUICK, backbone=str(trained.folder)), preprocessing)
     with torch.no_grad():
         seen = net.eval().embed(preprocessing(preprocessing.shrink(held_out.images))).numpy()
@@ -154,7 +150,7 @@ def test_a_saved_model_is_a_backbone(
 def test_known_people_are_known_in_whatever_order(trained: Trained, people: People) -> None:
     held_out = people[1]
     plan = replace(QUICK, backbone=str(trained.folder))
-    preprocessing = Preprocessing.of(image_processor(SMALL))
+    preprocessing = Preprocessing.of(image_processor(SMALL_BACKBONE))
     cosines = []
     for labels in (LABELS, dict(reversed(LABELS.items()))):
         net = start(held_out, labels, plan, preprocessing).eval()
@@ -168,7 +164,7 @@ def test_the_rows_are_the_means_of_the_faces(trained: Trained, people: People) -
     """So that whoever is imprinted later stands beside others of the same kind."""
     train = people[0]
     embedder = Embedder(trained.folder)
-    preprocessing = Preprocessing.of(image_processor(SMALL))
+    preprocessing = Preprocessing.of(image_processor(SMALL_BACKBONE))
     seen = embedder(preprocessing.shrink(train.images))
     for number, row in enumerate(embedder.rows):
         mean = seen[train.classes == number].mean(0)
@@ -186,7 +182,7 @@ def test_a_new_person_is_found_before_the_first_step(
         np.concatenate([train.images, newcomer[:16]]),
         np.concatenate([train.classes + 1, np.zeros(16, np.int64)]),
     )
-    preprocessing = Preprocessing.of(image_processor(SMALL))
+    preprocessing = Preprocessing.of(image_processor(SMALL_BACKBONE))
     net = start(faces, labels, replace(QUICK, backbone=str(trained.folder)), preprocessing).eval()
     with torch.no_grad():
         rows = torch.nn.functional.normalize(net.head.weight, dim=1)

@@ -11,11 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from twin_matcher_dagster.faces.recogniser import load_recogniser, template_of
+from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
-from twin_matcher_dagster.settings import PROJECT_ROOT
-from twin_matcher_dagster.training.backbone import BUNDLED, image_processor
-from twin_matcher_dagster.training.fine_tuning import LabelledFaces, TrainingPlan, start
+from twin_matcher_dagster.settings import BUNDLED_BACKBONE, PROJECT_ROOT
+from twin_matcher_dagster.training.backbone import image_processor
+from twin_matcher_dagster.training.loop import start
+from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
 from twin_matcher_dagster_tests.training.conftest import LABELS, NAMES, faces_of
 
 SIDE = 112
@@ -74,9 +76,9 @@ def test_what_ships_knows_people_it_never_saw(
     people: tuple[LabelledFaces, LabelledFaces],
 ) -> None:
     """By the mean of their faces alone; before its training starts, nothing is learnt of them."""
-    preprocessing = Preprocessing.of(image_processor(BUNDLED))
+    preprocessing = Preprocessing.of(image_processor(BUNDLED_BACKBONE))
     train, held_out = people
-    net = start(train, LABELS, TrainingPlan(backbone=BUNDLED), preprocessing).eval()
+    net = start(train, LABELS, TrainingPlan(backbone=BUNDLED_BACKBONE), preprocessing).eval()
     with torch.no_grad():
         rows = torch.nn.functional.normalize(net.head.weight, dim=1)
         seen = net.embed(preprocessing(preprocessing.shrink(held_out.images)))
@@ -106,7 +108,7 @@ def test_what_is_stopped_goes_on_where_it_was(tool: Any, tmp_path: Path) -> None
 
 def test_the_recognisers_graph_says_the_same_by_torch(tool: Any, crops: np.ndarray) -> None:
     pytest.importorskip("onnx", reason="only a GPU machine needs it to make the backbone anew")
-    alike = (tool.OnGpu(tool.BUNDLED, "cpu")(crops) * load_recogniser()(crops)).sum(1)
+    alike = (tool.OnGpu(tool.BUNDLED_BACKBONE, "cpu")(crops) * load_recogniser()(crops)).sum(1)
     assert alike.min() > 0.9999
 
 

@@ -17,14 +17,13 @@ from hypothesis import strategies as st
 from ulid import ULID
 
 from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.manifest import (
     MAX_FACES,
     UploadManifest,
-    face_key,
     get_faces,
     get_manifest,
-    manifest_key,
     new_uploads,
     put_manifest,
 )
@@ -55,7 +54,7 @@ def manifest_of(upload_id: str, crops: tuple[bytes, ...] = CROPS) -> UploadManif
 def committed(store: ObjectStore) -> UploadManifest:
     manifest = manifest_of(str(ULID()))
     for index, crop in enumerate(CROPS):
-        store.put_new(face_key(manifest.upload_id, index), crop)
+        store.put_new(layout.face(manifest.upload_id, index), crop)
     put_manifest(store, manifest)
     return manifest
 
@@ -78,14 +77,14 @@ def test_crops_read_back_in_order(store: ObjectStore) -> None:
 
 def test_a_missing_crop_is_named(store: ObjectStore) -> None:
     manifest = committed(store)
-    store.client.delete_object(Bucket=store.bucket, Key=face_key(manifest.upload_id, 1))
+    store.client.delete_object(Bucket=store.bucket, Key=layout.face(manifest.upload_id, 1))
     with pytest.raises(UploadError, match=r"Crop 1 .* is missing"):
         list(get_faces(store, manifest))
 
 
 def test_an_altered_crop_is_named(store: ObjectStore) -> None:
     manifest = committed(store)
-    key = face_key(manifest.upload_id, 2)
+    key = layout.face(manifest.upload_id, 2)
     store.client.put_object(Bucket=store.bucket, Key=key, Body=b"somebody else")
     with pytest.raises(UploadError, match=r"Crop 2 .* was altered"):
         list(get_faces(store, manifest))
@@ -112,7 +111,7 @@ def test_there_is_no_such_upload(store: ObjectStore) -> None:
 def test_a_manifest_is_judged(store: ObjectStore, field: str, value: Any, reason: str) -> None:
     upload_id = str(ULID())
     body = {**asdict(manifest_of(upload_id)), field: value}
-    store.put_new(manifest_key(upload_id), json.dumps(body).encode())
+    store.put_new(layout.upload_manifest(upload_id), json.dumps(body).encode())
     with pytest.raises(UploadError, match=reason):
         get_manifest(store, upload_id)
 
@@ -122,7 +121,7 @@ def test_a_manifest_is_judged(store: ObjectStore, field: str, value: Any, reason
 )
 def test_bytes_that_are_no_manifest_are_refused(store: ObjectStore, data: bytes) -> None:
     upload_id = str(ULID())
-    store.put_new(manifest_key(upload_id), data)
+    store.put_new(layout.upload_manifest(upload_id), data)
     with pytest.raises(UploadError, match="malformed"):
         get_manifest(store, upload_id)
 
@@ -138,7 +137,7 @@ def test_a_wrong_field_is_refused_or_text(
     body.pop(field)
     if keep:
         body[field] = value
-    store.put_new(manifest_key(upload_id), json.dumps(body).encode())
+    store.put_new(layout.upload_manifest(upload_id), json.dumps(body).encode())
     try:
         manifest = get_manifest(store, upload_id)
     except UploadError as error:
@@ -155,7 +154,11 @@ def busy(_aws: None) -> Iterator[tuple[ObjectStore, list[str]]]:
     store.client.create_bucket(Bucket=store.bucket)
     uploads = [id_at(NOW - timedelta(minutes=ago)) for ago in reversed(range(1050))]
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda upload_id: store.put_new(manifest_key(upload_id), b"{}"), uploads))
+        list(
+            pool.map(
+                lambda upload_id: store.put_new(layout.upload_manifest(upload_id), b"{}"), uploads
+            )
+        )
     yield store, uploads
 
 
@@ -184,9 +187,9 @@ def test_the_cost_does_not_grow_with_old_uploads(busy: tuple[ObjectStore, list[s
 
 def test_an_upload_begun_earlier_and_committed_later_is_seen(store: ObjectStore) -> None:
     slow, fast = id_at(NOW - timedelta(minutes=55)), id_at(NOW)
-    store.put_new(manifest_key(fast), b"{}")
+    store.put_new(layout.upload_manifest(fast), b"{}")
     assert new_uploads(store, None, HOUR) == [fast]
-    store.put_new(manifest_key(slow), b"{}")
+    store.put_new(layout.upload_manifest(slow), b"{}")
     assert slow in new_uploads(store, fast, HOUR)
     assert slow not in new_uploads(store, fast, timedelta(minutes=50))
 
@@ -197,7 +200,7 @@ def test_objects_of_others_are_passed_over(store: ObjectStore) -> None:
         store.put_new(f"uploads/manifests/{name}".replace("..", "dots"), b"{}")
     store.put_new(f"uploads/manifests/{'Z' * 26}.json", b"{}")
     store.put_new(f"uploads/manifests/{'é' * 26}.json", b"{}")
-    store.put_new(face_key(id_at(NOW), 0), b"a crop without a manifest")
+    store.put_new(layout.face(id_at(NOW), 0), b"a crop without a manifest")
     assert new_uploads(store, None, HOUR) == [ours]
 
 
@@ -205,5 +208,5 @@ def test_an_id_of_the_future_does_not_hide_others(store: ObjectStore) -> None:
     """It would become the newest one seen, and the listing start after every real upload."""
     ours = id_at(NOW)
     for upload_id in (ours, id_at(NOW + timedelta(days=400)), "7" + "Z" * 25):
-        store.put_new(manifest_key(upload_id), b"{}")
+        store.put_new(layout.upload_manifest(upload_id), b"{}")
     assert new_uploads(store, None, HOUR) == [ours]

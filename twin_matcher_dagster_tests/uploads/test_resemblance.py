@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.uploads.resemblance import (
-    ALWAYS,
-    AT_LEAST,
-    Resemblance,
-    decode_template,
-    encode_template,
-    resembling,
-)
+from twin_matcher_dagster.faces.templates import decode_template, encode_template
+from twin_matcher_dagster.uploads.resemblance import ALWAYS, AT_LEAST, Resemblance, resembling
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

@@ -22,12 +22,11 @@ from twin_matcher_dagster.errors import (
 )
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.consent import CONSENT_VERSION, Consent
 from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest, new_uploads
 from twin_matcher_dagster.uploads.submission import (
-    CONSENT_VERSION,
     MAX_NAME,
     MAX_UPLOAD_AGE,
-    Consent,
     clean_name,
     new_upload_id,
     submit,

@@ -15,32 +15,34 @@ from twin_matcher_dagster.celebrities.balancing import (
     Candidate,
     balance,
 )
-from twin_matcher_dagster.celebrities.cleaning import Seen
+from twin_matcher_dagster.celebrities.cleaning import InspectedImage
 from twin_matcher_dagster.celebrities.curation import curate
-from twin_matcher_dagster.celebrities.inspection import candidates, look_at
+from twin_matcher_dagster.celebrities.inspection import candidates, inspect
 from twin_matcher_dagster.celebrities.review_table import write_table
 from twin_matcher_dagster.celebrities.reviews import reviews_of
 from twin_matcher_dagster.celebrities.sources import path_of, read_source
 from twin_matcher_dagster.dataset.biographies import read_people
-from twin_matcher_dagster.dataset.faces_io import put_faces
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.dataset.schema import (
     SPLITS,
     Face,
     RawFace,
-    fingerprint,
     read_raw_shard,
     write_raw_shard,
 )
-from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs import plots as reporting
+from twin_matcher_dagster.dataset.shards import put_faces
+from twin_matcher_dagster.defs import keys, plots
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.celebrities.metadata import metadata_of
+from twin_matcher_dagster.defs.celebrities.metadata import balancing_metadata
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import commit, head_of, materialized, progress_of
+from twin_matcher_dagster.defs.results import materialized, progress_of
+from twin_matcher_dagster.faces.templates import encode_template
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.uploads.resemblance import encode_template
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import balanced_versions, raw_versions
+from twin_matcher_dagster.storage.records.celebrities import BalancedVersion, RawVersion
+from twin_matcher_dagster.storage.records.parts import RawShard
 
 # About 50 MB of 160 x 160 JPEG a shard.
 SHARD_ROWS = 5000
@@ -95,7 +97,7 @@ def raw_faces(
     source = config.source or settings.read().raw_faces
     context.log.info(f"reading {source}")
     sample = SAMPLE / "faces.parquet"
-    shards: list[dict[str, object]] = []
+    shards: list[RawShard] = []
     counts: Counter[str] = Counter()
     batch: list[RawFace] = []
 
@@ -103,7 +105,7 @@ def raw_faces(
         shard = write_raw_shard(batch)
         key = layout.shard(layout.RAW, shard.sha256)
         store.put_content(key, shard.data)
-        shards.append({"key": key, "sha256": shard.sha256, "rows": shard.rows})
+        shards.append(RawShard(key, shard.sha256, shard.rows))
         batch.clear()
 
     for row in read_source(source, sample):
@@ -115,25 +117,25 @@ def raw_faces(
     if batch:
         flush()
     people = read_people(path_of(source, sample))
-    body = {
+    version = RawVersion(
         # The source too: the head then says where the faces are from, even if they are the same.
-        "fingerprint": fingerprint(
-            source, json.dumps(people, sort_keys=True), *(shard["sha256"] for shard in shards)
+        fingerprint=fingerprint(
+            source, json.dumps(people, sort_keys=True), *(shard.sha256 for shard in shards)
         ),
-        "source": source,
-        "people": people,
-        "rows": counts.total(),
-        "shards": shards,
-    }
+        source=source,
+        people=people,
+        rows=counts.total(),
+        shards=tuple(shards),
+    )
     return materialized(
-        commit(store, layout.RAW, body),
+        raw_versions(store).commit(version),
         counts.total(),
         {
             "source": source,
             "labels": len(counts),
             "identities": len({celebrity_id(label) for label in counts}),
             "with a biography": len(people),
-            "faces an identity": dg.MetadataValue.md(reporting.class_histogram(counts)),
+            "faces an identity": dg.MetadataValue.md(plots.class_histogram(counts)),
         },
     )
 
@@ -157,12 +159,12 @@ def balanced_faces(
 ) -> dg.MaterializeResult:
     """Look at every image once, clean, choose, split; note what everybody's face is like."""
     store = object_store.open()
-    raw = head_of(store, layout.RAW, keys.RAW_FACES)
+    raw = raw_versions(store).existing_head()
     recogniser = settings.read().recogniser
-    rows = (row for shard in raw.body["shards"] for row in read_raw_shard(store.get(shard["key"])))
+    rows = (row for shard in raw.record.shards for row in read_raw_shard(store.get(shard.key)))
     progress = progress_of(context)
-    total = max(1, raw.body["rows"])
-    looked = look_at(rows, recogniser, lambda done: progress(0.95 * done / total))
+    total = max(1, raw.record.rows)
+    looked = inspect(rows, recogniser, lambda done: progress(0.95 * done / total))
     decisions, reviews = reviews_of(store)
     curated = curate([one.seen for one in looked], decisions)
     report = BalanceReport()
@@ -172,29 +174,31 @@ def balanced_faces(
     table_key = layout.table(layout.BALANCED, hashlib.sha256(table).hexdigest())
     store.put_content(table_key, table, "application/vnd.apache.parquet")
     kept = {one.face.identity_id for one in chosen}
-    body = {
-        "fingerprint": fingerprint(
+    version = BalancedVersion(
+        fingerprint=fingerprint(
             raw.fingerprint, recogniser, reviews, table_key, *(entry.sha256 for entry in entries)
         ),
-        "raw": raw.key,
-        "table": table_key,
-        "images": Counter(one.seen.identity_id for one in looked),
-        "rows": len(chosen),
-        "templates": _templates(chosen, {one.seen.image: one.seen for one in looked}),
-        "people": {who: text for who, text in raw.body.get("people", {}).items() if who in kept},
-        "shards": [entry.as_dict() for entry in entries],
-    }
+        raw=raw.number,
+        table=table_key,
+        images=Counter(one.seen.identity_id for one in looked),
+        rows=len(chosen),
+        templates=_templates(chosen, {one.seen.image: one.seen for one in looked}),
+        people={who: text for who, text in raw.record.people.items() if who in kept},
+        shards=tuple(entries),
+    )
     progress(1.0)
     return materialized(
-        commit(store, layout.BALANCED, body),
+        balanced_versions(store).commit(version),
         len(chosen),
-        metadata_of(looked, curated, chosen, report),
+        balancing_metadata(looked, curated, chosen, report),
     )
 
 
-def _templates(chosen: list[Candidate], seen: dict[str, Seen]) -> dict[str, list[float]]:
+def _templates(
+    chosen: list[Candidate], seen: dict[str, InspectedImage]
+) -> dict[str, tuple[float, ...]]:
     """The mean vector of each identity's first training faces, by identity id."""
-    from twin_matcher_dagster.faces.recogniser import template_of
+    from twin_matcher_dagster.faces.templates import template_of
 
     vectors: dict[str, list[np.ndarray]] = {}
     for one in chosen:

@@ -7,13 +7,11 @@ import dagster as dg
 from twin_matcher_dagster.celebrities.cleaning import NEAR_DUPLICATE, SAME_IMAGE
 from twin_matcher_dagster.celebrities.review_table import read_table
 from twin_matcher_dagster.celebrities.split_leakage import photos_in_two_splits
-from twin_matcher_dagster.dataset.faces_io import faces_of, pixels_of
-from twin_matcher_dagster.dataset.shards import ShardEntry, people_in
-from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs import plots as reporting
+from twin_matcher_dagster.dataset.shards import faces_in, pixels_of
+from twin_matcher_dagster.defs import keys, plots
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.defs.results import head_of
-from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.logs import balanced_versions
+from twin_matcher_dagster.storage.records.parts import people_in
 
 MIN_IDENTITIES = 2
 MAX_LOST = 0.2
@@ -27,8 +25,7 @@ MAX_LOST = 0.2
 )
 def enough_identities(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Training needs classes to tell apart."""
-    head = head_of(object_store.open(), layout.BALANCED, keys.BALANCED_FACES)
-    people = people_in(ShardEntry.from_dict(shard) for shard in head.body["shards"])
+    people = people_in(balanced_versions(object_store.open()).existing_head().record.shards)
     without = [person.label for person in people if not person.faces.get("train")]
     return dg.AssetCheckResult(
         passed=len(people) >= MIN_IDENTITIES and not without,
@@ -45,10 +42,10 @@ def enough_identities(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
 def no_near_duplicate_crosses_the_split(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Compare the stored faces of each split with those of the others, pixel by pixel."""
     store = object_store.open()
-    head = head_of(store, layout.BALANCED, keys.BALANCED_FACES)
-    faces = list(faces_of(store, head.body))
+    shards = balanced_versions(store).existing_head().record.shards
+    faces = list(faces_in(store, shards))
     crossing = photos_in_two_splits(faces)
-    people = [ShardEntry.from_dict(shard).identities for shard in head.body["shards"]]
+    people = [shard.identities for shard in shards]
     mixed = sum(len({split for one in some for split in one.faces}) > 1 for some in people)
     shown = [face for pair in crossing[:12] for face in pair]
     return dg.AssetCheckResult(
@@ -57,7 +54,7 @@ def no_near_duplicate_crosses_the_split(object_store: ObjectStoreResource) -> dg
             "faces": len(faces),
             "photos in two splits": len(crossing),
             "shards of two splits": mixed,
-            "pictures": dg.MetadataValue.md(reporting.face_grid(list(pixels_of(shown))))
+            "pictures": dg.MetadataValue.md(plots.face_grid(list(pixels_of(shown))))
             if shown
             else "none",
         },
@@ -72,15 +69,15 @@ def no_near_duplicate_crosses_the_split(object_store: ObjectStoreResource) -> dg
 def little_was_left_out(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Compare what was left out, copies aside, with what there was of each identity."""
     store = object_store.open()
-    head = head_of(store, layout.BALANCED, keys.BALANCED_FACES)
-    table = read_table(store.get(head.body["table"]))
+    balanced = balanced_versions(store).existing_head().record
+    table = read_table(store.get(balanced.table))
     lost = Counter(
         one.identity_id
         for one in table
         if not one.decision and one.reason not in (SAME_IMAGE, NEAR_DUPLICATE)
     )
     names = {one.identity_id: one.label for one in table}
-    shares = {who: count / head.body["images"][who] for who, count in lost.items()}
+    shares = {who: count / balanced.images[who] for who, count in lost.items()}
     much = {names[who]: round(share, 3) for who, share in shares.items() if share > MAX_LOST}
     return dg.AssetCheckResult(
         passed=not much,

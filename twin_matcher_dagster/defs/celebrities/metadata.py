@@ -11,18 +11,18 @@ import numpy as np
 
 from twin_matcher_dagster.celebrities.balancing import BalanceReport, Candidate
 from twin_matcher_dagster.celebrities.cleaning import LOOKS_LIKE, SECOND_PERSON
-from twin_matcher_dagster.celebrities.curation import Curated
-from twin_matcher_dagster.celebrities.inspection import Looked
-from twin_matcher_dagster.defs import plots as reporting
+from twin_matcher_dagster.celebrities.curation import Curation
+from twin_matcher_dagster.celebrities.inspection import Inspection
+from twin_matcher_dagster.defs import plots
 
 _SHOWN = 24
 # Yaw in degrees, either way.
 _TURNS = (0, 10, 20, 35, 90)
 
 
-def metadata_of(
-    looked: Sequence[Looked],
-    curated: Curated,
+def balancing_metadata(
+    looked: Sequence[Inspection],
+    curated: Curation,
     chosen: Sequence[Candidate],
     report: BalanceReport,
 ) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def metadata_of(
         "more than wanted": report.unused,
         "decisions about unknown images": len(curated.unknown),
         "yaw of training faces": _table(_turns(chosen)),
-        "faces an identity": dg.MetadataValue.md(reporting.class_histogram(report.kept)),
+        "faces an identity": dg.MetadataValue.md(plots.class_histogram(report.kept)),
         "sample": dg.MetadataValue.md(_sample(chosen)),
     }
 
@@ -55,7 +55,7 @@ def _table(rows: Any) -> Any:
     return dg.MetadataValue.table(records) if records else "none"
 
 
-def _pictures(looked: Sequence[Looked], curated: Curated) -> dict[str, Any]:
+def _pictures(looked: Sequence[Inspection], curated: Curation) -> dict[str, Any]:
     """A grid of what was found, by reason."""
     pictures = {one.seen.image: one.picture for one in looked if one.picture}
     by_reason: dict[str, list[bytes]] = {}
@@ -63,12 +63,12 @@ def _pictures(looked: Sequence[Looked], curated: Curated) -> dict[str, Any]:
         if one.image in pictures:
             by_reason.setdefault(one.reason, []).append(pictures[one.image])
     return {
-        f"pictures: {reason}": dg.MetadataValue.md(reporting.face_grid(_decoded(some[:_SHOWN])))
+        f"pictures: {reason}": dg.MetadataValue.md(plots.face_grid(_decoded(some[:_SHOWN])))
         for reason, some in by_reason.items()
     }
 
 
-def _to_decide(curated: Curated, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _to_decide(curated: Curation, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """What no rule may decide: two people under one name, one person under two names."""
     undecided = [one for one in curated.table if not one.decision]
     second = Counter(one.identity_id for one in undecided if one.reason == SECOND_PERSON)
@@ -109,7 +109,7 @@ def _sample(chosen: Sequence[Candidate]) -> str:
     for one in chosen:
         rows.setdefault(one.face.identity_id, []).append(one.face.image)
     shown = [image for who in sorted(rows)[:10] for image in rows[who][:8]]
-    return reporting.face_grid(_decoded(shown), columns=8)
+    return plots.face_grid(_decoded(shown), columns=8)
 
 
 def _decoded(images: Sequence[bytes]) -> list[np.ndarray]:

@@ -4,17 +4,17 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
-from twin_matcher_dagster.dataset.schema import fingerprint
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.erasure.run_history import forget
+from twin_matcher_dagster.defs.erasure.run_history import forget_runs
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import retried
 from twin_matcher_dagster.erasure.eraser import erase
-from twin_matcher_dagster.erasure.retention import entries, purge_models
+from twin_matcher_dagster.erasure.retention import purge_models
 from twin_matcher_dagster.errors import HubError
 from twin_matcher_dagster.local.embedded_s3 import vacuum
 from twin_matcher_dagster.publication.withdrawal import forget_upload
-from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import models
 from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone
 
 # What began before an erasure and did not know of it has ended by then.
@@ -46,7 +46,7 @@ def erasures(
         recent = stone and datetime.now(timezone.utc) - stone.erased_at < SWEEP_FOR
         if stone and (recent or upload_id in known):
             deleted += erase(store, upload_id, stone.retrain_by - stone.erased_at).deleted
-            runs += forget(context.instance, upload_id)
+            runs += forget_runs(context.instance, upload_id)
             handled.append(upload_id)
     deleted += purge_models(store)
     if ours.embedded and handled:
@@ -60,8 +60,8 @@ def erasures(
                 on_the_hub.append(f"not yet: {error}")
     waiting = {
         upload_id
-        for model in entries(store, layout.MODELS)
-        for upload_id in set(model.body.get("uploads", [])) & set(found)
+        for model in models(store).entries()
+        for upload_id in set(model.record.uploads) & set(found)
     }
     stones = [stone for one in waiting if (stone := get_tombstone(store, one))]
     return dg.MaterializeResult(

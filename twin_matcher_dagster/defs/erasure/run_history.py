@@ -18,7 +18,7 @@ from twin_matcher_dagster.defs import keys
 _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-def forget(instance: dg.DagsterInstance, upload_id: str) -> int:
+def forget_runs(instance: dg.DagsterInstance, upload_id: str) -> int:
     """Delete the runs of an upload with all they showed, and its partition.
 
     A run that goes on is left alone: it will find that the upload was erased, and the next call

@@ -4,14 +4,14 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
-from twin_matcher_dagster.dataset.schema import fingerprint
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import EVERY_SECONDS
-from twin_matcher_dagster.defs.erasure.run_history import forget
+from twin_matcher_dagster.defs.erasure.run_history import forget_runs
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.retention import collect_garbage, rejected_before
 from twin_matcher_dagster.errors import StorageError
+from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.tombstones import erased_uploads
 
 
@@ -45,7 +45,7 @@ def collect(
     rejected = rejected_before(store, begun)
     for upload_id in rejected:
         erase(store, upload_id, ours.retrain_within)
-        forget(context.instance, upload_id)
+        forget_runs(context.instance, upload_id)
     gone = collect_garbage(store, ours.keep_versions)
     context.log.info(f"{len(rejected)} rejected uploads erased, {gone} other objects deleted")
 

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from twin_matcher_dagster.dataset.schema import fingerprint
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.publication.configured import configured, when_set_up
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
@@ -10,6 +9,7 @@ from twin_matcher_dagster.defs.results import refuse, retried
 from twin_matcher_dagster.errors import HubRefusedError
 from twin_matcher_dagster.publication.publisher import Withheld, publish_dataset, publish_model
 from twin_matcher_dagster.publication.repository import Published
+from twin_matcher_dagster.storage.fingerprint import fingerprint
 
 
 @dg.asset(

@@ -9,10 +9,10 @@ import dagster as dg
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.settings import Settings
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def configured(for_dataset: T, for_model: T) -> list[T]:
+def configured(for_dataset: _T, for_model: _T) -> list[_T]:
     """Those of two definitions whose repository is set, where there is a token for the Hub.
 
     Read when the definitions are loaded; without HUB_DATASET and HUB_MODEL nothing is there.

@@ -4,10 +4,10 @@ import dagster as dg
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.defs.results import beyond_guessing, head_of
 from twin_matcher_dagster.errors import ObjectMissingError
-from twin_matcher_dagster.release.index_builder import FUSED
-from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.recognition.evaluation import beyond_guessing
+from twin_matcher_dagster.storage.logs import indexes, releases
+from twin_matcher_dagster.storage.records.release import Withdrawn
 
 
 @dg.asset_check(
@@ -17,11 +17,11 @@ from twin_matcher_dagster.storage import layout
 )
 def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """An index that cannot find people it knows must not be released."""
-    fused = head_of(object_store.open(), layout.INDEXES, keys.FACE_INDEX).body["figures"][FUSED]
-    needed = beyond_guessing(fused["chance"], fused["faces"])
+    fused = indexes(object_store.open()).existing_head().record.figures.fused
+    needed = beyond_guessing(fused.chance, fused.faces)
     return dg.AssetCheckResult(
-        passed=fused["rank1"] > needed,
-        metadata={"rank-1": fused["rank1"], "needed": needed, "held-out faces": fused["faces"]},
+        passed=fused.rank1 > needed,
+        metadata={"rank-1": fused.rank1, "needed": needed, "held-out faces": fused.faces},
     )
 
 
@@ -34,8 +34,7 @@ def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheck
 )
 def not_worse_than_the_release(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """A worse challenger does not replace the champion by itself."""
-    index = head_of(object_store.open(), layout.INDEXES, keys.FACE_INDEX).body
-    refused = index.get("refused", "")
+    refused = indexes(object_store.open()).existing_head().record.refused
     return dg.AssetCheckResult(passed=not refused, description=refused or "Nothing was refused.")
 
 
@@ -51,20 +50,23 @@ def release_answers(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     from twin_matcher_dagster.release.serving import TwinFinder
 
     store = object_store.open()
-    release = head_of(store, layout.RELEASES, keys.PRODUCTION_RELEASE)
+    head = releases(store).existing_head()
     while True:
+        release = head.record
+        if isinstance(release, Withdrawn):
+            return dg.AssetCheckResult(passed=False, description=f"Withdrawn: {release.reason}.")
         try:
-            known = next(iter(read_shard(store.get(release.body["portraits"]))))
-            answer = TwinFinder(store, release).find(read_image(known.image))
+            known = next(iter(read_shard(store.get(release.portraits))))
+            answer = TwinFinder(store, head.number, release).find(read_image(known.image))
             break
         except ObjectMissingError:
             # An erasure took its files away, and left another release in its place.
-            newest = head_of(store, layout.RELEASES, keys.PRODUCTION_RELEASE)
-            if newest.number == release.number:
+            newest = releases(store).existing_head()
+            if newest.number == head.number:
                 raise
-            release = newest
+            head = newest
     found = [twin.identity_id for twin in answer.twins]
     return dg.AssetCheckResult(
         passed=known.identity_id in found,
-        metadata={"release": release.number, "asked for": known.label, "found": str(found)},
+        metadata={"release": head.number, "asked for": known.label, "found": str(found)},
     )

@@ -1,55 +1,24 @@
-"""What an index shows of itself: portraits for the pages, figures and pictures for the operator."""
+"""What an operator sees of an index and a release: figures and pictures."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
 
 import dagster as dg
 import numpy as np
 
-from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
-from twin_matcher_dagster.dataset.faces_io import pixels_of
 from twin_matcher_dagster.dataset.identity import is_celebrity
 from twin_matcher_dagster.dataset.schema import Face
+from twin_matcher_dagster.dataset.shards import pixels_of
 from twin_matcher_dagster.dataset.versions import Version
-from twin_matcher_dagster.defs import plots as reporting
+from twin_matcher_dagster.defs import plots
 from twin_matcher_dagster.recognition.fusion import Fusion
-from twin_matcher_dagster.recognition.gallery import COMPONENTS, FaceIndex
-from twin_matcher_dagster.release.index_builder import FUSED, Measured
-from twin_matcher_dagster.storage.object_store import ObjectStore
-
-PORTRAITS = 3
-"""Faces of each identity that a page shows."""
+from twin_matcher_dagster.recognition.gallery import Gallery
+from twin_matcher_dagster.release.gallery_builder import Measurement
+from twin_matcher_dagster.release.index_builder import BuiltIndex
+from twin_matcher_dagster.storage.records.index import Scorers
 
 CONFUSIONS = 12
 _SHOWN = ("rank1", "rank5", "rank1_lowest", "eer", "tar_at_far_1e2", "dir_at_far_1e2")
-
-
-def portraits_of(
-    store: ObjectStore,
-    dataset: Version,
-    index: FaceIndex,
-    recogniser: str,
-    known: Sequence[Face] = (),
-) -> list[Face]:
-    """The faces of each identity that are most like its template, the most typical first.
-
-    Who has some already, ``known``, keeps them: only the shards of others are read.
-    """
-    typical: dict[str, list[Face]] = {}
-    for face in known:
-        typical.setdefault(face.identity_id, []).append(face)
-    template = dict(zip(index.identities, index.templates, strict=True))
-    missing = set(template) - set(typical)
-    best: dict[str, list[tuple[float, Face]]] = {who: [] for who in missing}
-    for shard in dataset.shards_of(missing):
-        for face, vector in zip(*read_with_vectors(store, shard, recogniser), strict=True):
-            if face.split == "train" and face.identity_id in missing:
-                scored = best[face.identity_id]
-                scored.append((float(vector @ template[face.identity_id]), face))
-                scored.sort(key=lambda one: -one[0])
-                del scored[PORTRAITS:]
-    typical |= {who: [face for _, face in scored] for who, scored in best.items()}
-    return [face for who in index.identities for face in typical[who]]
 
 
 def weights_of(fusion: Fusion) -> dict[str, float]:
@@ -61,22 +30,28 @@ def weights_of(fusion: Fusion) -> dict[str, float]:
     }
 
 
-def figures_of(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def main_figures(figures: Scorers) -> dict[str, float]:
     """The main figures on held-out faces: of both together, and rank-1 of each alone."""
-    fused = figures[FUSED]
+    fused = asdict(figures.fused)
     shown = {f"held-out {name}": fused[name] for name in _SHOWN if fused[name] is not None}
-    alone = {f"held-out rank1, {name} alone": figures[name]["rank1"] for name in COMPONENTS}
-    calibration = {"held-out calibration error": fused["calibration_error"]}
-    return {**shown, **alone, **calibration, "held-out chance": fused["chance"]}
+    return {
+        **shown,
+        "held-out rank1, resnet alone": figures.resnet.rank1,
+        "held-out rank1, recogniser alone": figures.recogniser.rank1,
+        "held-out calibration error": fused["calibration_error"],
+        "held-out chance": figures.fused.chance,
+    }
 
 
-def pictures_of(
-    dataset: Version, index: FaceIndex, measured: Measured, portraits: Sequence[Face]
-) -> dict[str, dg.MetadataValue]:
+def pictures_of(dataset: Version, built: BuiltIndex) -> dict[str, dg.MetadataValue]:
     """Who is taken for whom, how scores are distributed, and the hardest confusions.
 
-    Celebrities only: users have no held-out faces, and what is shown in Dagster stays there.
+    Nothing where the model had been measured before. Celebrities only: users have no held-out
+    faces, and what is shown in Dagster stays there.
     """
+    index, measured = built.gallery, built.measurement
+    if measured is None:
+        return {}
     names = {
         person.identity_id: person.label if person.kind == "celebrity" else "a user"
         for person in dataset.identities
@@ -86,21 +61,21 @@ def pictures_of(
     truth = [index.identities[i] for i in measured.truth]
     guessed = [index.identities[i] for i in fused.argmax(1)]
     return {
-        "confusion matrix": dg.MetadataValue.md(reporting.confusion_matrix(truth, guessed, names)),
+        "confusion matrix": dg.MetadataValue.md(plots.confusion_matrix(truth, guessed, names)),
         "scores": dg.MetadataValue.md(
-            reporting.score_distributions(
+            plots.score_distributions(
                 fused[own], fused[~own], "log-likelihood ratio, held-out faces"
             )
         ),
         "hardest faces": dg.MetadataValue.md(
-            reporting.hardest_confusions(_hardest(index, measured, fused, names, portraits))
+            plots.hardest_confusions(_hardest(index, measured, fused, names, built.portraits))
         ),
     }
 
 
 def _hardest(
-    index: FaceIndex,
-    measured: Measured,
+    index: Gallery,
+    measured: Measurement,
     fused: np.ndarray,
     names: Mapping[str, str],
     portraits: Sequence[Face],

@@ -10,37 +10,26 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
-from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
-from twin_matcher_dagster.dataset.faces_io import pixels_of
-from twin_matcher_dagster.dataset.schema import Face, Split, fingerprint
 from twin_matcher_dagster.dataset.versions import Version, read_version, update_dataset
-from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs import plots as reporting
+from twin_matcher_dagster.defs import keys, plots
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import (
-    beyond_guessing,
-    commit,
-    materialized,
-    refuse,
-    retried,
-)
-from twin_matcher_dagster.erasure.eraser import refuse_erased_people
+from twin_matcher_dagster.defs.results import materialized, refuse, retried
 from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.local.environment import state_folder
+from twin_matcher_dagster.recognition.evaluation import beyond_guessing
 from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_model
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
-from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import dataset_versions, models
+from twin_matcher_dagster.storage.records.training import Model
+from twin_matcher_dagster.storage.tombstones import refuse_erased_people
 from twin_matcher_dagster.training.backbone import identity_of
-from twin_matcher_dagster.training.fine_tuning import (
-    LabelledFaces,
-    TrainingPlan,
-    fine_tune,
-)
+from twin_matcher_dagster.training.examples import examples_of
+from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch, fault_of, kept_epoch
-from twin_matcher_dagster.training.policy import Policy, due, note
+from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
+from twin_matcher_dagster.training.policy import RetrainingPolicy, record_due, training_due
 from twin_matcher_dagster.training.start import (
     ancestor_of,
     checkpoints_of,
@@ -105,21 +94,20 @@ class DatasetConfig(dg.Config):
 def twin_dataset(config: DatasetConfig, object_store: ObjectStoreResource) -> dg.MaterializeResult:
     """Take in who was accepted since the last version, leave out who is not any more."""
     store = object_store.open()
-    log = ManifestLog(store, layout.log(layout.DATASETS))
-    before = log.head()
+    before = dataset_versions(store).head()
     manifest = update_dataset(store, everything=config.everything)
-    version = Version(store, manifest)
-    came, left = version.changes_since(Version(store, before) if before else None)
+    version = manifest.record
+    came, left = Version(store, manifest).changes_since(Version(store, before) if before else None)
     return materialized(
         manifest,
-        manifest.body["rows"],
+        version.rows,
         {
-            "identities": manifest.body["identities"],
-            "users": manifest.body["users"],
+            "identities": version.identities,
+            "users": version.users,
             "uploads that came in": ", ".join(sorted(came)) or "none",
             "uploads that left": ", ".join(sorted(left)) or "none",
-            "celebrities": manifest.body["balanced"]["number"],
-            "splits": dg.MetadataValue.json(manifest.body["splits"]),
+            "celebrities": version.balanced.number,
+            "splits": dg.MetadataValue.json(dict(version.splits)),
         },
     )
 
@@ -150,9 +138,9 @@ def retraining(
     """Look at what is new since the last training."""
     store = object_store.open()
     ours = settings.read()
-    found = due(
+    found = training_due(
         store,
-        Policy(
+        RetrainingPolicy(
             ours.retrain_new_faces, ours.retrain_new_share, ours.retrain_days, ours.retrain_found
         ),
     )
@@ -160,7 +148,7 @@ def retraining(
         mark = fingerprint(found.fingerprint, context.run.run_id)
         found = replace(found, reasons=["an operator wants it"], fingerprint=mark)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(note(store, found)),
+        data_version=dg.DataVersion(record_due(store, found)),
         metadata={"due": "; ".join(found.reasons) or "no", **found.figures},
     )
 
@@ -189,7 +177,7 @@ def twin_model(
     ours = settings.read()
     dataset = read_version(store)
     labels = {person.identity_id: person.label for person in dataset.identities}
-    train, validation = _labelled(store, dataset, ours.recogniser)
+    train, validation = examples_of(store, dataset, ours.recogniser)
     plan = config.plan(ours)
     backbone = identity_of(plan.backbone)
     ancestor = None if config.from_scratch else ancestor_of(store, plan, backbone, dataset)
@@ -208,37 +196,37 @@ def twin_model(
         folder = Path(temporary) / "model"
         try:
             started = started_from(store, plan, ancestor, Path(temporary) / "ancestor")
-            kept = checkpoints_of(ours, dataset, started, f"{start}, {backbone}")
-            logs = state_folder(ours) / "tensorboard" / context.run.run_id[:8]
+            home = state_folder(ours)
+            kept = checkpoints_of(home / "training", dataset, started, f"{start}, {backbone}")
+            logs = home / "tensorboard" / context.run.run_id[:8]
             curve = fine_tune(train, validation, labels, started, folder, on_epoch, kept, logs)
         except TrainingError as error:
             raise refuse(error) from error
         saved = kept_epoch(curve, plan.patience)
-        picture = dg.MetadataValue.md(reporting.learning_curve(curve))
+        picture = dg.MetadataValue.md(plots.learning_curve(curve))
         needed = _needed(validation)
         if fault := fault_of(curve, saved, needed, fresh=ancestor is None):
             shutil.rmtree(kept)
             error = TrainingError(f"It did not learn, and is not kept: {fault}. {_WHAT_TO_DO}")
             raise refuse(error, {"learning curve": picture})
         try:
-            refuse_erased_people(store, (member.upload_id for member in dataset.members))
+            refuse_erased_people(store, dataset.upload_ids)
         except ErasureError as error:
             raise refuse(error) from error
         files = put_model(store, folder)
-    body = {
-        "fingerprint": fingerprint(dataset.fingerprint, *(file["sha256"] for file in files)),
-        "files": files,
-        "dataset": dataset.number,
-        "celebrities": dataset.body["balanced"]["fingerprint"],
-        "trained_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        # Whose faces are in the weights: an erasure must know. An ancestor's are among them.
-        "uploads": [member.upload_id for member in dataset.members],
-        "plan": asdict(plan),
-        "backbone": backbone,
-        "ancestor": ancestor.number if ancestor else None,
-        "curve": [vars(epoch) for epoch in curve],
-    }
-    manifest = commit(store, layout.MODELS, body)
+    model = Model(
+        fingerprint=fingerprint(dataset.fingerprint, *(file.sha256 for file in files)),
+        files=files,
+        dataset=dataset.number,
+        celebrities=dataset.record.balanced.fingerprint,
+        trained_at=datetime.now(timezone.utc),
+        uploads=dataset.upload_ids,
+        plan=asdict(plan),
+        backbone=backbone,
+        ancestor=ancestor.number if ancestor else None,
+        curve=tuple(asdict(epoch) for epoch in curve),
+    )
+    manifest = models(store).commit(model)
     shutil.rmtree(kept)  # only now: what is cut off before goes on from its last epoch
     return materialized(
         manifest,
@@ -261,24 +249,3 @@ def _needed(validation: LabelledFaces) -> float | None:
         return None
     chance = np.bincount(validation.classes).max() / len(validation)
     return beyond_guessing(float(chance), len(validation))
-
-
-def _labelled(
-    store: ObjectStore, dataset: Version, recogniser: str
-) -> tuple[LabelledFaces, LabelledFaces]:
-    """The decoded faces to train and to validate on, with class numbers and the teacher's word."""
-    number = {person.identity_id: index for index, person in enumerate(dataset.identities)}
-    faces: list[Face] = []
-    parts = [np.zeros((0, 128), np.float32)]
-    for shard in dataset.shards:
-        rows, vectors = read_with_vectors(store, shard, recogniser)
-        faces += rows
-        parts.append(vectors)
-    teacher = np.concatenate(parts)
-
-    def labelled(split: Split) -> LabelledFaces:
-        own = [i for i, face in enumerate(faces) if face.split == split]
-        classes = np.array([number[faces[i].identity_id] for i in own], np.int64)
-        return LabelledFaces(pixels_of([faces[i] for i in own]), classes, teacher[own])
-
-    return labelled("train"), labelled("validation")

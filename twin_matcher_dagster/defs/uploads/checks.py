@@ -4,9 +4,9 @@ import dagster as dg
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
-from twin_matcher_dagster.defs.results import head_of
+from twin_matcher_dagster.defs.uploads.metadata import in_words
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
-from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.logs import verdicts
 
 
 # Not blocking: one refused upload must not hold up everybody else's. The merge leaves it out.
@@ -20,14 +20,13 @@ def upload_accepted(
     context: dg.AssetCheckExecutionContext, object_store: ObjectStoreResource
 ) -> dg.AssetCheckResult:
     """Show the verdict of one upload."""
-    folder = layout.user(context.partition_key)
-    verdict = head_of(object_store.open(), folder, keys.USER_FACES).body
+    verdict = verdicts(object_store.open(), context.partition_key).existing_head().record
     return dg.AssetCheckResult(
-        passed=verdict["accepted"],
+        passed=verdict.accepted,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
-            "verdict": verdict["state"],
-            "reasons": "; ".join([*verdict["reasons"], *verdict["flags"]]) or "none",
-            "review": f"{verdict['review']['decision']} {verdict['review']['note']}".strip(),
+            "verdict": verdict.state,
+            "reasons": "; ".join([*verdict.reasons, *verdict.flags]) or "none",
+            "review": in_words(verdict.review),
         },
     )

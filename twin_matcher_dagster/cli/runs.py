@@ -1,0 +1,46 @@
+"""Runs of Dagster: launched as a click does, and marked as failed where a stop cut them off."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from twin_matcher_dagster.defs.keys import JOB_ASSETS
+from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.settings import Settings
+
+
+def fail_interrupted_runs() -> int:
+    """Mark Dagster runs that a stopped machine or service cut off as failed.
+
+    The run-retry daemon then starts them again; without this they would be "running" for ever.
+
+    Returns:
+        How many there were.
+    """
+    cut_off = [
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    ]
+    with dg.DagsterInstance.get() as instance:
+        runs = instance.get_runs(dg.RunsFilter(statuses=cut_off))
+        for run in runs:
+            instance.report_run_failed(run, "The services were stopped while this run went on.")
+        return len(runs)
+
+
+def launch_job(settings: Settings, job: str) -> None:
+    """Launch a job of the graph, as a click in the Dagster UI does.
+
+    Raises:
+        ServicesError: Dagster refuses.
+    """
+    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+
+    try:
+        client = DagsterGraphQLClient(settings.host, port_number=settings.dagster_port)
+        # Named one by one, as the UI does: the automation then knows what the run makes.
+        client.submit_job_execution(job, asset_selection=JOB_ASSETS[job])
+    except DagsterGraphQLClientError as error:
+        raise ServicesError(f"Dagster would not launch the job {job}: {error}") from error

@@ -1,0 +1,1 @@
+"""What is stored as JSON, as types: each kind of record, and what older schemas looked like."""

@@ -1,0 +1,138 @@
+"""An index: everybody who can be found, and what was measured of it on held-out faces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.storage.records.record import Record
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of one scorer on held-out faces.
+
+    The attributes are those of ``recognition.evaluation.Evaluation``, with the figures of pairs
+    beside the others. Shares are 0 to 1; None where there were too few faces.
+    """
+
+    faces: int
+    identities: int
+    chance: float
+    rank1: float
+    rank5: float
+    rank1_celebrities: float | None
+    rank1_users: float | None
+    rank1_lowest: float
+    rank1_by_identity: Mapping[str, float]
+    dir_at_far_1e2: float | None
+    calibration_error: float | None
+    tar_at_far_1e2: float | None
+    tar_at_far_1e3: float | None
+    eer: float | None
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """Figures of the network alone, the recogniser alone, and of both together."""
+
+    resnet: Figures
+    recogniser: Figures
+    fused: Figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index(Record):
+    """Everybody who can be found, by one model and the recogniser.
+
+    Attributes:
+        basis: identity of model and recogniser together.
+        model, model_fingerprint: number and fingerprint of the model.
+        recogniser: its name.
+        dataset: number of the version whose people are in it.
+        rows: how many people.
+        uploads: the uploads among them.
+        shards: upload id -> SHA-256 of its faces.
+        imprinted: identity ids of those whom the model did not learn.
+        imprinted_found: share of their faces, 0 to 1, that are nearest to their own row.
+        index, portraits, answers: keys of the gallery, of the faces that pages show, and of the
+            answers about held-out faces.
+        figures: of the model, on held-out faces of celebrities.
+        fusion: weights of the two cosines, see ``recognition.fusion.Fusion``.
+        refused: why a newer model gave way; empty if none did.
+    """
+
+    basis: str
+    model: int
+    model_fingerprint: str
+    recogniser: str
+    dataset: int
+    rows: int
+    uploads: tuple[str, ...]
+    shards: Mapping[str, str]
+    imprinted: tuple[str, ...]
+    imprinted_found: float | None
+    index: str
+    portraits: str
+    answers: str
+    figures: Scorers
+    fusion: Mapping[str, Any]
+    refused: str = ""
+
+    def stands_on(self) -> Mapping[str, int]:
+        """Model and data set."""
+        return {layout.MODELS: self.model, layout.DATASETS: self.dataset}
+
+    def names(self, upload_id: str) -> bool:
+        """Whether an upload is in it."""
+        return upload_id in self.uploads
+
+    def without(self, upload_id: str, index: str, portraits: str) -> Index:
+        """The same index without an upload.
+
+        Args:
+            upload_id: which.
+            index, portraits: keys of these files, written without its person.
+        """
+        return replace(
+            self,
+            fingerprint=fingerprint(self.fingerprint, index, portraits),
+            rows=self.rows - 1,
+            uploads=tuple(one for one in self.uploads if one != upload_id),
+            shards={who: shard for who, shard in self.shards.items() if who != upload_id},
+            imprinted=tuple(one for one in self.imprinted if one != user_id(upload_id)),
+            index=index,
+            portraits=portraits,
+        )
+
+
+class HeldOutAnswer(NamedTuple):
+    """What an index said of one held-out face.
+
+    Attributes:
+        identity_id: whose it is.
+        fused: whether both together find that.
+        network: whether the network alone does; None where that was not asked.
+    """
+
+    identity_id: str
+    fused: bool
+    network: bool | None
+
+
+def encode_answers(answers: Mapping[str, HeldOutAnswer]) -> bytes:
+    """Answers by SHA-256 of the held-out face, as JSON; equal ones give equal bytes."""
+    return json.dumps(answers, sort_keys=True).encode()
+
+
+def decode_answers(data: bytes) -> dict[str, HeldOutAnswer]:
+    """What :func:`encode_answers` made; the first ones did not ask the network alone."""
+    return {
+        digest: HeldOutAnswer(*told, *[None] * (3 - len(told)))
+        for digest, told in json.loads(data).items()
+    }

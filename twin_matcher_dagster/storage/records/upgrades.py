@@ -1,0 +1,182 @@
+"""What older schemas looked like, and how each becomes the present one: known here alone.
+
+Schema 1 are bodies without a number, in every shape that version 0.1.0 and its forerunners wrote.
+What an older shape did not say is filled in with what makes the next step come out right: a model
+of nobody knows which celebrities is trained again, a version of the data set that names no lists
+is built from all verdicts. Examples of each are in the tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+
+Body = dict[str, Any]
+
+_NUMBERED = re.compile(r"(\d{8})\.json$")
+_IDENTITY = re.compile(r"\((c-[0-9a-f]{16}|u-[0-9A-Z]{26})\)")
+_UNKNOWN = float("nan")
+
+
+def upgrade(kind: str, schema: int, body: Mapping[str, Any]) -> Body:
+    """A body as the present schema has it.
+
+    Args:
+        kind: name of the record's class.
+        schema: the body's own.
+        body: as it is stored; it is not changed.
+    """
+    if schema == 1 and kind in _FROM_1:
+        return _FROM_1[kind](dict(body))
+    return dict(body)
+
+
+def _number_in(key: str) -> int:
+    """The number of a manifest by its key, which counts down."""
+    found = _NUMBERED.search(key)
+    return 99_999_999 - int(found[1]) if found else 0
+
+
+def _raw_version(body: Body) -> Body:
+    return {"people": {}, **body}
+
+
+def _balanced_version(body: Body) -> Body:
+    # The raw manifest was named by its key; the first ones knew no table and no templates.
+    older = {"table": "", "images": {}, "templates": {}, "people": {}}
+    return {**older, **body, "raw": _number_in(body.get("raw", ""))}
+
+
+def _verdict(body: Body) -> Body:
+    state = body.get("state") or ("accepted" if body["accepted"] else "rejected")
+    flags = body.get("flags", ())
+    # Whom an upload resembles stood in the words of its flags alone.
+    resembles = [who for flag in flags for who in _IDENTITY.findall(flag)]
+    older = {
+        "publication": False,
+        "reasons": (),
+        "flags": (),
+        "resembles": resembles,
+        "hints": (),
+        "review": {"decision": "none", "note": ""},
+        "template": None,
+    }
+    shards = body.pop("shards", ())
+    return {**older, **body, "state": state, "shard": shards[0] if shards else None}
+
+
+def _dataset_version(body: Body) -> Body:
+    if "members" in body:
+        return body
+    # It named all shards one by one: the next version is built from all verdicts.
+    nothing = {"number": 0, "fingerprint": "", "rows": 0, "identities": 0, "splits": {}}
+    return {
+        "fingerprint": body["fingerprint"],
+        "balanced": nothing,
+        "members": {},
+        "rows": body["rows"],
+        "users": 0,
+        "identities": len(body["identities"]),
+        "splits": {},
+    }
+
+
+def _model(body: Body) -> Body:
+    older = {
+        "celebrities": "",  # so that they are others: it is trained again
+        "trained_at": None,
+        "uploads": (),
+        "plan": {},
+        "backbone": "",
+        "ancestor": None,
+        "curve": (),
+        "refused": None,
+    }
+    return {**older, **body}
+
+
+def _index(body: Body) -> Body:
+    older = {
+        "model_fingerprint": "",
+        "recogniser": "",
+        "uploads": (),
+        "shards": {},
+        "imprinted": (),
+        "imprinted_found": None,
+        "answers": "",
+        "fusion": {"names": ["resnet"], "weights": [1.0], "bias": 0.0},
+        "refused": "",
+    }
+    upgraded = {**older, **body}
+    return {"basis": _basis(upgraded), **upgraded, "figures": _figures(body)}
+
+
+def _release(body: Body) -> Body:
+    older = {
+        "model_fingerprint": "",
+        "recogniser": "",
+        "answers": "",
+        "uploads": (),
+        "shards": {},
+        "imprinted": (),
+        "against": {"nothing": "it was not compared"},
+        "override": "",
+        "rolled_back_to": None,
+    }
+    upgraded = {**older, **body}
+    people = [{"about": {}, **person} for person in body["identities"]]
+    return {
+        "basis": _basis(upgraded),
+        **upgraded,
+        "figures": _figures(body),
+        "identities": people,
+    }
+
+
+def _withdrawn(body: Body) -> Body:
+    return {"fingerprint": body["fingerprint"], "reason": body["withdrawn"]}
+
+
+def _basis(body: Body) -> str:
+    """What model and recogniser were before they had one name together."""
+    return fingerprint(body["model_fingerprint"], body["recogniser"])
+
+
+def _figures(body: Body) -> Body:
+    """What was measured; before there was a fusion, the network alone was the scorer."""
+    if "figures" in body:
+        return body["figures"]
+    before = body.get("held_out", {})
+    unknown = {
+        "faces": 0,
+        "identities": body.get("rows", len(body.get("identities", ()))),
+        "chance": _UNKNOWN,
+        "rank1": _UNKNOWN,
+        "rank5": _UNKNOWN,
+        "rank1_celebrities": None,
+        "rank1_users": None,
+        "rank1_lowest": _UNKNOWN,
+        "rank1_by_identity": {},
+        "dir_at_far_1e2": None,
+        "calibration_error": None,
+        "tar_at_far_1e2": None,
+        "tar_at_far_1e3": None,
+        "eer": None,
+    }
+    network = {**unknown, **{name: before[name] for name in unknown if name in before}}
+    return {"fused": network, "resnet": network, "recogniser": unknown}
+
+
+_FROM_1: Mapping[str, Callable[[Body], Body]] = {
+    "RawVersion": _raw_version,
+    "BalancedVersion": _balanced_version,
+    "Verdict": _verdict,
+    "DatasetVersion": _dataset_version,
+    "Model": _model,
+    "Index": _index,
+    "Release": _release,
+    "Withdrawn": _withdrawn,
+}

@@ -1,0 +1,42 @@
+"""What a person agrees to, in words, and that they did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+CONSENT_VERSION = "2026-11-3"
+CONSENT_TEXT = (
+    "I am the person in these pictures, I am 18 or older, and I agree to this. What: the face "
+    "pictures shown above, numbers computed from them by which the same face is found again, and "
+    "the name I typed. The clip or photos themselves are not stored. Where: in this project's S3 "
+    "bucket. Why: a model is trained on them, and they are shown to others as a possible "
+    "look-alike. How to take it back: I am shown an erasure code once, and with it and the upload "
+    "id everything is taken out again."
+)
+PUBLICATION_TEXT = (
+    "Besides, and only if I want: my face pictures, my name and a model trained on them may be "
+    "published on the Hugging Face Hub, where others can copy them. Erasing takes them out there "
+    "too, but not out of copies that others made."
+)
+
+
+@dataclass(frozen=True)
+class Consent:
+    """That a person agreed, to which words, and when (UTC).
+
+    Attributes:
+        version: of the words.
+        given_at: when.
+        publication: whether the person also agreed to :data:`PUBLICATION_TEXT`.
+    """
+
+    version: str
+    given_at: str
+    publication: bool = False
+
+    @classmethod
+    def now(cls, *, publication: bool = False) -> Consent:
+        """Consent to the current words, given now."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return cls(CONSENT_VERSION, now, publication)

@@ -1,0 +1,128 @@
+"""The verdict on an upload: accepted, flagged for a person, or rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from twin_matcher_dagster.dataset.schema import Face
+from twin_matcher_dagster.dataset.shards import put_faces
+from twin_matcher_dagster.faces.templates import encode_template
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import ShardEntry, user_id
+from twin_matcher_dagster.storage.records.uploads import Reviewed, State, Verdict
+from twin_matcher_dagster.uploads.examination import Examination
+from twin_matcher_dagster.uploads.resemblance import ResemblanceReport
+
+
+class UploadDecision(str, Enum):
+    """What a person decided about a flagged upload."""
+
+    none = "none"
+    accept = "accept"
+    reject = "reject"
+
+
+def verdict_on(
+    store: ObjectStore,
+    upload_id: str,
+    examined: Examination,
+    resemblance: ResemblanceReport,
+    review: Reviewed,
+    recogniser: str,
+) -> Verdict:
+    """What is kept of a judgement; the faces of an accepted upload are written as a shard.
+
+    Args:
+        store: the bucket.
+        upload_id: which.
+        examined, resemblance: what was found.
+        review: what a person decided.
+        recogniser: name of the one that compared.
+    """
+    flags = tuple(resemblance.flagged.values())
+    state = _state(examined.reasons, flags, review)
+    shard = _put(store, upload_id, examined) if state == "accepted" else None
+    found = examined.found
+    return Verdict(
+        fingerprint=fingerprint(
+            state,
+            recogniser,
+            review.decision,
+            review.note,
+            examined.publication,
+            *examined.reasons,
+            *flags,
+            *([shard.sha256] if shard else []),
+        ),
+        upload_id=upload_id,
+        state=state,
+        publication=examined.publication,
+        reasons=examined.reasons,
+        flags=flags,
+        resembles=tuple(resemblance.flagged),
+        hints=examined.hints,
+        review=review,
+        # Kept of those who are in, or may come in: to know the face again.
+        template=encode_template(found.template) if found and state != "rejected" else None,
+        shard=shard,
+    )
+
+
+def others_to_compare(uploads: Iterable[str], upload_id: str, before: Verdict | None) -> list[str]:
+    """The uploads that one answers to: all of them, when it is judged for the first time.
+
+    Judged anew it answers to earlier ones only (ids are in order of time): whoever hands somebody's
+    face in later must not put the first one under suspicion. And to those it was flagged for: a
+    flag is taken away by a person alone.
+
+    Args:
+        uploads: ids of all uploads.
+        upload_id: the one that is judged.
+        before: the verdict that there was on it.
+    """
+    return [
+        other
+        for other in uploads
+        if other != upload_id
+        and (before is None or other < upload_id or user_id(other) in before.resembles)
+    ]
+
+
+def review_now(decision: UploadDecision, note: str, before: Verdict | None) -> Reviewed:
+    """The decision given now, or else the one that was given before."""
+    if decision is not UploadDecision.none or note:
+        return Reviewed(decision.value, note)
+    return before.review if before else Reviewed()
+
+
+def _state(reasons: Sequence[str], flags: Sequence[str], review: Reviewed) -> State:
+    """The verdict: a person's word counts, but nobody can make a face of what is none."""
+    if reasons or review.decision == UploadDecision.reject.value:
+        return "rejected"
+    if flags and review.decision != UploadDecision.accept.value:
+        return "flagged"
+    return "accepted"
+
+
+def _put(store: ObjectStore, upload_id: str, examined: Examination) -> ShardEntry:
+    """Write an accepted upload's shard. All of one clip goes to one split: never by frame."""
+    who = user_id(upload_id)
+    faces = [
+        Face(
+            image=crop,
+            label=examined.name,
+            identity_id=who,
+            kind="user",
+            upload_id=upload_id,
+            split="train",
+            yaw=measures.pose.yaw,
+            pitch=measures.pose.pitch,
+            roll=measures.pose.roll,
+            quality=measures.sharpness,
+        )
+        for crop, measures in examined.crops
+    ]
+    return put_faces(store, layout.user(upload_id), faces)
