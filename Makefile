@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-all bench bench-faces bench-model lint format lock clean \
-	sample sample-report pretrain
+.PHONY: help install demo up test test-all test-shuffled test-reversed fuzz bench bench-faces \
+	bench-model lint format docs build lock audit clean sample sample-report pretrain
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Create .venv with everything the project runs on, pinned.
 
@@ -42,11 +42,32 @@ up: $(VENV)/installed ## Start S3, Dagster, the upload page and the prediction p
 # the long ones are not the last.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/installed-dev ## Run the tests.
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
+# PYTEST holds more arguments: make test PYTEST=twin_matcher_dagster_tests/storage
+RUN_TESTS = $(BIN)/python -m pytest $(PARALLEL)
+# Branches are measured where all tests run. COVER= leaves it out: a training then takes a fifth less.
+COVER ?= $(if $(PYTEST),,--cov --cov-report=term)
+
+test: $(VENV)/installed-dev ## Run the tests, and list what they do not cover.
+	$(RUN_TESTS) -m "not slow" $(COVER) $(PYTEST)
 
 test-all: $(VENV)/installed-dev ## Run the tests, the long ones too.
-	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
+	$(RUN_TESTS) $(PYTEST)
+
+# The order is drawn from a seed, which pytest prints. PYTEST=--random-order-seed=SEED repeats it.
+test-shuffled: $(VENV)/installed-dev ## Run the tests in random order.
+	$(RUN_TESTS) -m "not slow" --random-order $(PYTEST)
+
+test-reversed: $(VENV)/installed-dev ## Run the tests last to first.
+	$(RUN_TESTS) -m "not slow" --reverse $(PYTEST)
+
+# The default profile by name: in CI, Hypothesis takes one that draws the same inputs every time.
+ROUNDS ?= 5
+fuzz: $(VENV)/installed-dev ## Run the property tests on inputs drawn anew, ROUNDS times (5).
+	@for round in $$(seq $(ROUNDS)); do \
+		seed=$$RANDOM; echo "== Round $$round of $(ROUNDS): --hypothesis-seed=$$seed"; \
+		$(RUN_TESTS) -m hypothesis --hypothesis-profile=default --hypothesis-seed=$$seed \
+			$(PYTEST) || exit 1; \
+	done
 
 bench: $(VENV)/installed ## Measure, each claim beside its alternative.
 	@failed=0; for script in $(filter-out %/bench_model.py,$(wildcard benchmarks/bench_*.py)); do \
@@ -77,14 +98,46 @@ format: $(VENV)/installed-dev ## Mend style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The documentation has an environment of its own: it reads the sources without importing them.
+DOCS := .venv-docs
+
+$(DOCS)/installed: requirements/docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip --disable-pip-version-check install --no-deps --require-hashes -r $<
+	@touch $@
+
+docs: $(DOCS)/installed ## Build the documentation into site/; a broken link is an error.
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
+build: $(VENV)/installed-dev ## Build the wheel and the source archive into dist/.
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
 # One lock for Linux and macOS, Python 3.10 to 3.13. torch is left out (see above); opencv-python too:
 # it needs libGL, and the headless build is the same module.
-LOCK := uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate \
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.10 --no-header --no-annotate \
 	--generate-hashes --no-emit-package torch --no-emit-package opencv-python --quiet
+# A lock keeps its versions unless pyproject.toml asks for others. UPGRADE=all takes the newest ones;
+# UPGRADE=patch holds each at its major and minor version, with a file of constraints a lock.
+UPGRADE ?=
+RENEW = $(if $(UPGRADE),--upgrade) $(if $(filter patch,$(UPGRADE)),-c build/patch-$(1))
+MINOR_VERSIONS := s/^([a-z0-9._-]+)==([0-9]+(\.[0-9]+)?)[^ ]*(( ;[^\]*[^ \])?).*/\1==\2.*\4/p
 
-lock: $(VENV)/installed-dev ## Renew the locks from pyproject.toml.
-	$(BIN)/$(LOCK) --extra embedded -o requirements/lock.txt
-	$(BIN)/$(LOCK) --extra embedded --group dev -c requirements/lock.txt -o requirements/dev.txt
+lock: $(VENV)/installed-dev ## Renew the locks (UPGRADE=patch or UPGRADE=all: with newer versions).
+	@mkdir -p build
+	@for lock in lock.txt dev.txt docs.txt; do \
+		sed -nE '$(MINOR_VERSIONS)' requirements/$$lock > build/patch-$$lock; \
+	done
+	$(COMPILE) $(call RENEW,lock.txt) --extra embedded pyproject.toml -o requirements/lock.txt
+	$(COMPILE) $(call RENEW,dev.txt) --extra embedded --group dev pyproject.toml \
+		-c requirements/lock.txt -o requirements/dev.txt
+	$(COMPILE) $(call RENEW,docs.txt) --group docs -o requirements/docs.txt
+
+audit: $(VENV)/installed-dev ## Look up the locked versions in the advisories of PyPI.
+	@mkdir -p build && echo '$(TORCH)' > build/torch.txt
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r build/torch.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/lock.txt
 
 # The sample is rendered by a program of its own, with an environment of its own.
 CAST := tools/sample_cast
