@@ -20,17 +20,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from twin_matcher_dagster.dataset.schema import SPLITS
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the tests are not installed
 
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.local.environment import environment
+from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests import hub_server
 from twin_matcher_dagster_tests.hub_server import HubServer
+from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.publication import client
-from twin_matcher_dagster_tests.publication.world import World
 
 SIZES = (1_000, 4_000)
 # What may come on top of the shard: the card, the requests themselves.
@@ -41,15 +44,15 @@ def bench(
     run: Callable[..., Any], hub: HubServer, store: ObjectStore, size: int, table: Table
 ) -> bool:
     """Both ways at one size; whether ours sent the shard and little else."""
-    world = World(store, size)
-    world.celebrities(*(f"Person {n}" for n in range(size // 30)), faces=10)
-    world.version()
+    kit = Kit(store, size)
+    kit.celebrities(*(f"Person {n}" for n in range(size // 30)), faces=10, splits=SPLITS)
+    kit.version()
     run(client.publish_dataset, store.bucket, f"bench/ours-{size}")
     rows = _rows(store)
     run(client.push_to_hub, f"bench/theirs-{size}", rows)
-    new = world.user("Mira", publication=True)
-    world.version()
-    shard = len(store.get(world.shard_of(new).key))
+    new = kit.user("Mira", publication=True)
+    kit.version()
+    shard = len(store.get(kit.shard_of(new).key))
     sent = {}
     for name, work in {
         "one shard and the card": (client.publish_dataset, store.bucket, f"bench/ours-{size}"),
@@ -78,8 +81,9 @@ def main() -> int:
     right = [Column(name, justify="right") for name in ("MiB sent", "requests", "seconds")]
     table = Table("faces before", "way of publishing 25 more", *right)
     with tempfile.TemporaryDirectory() as home:
-        (port,) = embedded_s3.free_ports(1)
-        settings = Settings(twin_matcher_home=Path(home), s3_port=port, twin_matcher_bucket=None)
+        settings = Settings(
+            twin_matcher_home=Path(home), s3_port=HeldPorts(1).numbers[0], twin_matcher_bucket=None
+        )
         variables = environment(settings)
         blobs = Path(home) / "hub"
         blobs.mkdir()

@@ -21,22 +21,21 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.dataset.schema import Face, write_shard
-from twin_matcher_dagster.dataset.shards import put_faces
-from twin_matcher_dagster.dataset.versions import note_verdict, read_version, update_dataset
-from twin_matcher_dagster.defs.results import commit
+from twin_matcher_dagster.dataset.schema import write_shard
+from twin_matcher_dagster.dataset.versions import read_version, update_dataset
 from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.local.environment import environment
+from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.records.parts import Kind, user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
+from twin_matcher_dagster_tests.kit import Kit
 
 SIZES = (1_000, 10_000, 100_000)
 USERS_SHARE = 0.2
 PERSON = 85
+CELEBRITY = 100
 SHARD = 5_000
 REPEATS = 9
 REWRITES = 2
@@ -72,7 +71,7 @@ class Meter:
         return Cost(time.perf_counter() - started, self._bytes, self._requests)
 
 
-class Bench:
+class Bench(Kit):
     """A bucket with a data set of some size.
 
     Args:
@@ -80,61 +79,36 @@ class Bench:
     """
 
     def __init__(self, store: ObjectStore) -> None:
-        self.store = store
+        super().__init__(store)
         random = np.random.default_rng(0)
         # Noise in the size of faces: about as many bytes as a JPEG of a face.
         images = random.integers(96, 160, (1_000, 40, 40, 3), np.uint8).repeat(4, 1).repeat(4, 2)
         self._images = [encode_jpeg(image, 80) for image in images]
         self._at = 0
 
-    def faces(self, count: int, who: str, kind: Kind = "celebrity") -> list[Face]:
-        """Faces of one identity."""
-        upload_id = who.removeprefix("u-") if kind == "user" else ""
+    def encoded(self, count: int) -> list[bytes]:
+        """Pictures out of a stock: encoding 100,000 would take longer than all that is measured."""
         self._at += 7
-        images = (self._images[(self._at + n) % len(self._images)] for n in range(count))
-        return [Face(image, who, who, kind, upload_id, "train") for image in images]
+        return [self._images[(self._at + n) % len(self._images)] for n in range(count)]
 
     def fill(self, size: int) -> None:
         """Celebrities and uploads, as the assets leave them."""
         users = round(USERS_SHARE * size / PERSON)
-        left = size - users * PERSON
-        shards = []
-        while left:
-            people = [self.faces(100, f"c-{left - n}") for n in range(0, min(left, SHARD), 100)]
-            faces = [face for one in people for face in one][: min(left, SHARD)]
-            shards.append(put_faces(self.store, layout.BALANCED, faces))
-            left -= len(faces)
-        body = {
-            "rows": sum(one.rows for one in shards),
-            "shards": [one.as_dict() for one in shards],
-        }
-        commit(self.store, layout.BALANCED, {"fingerprint": str(size), **body})
+        people = (size - users * PERSON) // CELEBRITY
+        labels = [f"Name {number}" for number in range(people)]
+        self.celebrities(*labels, faces=CELEBRITY, splits=["train"])
         for _ in range(users):
-            self.judge(new_upload_id())
+            self.judge(new_upload_id(), rows=PERSON)
         update_dataset(self.store)
-
-    def judge(self, upload_id: str) -> None:
-        """Accept an upload: its shard, the verdict, the note for the data set."""
-        faces = self.faces(PERSON, user_id(upload_id), "user")
-        shard = put_faces(self.store, layout.user(upload_id), faces)
-        body = {
-            "fingerprint": shard.sha256,
-            "upload_id": upload_id,
-            "accepted": True,
-            "publication": False,
-            "shards": [shard.as_dict()],
-        }
-        verdict = commit(self.store, layout.user(upload_id), body)
-        note_verdict(self.store, upload_id, verdict.number)
 
     def append(self) -> None:
         """Our way."""
-        self.judge(new_upload_id())
+        self.judge(new_upload_id(), rows=PERSON)
         update_dataset(self.store)
 
     def rewrite(self) -> None:
         """The other way: load, concatenate, write everything."""
-        faces = [*read_version(self.store).faces(), *self.faces(PERSON, "u-new", "user")]
+        faces = [*read_version(self.store).faces(), *self.faces("u-new", count=PERSON)]
         for start in range(0, len(faces), SHARD):
             shard = write_shard(faces[start : start + SHARD])
             # Under a new name each time: this way keeps nothing of the version before.
@@ -154,8 +128,9 @@ def main() -> int:
     table = Table("faces before", "way of adding 85 faces", *right)
     ours: list[Cost] = []
     with tempfile.TemporaryDirectory() as home:
-        (port,) = embedded_s3.free_ports(1)
-        settings = Settings(twin_matcher_home=Path(home), s3_port=port, twin_matcher_bucket=None)
+        settings = Settings(
+            twin_matcher_home=Path(home), s3_port=HeldPorts(1).numbers[0], twin_matcher_bucket=None
+        )
         variables = environment(settings)
         with services.running([services.S3], variables, Path(home) / "log"):
             first = embedded_s3.wait_until_ready(variables)

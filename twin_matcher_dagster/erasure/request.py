@@ -26,7 +26,7 @@ def erase_with_code(
 
     A wrong code, and an upload that there never was, get the same answer. The right code always
     works: its hundred random bits need no limit, and nobody can lock its owner out. After five
-    wrong ones for an upload within an hour, more are refused unseen.
+    wrong ones for an upload within an hour, the answer to another wrong one is to wait.
 
     Raises:
         ErasureError: wrong code, no such upload, or too many wrong codes.

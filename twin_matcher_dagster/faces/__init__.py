@@ -1,1 +1,1 @@
-"""Pixels in, faces out: video, detection, alignment, quality."""
+"""Pixels in, faces out: detection, alignment, quality, and who is who in a clip."""

@@ -1,1 +1,1 @@
-"""Everything on one machine: the embedded S3 server, the services, the demo."""
+"""This machine: the environment of the services, their processes, the embedded S3 server."""

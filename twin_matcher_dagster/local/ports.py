@@ -54,7 +54,7 @@ class HeldPorts:
         self._locks: list[int] = []
         for number in random.SystemRandom().sample(among, len(among)):
             if len(self.numbers) == count:
-                return
+                break
             pair = {number, number + distance}
             if pair.isdisjoint(avoid) and (lock := _locked(number)) is not None:
                 if all(map(is_free, pair)):
@@ -62,11 +62,12 @@ class HeldPorts:
                     self._locks.append(lock)
                 else:
                     os.close(lock)
-        self.release()
-        raise ServicesError(
-            f"There are no {count} free ports from {among.start} to {among.stop - 1}. Stop what "
-            "uses them."
-        )
+        if len(self.numbers) < count:
+            self.release()
+            raise ServicesError(
+                f"There are no {count} free ports from {among.start} to {among.stop - 1}. Stop "
+                "what uses them."
+            )
 
     def hand_on(self) -> None:
         """Keep the ports held when this process becomes another program (``exec``)."""

@@ -99,5 +99,10 @@ def predict_page(production: Production) -> gr.Blocks:
     return page
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve the page on its port, with the bucket that the environment names."""
     serve_page(predict_page(Production(bucket_of_environment())), Settings().predict_port)
+
+
+if __name__ == "__main__":
+    main()

@@ -290,5 +290,10 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
     return page
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve the page on its port, with the bucket that the environment names."""
     serve_page(upload_page(bucket_of_environment()), Settings().upload_port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,1 @@
-"""The model: fine-tuning, embedding, evaluation, index, similarity."""
+"""What is needed to answer and to measure: the network, embeddings, the gallery, fusion."""

@@ -1,1 +1,1 @@
-"""Bytes at rest: the object store, its key layout, write-once manifests, uploads."""
+"""Bytes at rest: the object store, the layout of its keys, logs of records, tombstones."""

@@ -19,13 +19,15 @@
     models/files/<sha256>.safetensors           the files of a transformers model folder
     models/versions/...                         twin_model                    (manifest log)
     retraining/versions/...                     when a training became due     (manifest log)
-    indexes/files/<sha256>.safetensors          face_index
+    indexes/files/<sha256>.safetensors          face_index: the gallery
+    indexes/files/<sha256>.parquet, .json       its portraits, its answers about held-out faces
     indexes/versions/...                                                      (manifest log)
     releases/versions/...                       production_release            (manifest log)
     erasures/<upload>.json                      that an upload was erased: nobody's data
     erasure-tries/<upload>/...                  when a wrong code was tried
     dataset-lock                                there while a version is made, or somebody is erased
     judging-lock                                there while an upload is judged
+    ready                                       what the check of the embedded server writes
 """
 
 from __future__ import annotations

@@ -161,7 +161,10 @@ class ManifestLog(Generic[_R]):
     def _entry(self, number: int, data: bytes) -> Manifest[_R]:
         key = self.key(number)
         try:
-            return Manifest(number, key, self._read(json.loads(data)))
+            body = json.loads(data)
+            if not isinstance(body, dict):
+                raise RecordError("It is no JSON object.")
+            return Manifest(number, key, self._read(body))
         except (RecordError, ValueError) as error:
             raise RecordError(f"{key} cannot be read. {error}") from error
 

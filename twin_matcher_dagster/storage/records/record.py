@@ -56,7 +56,7 @@ class Record:
             return _adapter(cls).validate_python(upgrade(cls.__name__, written, body))
         except (ValidationError, KeyError, TypeError, ValueError) as error:
             raise RecordError(
-                f"This is no {cls.__name__}: {error}. Materialize its asset again."
+                f"This is no {cls.__name__}: {_reason(error)}. Materialize its asset again."
             ) from error
 
     def as_body(self) -> dict[str, Any]:
@@ -75,6 +75,14 @@ class Record:
 @lru_cache(maxsize=32)
 def _adapter(kind: type[_R]) -> TypeAdapter[_R]:
     return TypeAdapter(kind)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in a line that repeats nothing of the body: it may hold a person's name."""
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__} {error}"
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _content_keys(value: Any) -> set[str]:

@@ -198,7 +198,7 @@ def read_release(body: Mapping[str, Any]) -> Release | Withdrawn:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(timezone.utc).replace(microsecond=0)  # as it is stored
 
 
 def _of_index(index: Index) -> dict[str, Any]:

@@ -126,14 +126,23 @@ def _release(body: Body) -> Body:
         "override": "",
         "rolled_back_to": None,
     }
-    upgraded = {**older, **body}
+    upgraded: Body = {**older, **body}
     people = [{"about": {}, **person} for person in body["identities"]]
     return {
         "basis": _basis(upgraded),
         **upgraded,
         "figures": _figures(body),
         "identities": people,
+        "against": _against(upgraded["against"]),
     }
+
+
+def _against(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A comparison; before the network was compared by itself, one difference stood in it."""
+    if "difference" not in body:
+        return body
+    fused = {name: body[name] for name in ("difference", "low", "high", "worse")}
+    return {**{name: body[name] for name in ("release", "faces", "worse")}, "fused": fused}
 
 
 def _withdrawn(body: Body) -> Body:
