@@ -25,7 +25,7 @@ from torch.nn import functional
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.recogniser import BUNDLED, DIMENSIONS, load_recogniser
+from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, DIMENSIONS, load_recogniser
 from twin_matcher_dagster.media.images import read_image
 
 SIZE = 112
@@ -305,7 +305,7 @@ def taught(faces: np.ndarray, file: Path) -> np.ndarray:
     """
     ask: Callable[[np.ndarray], np.ndarray] = load_recogniser()
     if torch.cuda.is_available() and importlib.util.find_spec("onnx"):
-        usual, ask = ask, OnGpu(BUNDLED)
+        usual, ask = ask, OnGpu(BUNDLED_FILE)
         alike = (ask(faces[:_BATCH]) * usual(faces[:_BATCH])).sum(1).min()
         print(f"the recogniser on the GPU: cosine to the usual vectors at least {alike:.6f}")
     shape = (len(faces), DIMENSIONS)
