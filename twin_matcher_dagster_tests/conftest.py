@@ -7,21 +7,30 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from twin_matcher_dagster.celebrities.sources import read_source
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.local import embedded_s3
+from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.training.fine_tuning import fine_tune
+from twin_matcher_dagster.training.learning_curve import Epoch
 from twin_matcher_dagster_tests.graph import materialize, run_graph, upload_story
+from twin_matcher_dagster_tests.people import (
+    LABELS,
+    PLAN,
+    People,
+    Trained,
+    read_raw_sample,
+    three_people,
+)
+from twin_matcher_dagster_tests.training.crowd import tiny_backbone
 
 # Several workers share the cores: threads of all of them on every core wait for one another.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -39,11 +48,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """A SeaweedFS server of its own, and the environment that points at it."""
     folder = tmp_path_factory.mktemp("s3")
-    port = embedded_s3.free_ports(1)[0]
+    ports, inner = HeldPorts(1), embedded_s3.inner_ports()
     variables = {
         "AWS_ACCESS_KEY_ID": "TEST" + secrets.token_hex(8).upper(),
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
-        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{ports.numbers[0]}",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -53,7 +62,7 @@ def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[s
     }
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            embedded_s3.server_command(folder / "objects", port),
+            embedded_s3.server_command(folder / "objects", ports.numbers[0], inner),
             env={**os.environ, **variables},
             stdout=log,
             stderr=log,
@@ -65,6 +74,8 @@ def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[s
         finally:
             server.kill()  # nobody needs its objects, and to stop in order can take long
             server.wait()
+            ports.release()
+            inner.release()
 
 
 @pytest.fixture(scope="session")
@@ -105,12 +116,6 @@ def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_bytes(write_raw_shard(rows).data)
     shutil.copy(SAMPLE / "people.json", path.parent)
     return path
-
-
-def read_raw_sample() -> Iterator[RawFace]:
-    """The rows of the sample, as raw faces."""
-    for row in read_source("sample", SAMPLE / "faces.parquet"):
-        yield replace(row, label=tidy(row.label).title())
 
 
 @pytest.fixture(scope="session")
@@ -158,3 +163,24 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder of real faces, ../shared/data, is not here")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def people() -> People:
+    """Faces of three people for training and for validation, the classes in turn."""
+    return three_people()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A network that trains within a second: the folder's name."""
+    return tiny_backbone(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def trained(people: People, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A model of three people."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    reported: list[Epoch] = []
+    curve = fine_tune(*people, LABELS, PLAN, folder, reported.append)
+    return Trained(folder, curve, reported)

@@ -84,16 +84,19 @@ def run_graph(
 
 
 @functools.cache
-def faces_in(clip: Path) -> Sequence[np.ndarray]:
+def crops_in(clip: Path) -> Sequence[np.ndarray]:
     """Crops of a clip, uint8 RGB [160, 160, 3]: few more than are needed, spread over it."""
     report = extract_faces(clip)
     report.raise_if_refused()
-    return [report.faces[number].image for number in spread(len(report.faces), FEW)]
+    crops = [report.faces[number].image for number in spread(len(report.faces), FEW)]
+    for crop in crops:
+        crop.flags.writeable = False  # whoever asks next gets the same ones
+    return crops
 
 
 def upload_story(store: ObjectStore, story: Story) -> str:
     """Hand a person's clip in, as the upload page does; the upload's id."""
-    return submit(store, faces_in(story.clip), story.name, Consent.now())
+    return submit(store, crops_in(story.clip), story.name, Consent.now())
 
 
 def another_frame(story: Story) -> np.ndarray:

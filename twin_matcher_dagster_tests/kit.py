@@ -9,7 +9,7 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -47,40 +47,28 @@ from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.celebrities import BalancedVersion, RawVersion
 from twin_matcher_dagster.storage.records.index import (
-    Figures,
     HeldOutAnswer,
     Index,
     Scorers,
     encode_answers,
 )
 from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in, user_id
-from twin_matcher_dagster.storage.records.release import Against, Release, Withdrawn
+from twin_matcher_dagster.storage.records.release import Against, Release
 from twin_matcher_dagster.storage.records.training import Model
 from twin_matcher_dagster.storage.records.uploads import Reviewed, State, Verdict
 from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.training.plan import TrainingPlan
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.submission import submit
+from twin_matcher_dagster_tests.records import FIGURES
 
 RECOGNISER = "bundled"
 CODE = "ABCDE-FGHJK-MNPQR-STVWX"
 
-FIGURES = Figures(
-    faces=189,
-    identities=24,
-    chance=0.053,
-    rank1=0.989,
-    rank5=0.995,
-    rank1_celebrities=0.989,
-    rank1_users=None,
-    rank1_lowest=0.979,
-    rank1_by_identity={},
-    dir_at_far_1e2=0.9,
-    calibration_error=0.02,
-    tar_at_far_1e2=0.97,
-    tar_at_far_1e3=0.95,
-    eer=0.01,
-)
+
+def contents(store: ObjectStore) -> dict[str, bytes]:
+    """All objects of a bucket."""
+    return {key: store.get(key) for key in store.list("")}
 
 
 class Kit:
@@ -100,6 +88,10 @@ class Kit:
         small = self._random.integers(0, 255, (count, 20, 20, 3), np.uint8)
         return list(small.repeat(8, 1).repeat(8, 2))
 
+    def encoded(self, count: int) -> list[bytes]:
+        """JPEGs of noise."""
+        return [encode_jpeg(one, 80) for one in self.pictures(count)]
+
     def faces(
         self, who: str, split: Split = "train", count: int = 3, label: str = ""
     ) -> list[Face]:
@@ -107,20 +99,20 @@ class Kit:
         celebrity = is_celebrity(who)
         return [
             Face(
-                image=encode_jpeg(one, 80),
+                image=one,
                 label=label or f"Name of {who}",
                 identity_id=who,
                 kind="celebrity" if celebrity else "user",
                 upload_id="" if celebrity else who.removeprefix("u-"),
                 split=split,
             )
-            for one in self.pictures(count)
+            for one in self.encoded(count)
         ]
 
     def celebrities(
         self, *labels: str, faces: int = 3, splits: Sequence[Split] = ("train", "test")
     ) -> Manifest[BalancedVersion]:
-        """Another version of the balanced celebrities, a shard a split; of two people by default."""
+        """Another version of the balanced celebrities, a shard a split; two people by default."""
         names = labels or ("Ana Aranda", "Bo Berg")
         shards = tuple(
             put_faces(
@@ -178,7 +170,7 @@ class Kit:
         faces = self.faces(who, count=rows, label=label)
         accepted = state == "accepted"
         shard = put_faces(self.store, layout.user(upload_id), faces) if accepted else None
-        verdict = verdicts(self.store, upload_id).append(
+        return self._verdict(
             Verdict(
                 fingerprint=fingerprint(state, publication, *flags, shard),
                 upload_id=upload_id,
@@ -191,16 +183,32 @@ class Kit:
                 review=Reviewed(),
                 template=None,
                 shard=shard,
-            )
+            ),
+            noted=noted,
         )
+
+    def withdraw_consent(self, upload_id: str) -> Manifest[Verdict]:
+        """The same verdict on an upload, which may not be published any more."""
+        before = verdicts(self.store, upload_id).existing_head().record
+        changed = fingerprint(before.fingerprint, "not published")
+        return self._verdict(replace(before, publication=False, fingerprint=changed), noted=True)
+
+    def _verdict(self, record: Verdict, *, noted: bool) -> Manifest[Verdict]:
+        verdict = verdicts(self.store, record.upload_id).append(record)
         if noted:
-            note_verdict(self.store, upload_id, verdict.number)
+            note_verdict(self.store, record.upload_id, verdict.number)
         return verdict
 
-    def member(self, *, name: str = "Zoë Ödegård", publication: bool = False, rows: int = 3) -> str:
-        """An upload that was accepted, and the data set with it; its id."""
+    def user(self, name: str, *, publication: bool, noted: bool = True) -> str:
+        """An accepted upload of 25 faces, which the data set has not looked at yet; its id."""
         upload_id = self.upload(publication=publication, name=name)
-        self.judge(upload_id, rows=rows, label=name, publication=publication)
+        self.judge(upload_id, rows=25, label=name, publication=publication, noted=noted)
+        return upload_id
+
+    def member(self) -> str:
+        """An upload that was accepted, and the data set with it; its id."""
+        upload_id = self.upload()
+        self.judge(upload_id)
         update_dataset(self.store)
         return upload_id
 
@@ -303,9 +311,10 @@ class Kit:
             )
         )
 
-    def release(self, model: Manifest[Model]) -> Manifest[Release | Withdrawn]:
-        """Index and release of a model and the newest data set."""
+    def release(self, model: Manifest[Model] | None = None) -> Manifest[Release]:
+        """Index and release of the newest data set and a model; by default of one that knows it."""
         dataset = read_version(self.store)
+        model = model or self.train()
         record = Release.of(
             dataset.manifest,
             model,
@@ -314,4 +323,11 @@ class Kit:
             dataset.people,
             Against(nothing="there is no release to compare with"),
         )
-        return releases(self.store).commit(record)
+        made = releases(self.store).commit(record)
+        return Manifest(made.number, made.key, record)
+
+    def production(self) -> Manifest[Release]:
+        """The newest release, which was not withdrawn."""
+        head = releases(self.store).existing_head()
+        assert isinstance(head.record, Release)
+        return Manifest(head.number, head.key, head.record)

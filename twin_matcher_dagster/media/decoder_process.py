@@ -1,4 +1,4 @@
-"""The child process that decodes what strangers hand in: ``python -m ...faces.decoding``.
+"""The child process that decodes what strangers hand in: ``python -m ...media.decoder_process``.
 
 A clip is decoded by FFmpeg's C code, which a crafted file may crash, hang or worse. So it happens
 in a process of its own, with limits, for one file; it is not handed our environment (credentials),

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.local import embedded_s3
+from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.conftest import new_bucket
@@ -114,7 +114,8 @@ class Pages:
         """Address of a page on a bucket; it is started if it does not run."""
         page = name, store.bucket, *more
         if page not in self.running:
-            port = embedded_s3.free_ports(1)[0]
+            held = HeldPorts(1)
+            port = held.numbers[0]
             url = f"http://127.0.0.1:{port}"
             process = subprocess.Popen(
                 [sys.executable, "-m", f"twin_matcher_dagster.pages.{name}"],
@@ -129,6 +130,7 @@ class Pages:
                 },
             )
             wait_for(url, process)
+            held.release()  # the page listens by now
             self.running[page] = (process, url)
         return self.running[page][1]
 

@@ -17,7 +17,7 @@ from twin_matcher_dagster.celebrities.cleaning import (
     Finding,
     InspectedImage,
 )
-from twin_matcher_dagster.celebrities.curation import curate
+from twin_matcher_dagster.celebrities.curation import Curation, curate
 from twin_matcher_dagster.celebrities.review_table import (
     read_reviews,
     read_table,
@@ -93,7 +93,7 @@ def astray() -> list[InspectedImage]:
     return seen
 
 
-def images(curated: curating.Curated) -> set[tuple[str, str]]:
+def images(curated: Curation) -> set[tuple[str, str]]:
     return {(one.image, one.identity_id) for one in curated.kept}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from twin_matcher_dagster.celebrities.sources import read_source
-from twin_matcher_dagster.dataset.biographies import About, about_of, read_people
+from twin_matcher_dagster.dataset.biographies import About, read_people
 from twin_matcher_dagster.dataset.identity import celebrity_id
 from twin_matcher_dagster.errors import SourceError
 from twin_matcher_dagster.settings import SAMPLE
@@ -65,9 +65,3 @@ def test_facts_leave_out_what_is_not_known() -> None:
     assert About(age=41, nationality="Chile", occupation="diver").facts() == "Chile, 41, diver"
     assert About(age=0).facts() == "0"
     assert About(biography="Dives.").facts() == ""
-
-
-def test_a_manifest_entry_without_a_biography_has_none() -> None:
-    assert about_of({"label": "Ana"}) is None
-    assert about_of({"about": {}}) is None
-    assert about_of({"about": {"age": 41}}) == About(age=41)

@@ -8,23 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors, vectors_key
+from twin_matcher_dagster.dataset.cached_vectors import beside, read_with_vectors
 from twin_matcher_dagster.dataset.versions import read_version, update_dataset
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.retention import collect_garbage
 from twin_matcher_dagster.erasure.verification import verify
-from twin_matcher_dagster.faces.recogniser import BUNDLED, load_recogniser
+from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, load_recogniser
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster_tests.world import World
+from twin_matcher_dagster_tests.kit import Kit
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def world(store: ObjectStore) -> World:
-    return World(store)
+def kit(store: ObjectStore) -> Kit:
+    made = Kit(store)
+    made.celebrities()
+    return made
 
 
 def writes_of(store: ObjectStore) -> list[str]:
@@ -38,105 +40,101 @@ def writes_of(store: ObjectStore) -> list[str]:
     return keys
 
 
-def test_it_is_what_the_recogniser_says_and_stands_beside_the_shard(world: World) -> None:
-    update_dataset(world.store)
-    for shard in read_version(world.store).shards:
-        faces, vectors = read_with_vectors(world.store, shard, "bundled")
+def test_it_is_what_the_recogniser_says_and_stands_beside_the_shard(kit: Kit) -> None:
+    update_dataset(kit.store)
+    for shard in read_version(kit.store).shards:
+        faces, vectors = read_with_vectors(kit.store, shard, "bundled")
         pixels = [read_image(face.image) for face in faces]
         assert len(faces) == shard.rows > 0
         assert np.allclose(vectors, load_recogniser("bundled")(pixels), atol=1e-5)
-        assert vectors_key(shard.key) == shard.key.replace(".parquet", ".vectors")
-        assert world.store.get(vectors_key(shard.key))
+        assert beside(shard.key) == shard.key.replace(".parquet", ".vectors")
+        assert kit.store.get(beside(shard.key))
 
 
-def test_it_is_asked_once(world: World) -> None:
+def test_it_is_asked_once(kit: Kit) -> None:
     """A new person costs that person's faces, and nobody else's."""
-    update_dataset(world.store)
-    for shard in read_version(world.store).shards:
-        read_with_vectors(world.store, shard, "bundled")
-    upload_id = world.member()
-    written = writes_of(world.store)
+    update_dataset(kit.store)
+    for shard in read_version(kit.store).shards:
+        read_with_vectors(kit.store, shard, "bundled")
+    upload_id = kit.member()
+    written = writes_of(kit.store)
     for _ in range(2):
-        for shard in read_version(world.store).shards:
-            faces, vectors = read_with_vectors(world.store, shard, "bundled")
+        for shard in read_version(kit.store).shards:
+            faces, vectors = read_with_vectors(kit.store, shard, "bundled")
             assert (len(faces), vectors.shape) == (shard.rows, (shard.rows, 128))
     (key,) = written
     assert key.startswith(f"{layout.user(upload_id)}/shards/")
 
 
-def test_what_is_damaged_is_asked_again(world: World) -> None:
-    update_dataset(world.store)
-    shard = read_version(world.store).shards[0]
-    _, first = read_with_vectors(world.store, shard, "bundled")
-    kept = world.store.get(vectors_key(shard.key))
-    world.store.overwrite(
-        vectors_key(shard.key), kept[: len(kept) // 2], "application/octet-stream"
-    )
-    _, again = read_with_vectors(world.store, shard, "bundled")
+def test_what_is_damaged_is_asked_again(kit: Kit) -> None:
+    update_dataset(kit.store)
+    shard = read_version(kit.store).shards[0]
+    _, first = read_with_vectors(kit.store, shard, "bundled")
+    kept = kit.store.get(beside(shard.key))
+    kit.store.overwrite(beside(shard.key), kept[: len(kept) // 2], "application/octet-stream")
+    _, again = read_with_vectors(kit.store, shard, "bundled")
     assert np.array_equal(first, again)
-    assert world.store.get(vectors_key(shard.key)) == kept
+    assert kit.store.get(beside(shard.key)) == kept
 
 
-def test_another_recogniser_is_asked_anew(world: World) -> None:
+def test_another_recogniser_is_asked_anew(kit: Kit) -> None:
     """The same network under another name: who it is decides, not what it would say."""
-    update_dataset(world.store)
-    shard = read_version(world.store).shards[0]
-    _, first = read_with_vectors(world.store, shard, "bundled")
-    written = writes_of(world.store)
+    update_dataset(kit.store)
+    shard = read_version(kit.store).shards[0]
+    _, first = read_with_vectors(kit.store, shard, "bundled")
+    written = writes_of(kit.store)
     for _ in range(2):
-        _, second = read_with_vectors(world.store, shard, str(BUNDLED))
+        _, second = read_with_vectors(kit.store, shard, str(BUNDLED_FILE))
         assert np.allclose(first, second, atol=1e-5)
-    assert written == [vectors_key(shard.key)]
-    read_with_vectors(world.store, shard, "bundled")
+    assert written == [beside(shard.key)]
+    read_with_vectors(kit.store, shard, "bundled")
     assert len(written) == 2
 
 
-def vectors_of(world: World, upload_id: str) -> list[str]:
-    keys = world.store.list(f"{layout.user(upload_id)}/")
+def vectors_of(kit: Kit, upload_id: str) -> list[str]:
+    keys = kit.store.list(f"{layout.user(upload_id)}/")
     return [key for key in keys if key.endswith(".vectors")]
 
 
-def test_an_erased_person_takes_them_along(world: World) -> None:
-    upload_id = world.member()
-    world.release(world.train())
-    assert len(vectors_of(world, upload_id)) == 1
-    erase(world.store, upload_id, DAY)
-    assert not vectors_of(world, upload_id)
-    assert verify(world.store, upload_id).left == []
+def test_an_erased_person_takes_them_along(kit: Kit) -> None:
+    upload_id = kit.member()
+    kit.release(kit.train())
+    assert len(vectors_of(kit, upload_id)) == 1
+    erase(kit.store, upload_id, DAY)
+    assert not vectors_of(kit, upload_id)
+    assert verify(kit.store, upload_id).left == []
 
 
-def test_a_person_who_is_erased_while_the_recogniser_is_asked_leaves_none(world: World) -> None:
-    upload_id = world.member()
-    (shard,) = (
-        one.shard for one in read_version(world.store).members if one.upload_id == upload_id
-    )
+def test_a_person_who_is_erased_while_the_recogniser_is_asked_leaves_none(kit: Kit) -> None:
+    upload_id = kit.member()
+    (shard,) = (one.shard for one in read_version(kit.store).members if one.upload_id == upload_id)
     begun = []
 
     def meanwhile(params: dict[str, Any], **_: object) -> None:
         if params["Key"].endswith(".vectors") and not begun:
             begun.append(params["Key"])
-            erase(world.store, upload_id, DAY)
+            erase(kit.store, upload_id, DAY)
 
-    world.store.client.meta.events.register("provide-client-params.s3.PutObject", meanwhile)
-    read_with_vectors(world.store, shard, "bundled")
-    assert begun == [vectors_key(shard.key)]
-    assert not vectors_of(world, upload_id)
-    assert verify(world.store, upload_id).left == []
+    kit.store.client.meta.events.register("provide-client-params.s3.PutObject", meanwhile)
+    read_with_vectors(kit.store, shard, "bundled")
+    assert begun == [beside(shard.key)]
+    assert not vectors_of(kit, upload_id)
+    assert verify(kit.store, upload_id).left == []
 
 
-def test_they_go_when_their_shard_does(world: World) -> None:
+def test_they_go_when_their_shard_does(kit: Kit) -> None:
     """Not before, and never those of a shard that is in use."""
-    update_dataset(world.store)
-    world.release(world.train())
-    old = {shard.key for shard in read_version(world.store).shards}
-    world.celebrities(2)
-    update_dataset(world.store)
-    world.release(world.train())
-    new = {shard.key for shard in read_version(world.store).shards}
+    update_dataset(kit.store)
+    kit.release(kit.train())
+    old = {shard.key for shard in read_version(kit.store).shards}
+    kit.celebrities()
+    update_dataset(kit.store)
+    kit.release(kit.train())
+    new = {shard.key for shard in read_version(kit.store).shards}
     assert not old & new
-    collect_garbage(world.store, keep=1)
-    assert set(world.store.list("")) >= {vectors_key(key) for key in old | new}
-    collect_garbage(world.store, keep=1, now=datetime.now(timezone.utc) + 2 * DAY)
-    left = {key for key in world.store.list("") if key.endswith((".vectors", ".parquet"))}
-    assert not left & (old | {vectors_key(key) for key in old})
-    assert left >= new | {vectors_key(key) for key in new}
+    collect_garbage(kit.store, keep=1)
+    assert set(kit.store.list("")) >= {beside(key) for key in old | new}
+    collect_garbage(kit.store, keep=1, now=datetime.now(timezone.utc) + 2 * DAY)
+    left = {key for key in kit.store.list("") if key.endswith((".vectors", ".parquet"))}
+    assert not left & (old | {beside(key) for key in old})
+    assert left >= new | {beside(key) for key in new}

@@ -7,6 +7,7 @@ from multiprocessing.synchronize import Barrier
 
 import pytest
 
+from twin_matcher_dagster.dataset.identity import celebrity_id
 from twin_matcher_dagster.dataset.versions import (
     Version,
     note_verdict,
@@ -15,18 +16,21 @@ from twin_matcher_dagster.dataset.versions import (
 )
 from twin_matcher_dagster.errors import ObjectMissingError, TwinMatcherError
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.logs import dataset_versions, verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
-from twin_matcher_dagster_tests.world import World
+from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.records import example
 
 WRITERS = 8
 
 
 @pytest.fixture
-def world(store: ObjectStore) -> World:
-    return World(store)
+def kit(store: ObjectStore) -> Kit:
+    made = Kit(store)
+    made.celebrities()
+    return made
 
 
 def members(version: Version) -> set[str]:
@@ -40,106 +44,106 @@ def test_without_celebrities_there_is_nothing_to_make(store: ObjectStore) -> Non
         read_version(store)
 
 
-def test_a_version_adds_up(world: World) -> None:
-    update_dataset(world.store)
-    one, two = world.member(), world.member()
-    version = world.version()
+def test_a_version_adds_up(kit: Kit) -> None:
+    update_dataset(kit.store)
+    one, two = kit.member(), kit.member()
+    version = kit.version()
     assert members(version) == {one, two}
     assert version.number == 3
-    assert version.body["rows"] == sum(1 for _ in version.faces()) == 12 + 6
-    assert version.body["users"] == 2
-    assert version.body["splits"] == {"train": 12, "validation": 0, "test": 6}
-    assert version.body["identities"] == len(version.identities) == 4
+    assert version.record.rows == sum(1 for _ in version.faces()) == 12 + 6
+    assert version.record.users == 2
+    assert version.record.splits == {"train": 12, "validation": 0, "test": 6}
+    assert version.record.identities == len(version.identities) == 4
     assert {face.identity_id for face in version.faces()} == {
-        "c-0",
-        "c-1",
+        celebrity_id("Ana Aranda"),
+        celebrity_id("Bo Berg"),
         user_id(one),
         user_id(two),
     }
 
 
-def test_who_is_not_accepted_is_not_in_and_leaves(world: World) -> None:
-    update_dataset(world.store)
-    kept, gone, never = world.member(), world.member(), world.upload()
-    world.judge(never, accepted=False)
-    world.judge(gone, accepted=False)
-    update_dataset(world.store)
-    assert members(world.version()) == {kept}
+def test_who_is_not_accepted_is_not_in_and_leaves(kit: Kit) -> None:
+    update_dataset(kit.store)
+    kept, gone, never = kit.member(), kit.member(), kit.upload()
+    kit.judge(never, state="rejected")
+    kit.judge(gone, state="rejected")
+    update_dataset(kit.store)
+    assert members(kit.version()) == {kept}
 
 
-def test_nothing_new_is_no_new_version(world: World) -> None:
-    world.member()
-    head = world.version().number
-    assert update_dataset(world.store).number == head
-    assert update_dataset(world.store, everything=True).number == head
-    assert list(world.store.list(f"{layout.CHANGES}/")) == []
+def test_nothing_new_is_no_new_version(kit: Kit) -> None:
+    kit.member()
+    head = kit.version().number
+    assert update_dataset(kit.store).number == head
+    assert update_dataset(kit.store, everything=True).number == head
+    assert list(kit.store.list(f"{layout.CHANGES}/")) == []
 
 
-def test_what_came_and_went_between_two_versions(world: World) -> None:
-    first = update_dataset(world.store)
-    stays, goes = world.member(), world.member()
-    before = world.version()
-    world.judge(goes, accepted=False)
-    comes = world.member()
-    came, left = world.version().changes_since(before)
+def test_what_came_and_went_between_two_versions(kit: Kit) -> None:
+    first = update_dataset(kit.store)
+    stays, goes = kit.member(), kit.member()
+    before = kit.version()
+    kit.judge(goes, state="rejected")
+    comes = kit.member()
+    came, left = kit.version().changes_since(before)
     assert set(came) == {comes}
     assert left == {goes}
-    assert set(world.version().changes_since(None)[0]) == {stays, comes}
-    assert before.changes_since(Version(world.store, first))[1] == set()
+    assert set(kit.version().changes_since(None)[0]) == {stays, comes}
+    assert before.changes_since(Version(kit.store, first))[1] == set()
 
 
-def test_the_same_content_is_the_same_version_whichever_way_it_came(world: World) -> None:
+def test_the_same_content_is_the_same_version_whichever_way_it_came(kit: Kit) -> None:
     """The versions' history is lost, and the data set made again from its inputs alone."""
-    update_dataset(world.store)
+    update_dataset(kit.store)
     for _ in range(3):
-        world.member()
-    gone = world.member()
-    world.judge(gone, accepted=False)
-    update_dataset(world.store)
-    before = world.version()
-    log = ManifestLog(world.store, layout.log(layout.DATASETS))
+        kit.member()
+    gone = kit.member()
+    kit.judge(gone, state="rejected")
+    update_dataset(kit.store)
+    before = kit.version()
+    log = dataset_versions(kit.store)
     for number in list(log.numbers()):
         log.delete(number)
-    again = Version(world.store, update_dataset(world.store))
+    again = Version(kit.store, update_dataset(kit.store))
     assert again.number == 1
     assert again.fingerprint == before.fingerprint
-    assert again.body == before.body
+    assert again.record == before.record
     assert list(again.faces()) == list(before.faces())
 
 
-def test_an_old_version_can_be_read(world: World) -> None:
-    first = world.member()
-    old = world.version()
+def test_an_old_version_can_be_read(kit: Kit) -> None:
+    first = kit.member()
+    old = kit.version()
     rows = list(old.faces())
-    world.celebrities(2, people=3)
-    world.judge(first, rows=5)
-    world.member()
-    again = read_version(world.store, old.number)
+    kit.celebrities("Ana", "Bo", "Cy")
+    kit.judge(first, rows=5)
+    kit.member()
+    again = read_version(kit.store, old.number)
     assert list(again.faces()) == rows
-    assert len(list(world.version().faces())) == 18 + 5 + 3
+    assert len(list(kit.version().faces())) == 18 + 5 + 3
     with pytest.raises(ObjectMissingError):
-        read_version(world.store, 99)
+        read_version(kit.store, 99)
 
 
-def test_one_more_upload_asks_for_nobody_who_was_there(world: World) -> None:
+def test_one_more_upload_asks_for_nobody_who_was_there(kit: Kit) -> None:
     """Requests and bytes, counted on the wire, with 3 and with 40 uploads before."""
     counted: list[tuple[int, int]] = []
     requests: list[int] = []
-    world.store.client.meta.events.register(
+    kit.store.client.meta.events.register(
         "before-send.s3",
         lambda request, **_: requests.append(int(request.headers.get("Content-Length", 0))),
     )
     for before in (3, 40):
-        while world.version().body["users"] < before if counted else len(counted) == 0:
-            world.member()
-            if world.version().body["users"] >= before:
+        while kit.version().record.users < before if counted else len(counted) == 0:
+            kit.member()
+            if kit.version().record.users >= before:
                 break
-        new = world.upload()
-        world.judge(new)
+        new = kit.upload()
+        kit.judge(new)
         requests.clear()
-        update_dataset(world.store)
+        update_dataset(kit.store)
         counted.append((len(requests), sum(requests)))
-        assert new in members(world.version())
+        assert new in members(kit.version())
     (few, few_bytes), (many, many_bytes) = counted
     assert many == few
     assert many_bytes < few_bytes + 40 * 250  # a line in the manifest for each list of uploads
@@ -148,23 +152,23 @@ def test_one_more_upload_asks_for_nobody_who_was_there(world: World) -> None:
 def take_in(bucket: str, upload_id: str, start: Barrier) -> None:
     """One process of several that bring an upload in at once."""
     store = ObjectStore.from_environment(bucket)
-    number = ManifestLog(store, layout.log(layout.user(upload_id))).head_number()
+    number = verdicts(store, upload_id).head_number()
     start.wait(60)
     note_verdict(store, upload_id, number)
     update_dataset(store)
 
 
-def test_processes_that_bring_people_in_at_once_lose_nobody(world: World) -> None:
-    update_dataset(world.store)
-    uploads = [world.upload() for _ in range(WRITERS)]
+def test_processes_that_bring_people_in_at_once_lose_nobody(kit: Kit) -> None:
+    update_dataset(kit.store)
+    uploads = [kit.upload() for _ in range(WRITERS)]
     for upload_id in uploads:
-        world.judge(upload_id)
-    for key in list(world.store.list(f"{layout.CHANGES}/")):
-        world.store.delete(key)
+        kit.judge(upload_id)
+    for key in list(kit.store.list(f"{layout.CHANGES}/")):
+        kit.store.delete(key)
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(WRITERS)
     writers = [
-        context.Process(target=take_in, args=(world.store.bucket, upload_id, start))
+        context.Process(target=take_in, args=(kit.store.bucket, upload_id, start))
         for upload_id in uploads
     ]
     for process in writers:
@@ -172,13 +176,28 @@ def test_processes_that_bring_people_in_at_once_lose_nobody(world: World) -> Non
     for process in writers:
         process.join(120)
     assert [process.exitcode for process in writers] == [0] * WRITERS
-    assert members(world.version()) == set(uploads)
-    numbers = list(ManifestLog(world.store, layout.log(layout.DATASETS)).numbers())
+    assert members(kit.version()) == set(uploads)
+    numbers = list(dataset_versions(kit.store).numbers())
     assert numbers == list(range(len(numbers), 0, -1))
     assert len(numbers) > 1
 
 
-def test_a_verdict_of_an_upload_that_is_gone_changes_nothing(world: World) -> None:
-    update_dataset(world.store)
-    note_verdict(world.store, new_upload_id(), 1)
-    assert update_dataset(world.store).number == 1
+def test_a_verdict_of_an_upload_that_is_gone_changes_nothing(kit: Kit) -> None:
+    update_dataset(kit.store)
+    note_verdict(kit.store, new_upload_id(), 1)
+    assert update_dataset(kit.store).number == 1
+
+
+def test_a_version_of_an_earlier_schema_is_followed_by_one_of_all_verdicts(kit: Kit) -> None:
+    """It named all shards one by one, and no list of uploads."""
+    uploads = {kit.member() for _ in range(2)}
+    before = kit.version()
+    log = dataset_versions(kit.store)
+    for number in list(log.numbers()):
+        log.delete(number)
+    kit.store.put_new(log.key(1), example("DatasetVersion-first"))
+    again = Version(kit.store, update_dataset(kit.store))
+    assert again.number == 2
+    assert members(again) == uploads
+    assert again.record == before.record
+    assert set(again.changes_since(read_version(kit.store, 1))[0]) == uploads

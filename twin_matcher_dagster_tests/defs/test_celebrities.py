@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,13 @@ from twin_matcher_dagster.defs.celebrities.checks import (
 from twin_matcher_dagster.errors import ReviewError
 from twin_matcher_dagster.media.images import encode_jpeg, encode_png, read_image
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import balanced_versions
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
-from twin_matcher_dagster_tests.conftest import new_bucket, read_raw_sample
+from twin_matcher_dagster.storage.records.celebrities import BalancedVersion, ReviewDecision
+from twin_matcher_dagster_tests.conftest import new_bucket
 from twin_matcher_dagster_tests.graph import materialize
+from twin_matcher_dagster_tests.people import read_raw_sample
 
 FACES = 24
 
@@ -132,14 +134,12 @@ def balance(instance: dg.DagsterInstance) -> dict[str, bool]:
     return {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
 
 
-def head(store: ObjectStore) -> dict:
-    found = ManifestLog(store, layout.log(layout.BALANCED)).head()
-    assert found is not None
-    return dict(found.body)
+def head(store: ObjectStore) -> BalancedVersion:
+    return balanced_versions(store).existing_head().record
 
 
 def table(store: ObjectStore) -> list[Finding]:
-    return read_table(store.get(head(store)["table"]))
+    return read_table(store.get(head(store).table))
 
 
 def decide(path: Path, *lines: str) -> str:
@@ -166,11 +166,11 @@ def test_a_shard_has_one_split_and_faces_their_measures(
     spoiled: tuple[list[RawFace], dict[str, str]], balanced: Balanced
 ) -> None:
     rows, expected = spoiled
-    body = head(balanced.store)
-    shards = [{s for p in shard["identities"] for s in p["faces"]} for shard in body["shards"]]
+    made = head(balanced.store)
+    shards = [{split for one in shard.identities for split in one.faces} for shard in made.shards]
     assert sorted(split for one in shards for split in one) == sorted(SPLITS)
-    faces = list(faces_in(balanced.store, body))
-    assert len(faces) == body["rows"] == len(rows) - len(expected)
+    faces = list(faces_in(balanced.store, made.shards))
+    assert len(faces) == made.rows == len(rows) - len(expected)
     assert all(face.quality > 0 for face in faces)
     assert max(abs(face.yaw) for face in faces) > 10
 
@@ -209,8 +209,8 @@ def test_a_reviewed_table_overrides(
         "0" * 64: ("not in the source", "drop"),
     }
     before, after = head(balanced.store), head(store)
-    assert after["fingerprint"] != before["fingerprint"]
-    assert after["rows"] == before["rows"]  # one more, one less
+    assert after.fingerprint != before.fingerprint
+    assert after.rows == before.rows  # one more, one less
 
 
 def test_the_table_is_exported_with_pictures_and_comes_back(
@@ -261,11 +261,26 @@ def a_face(row: RawFace, split: Split) -> Face:
     return Face(row.image, row.label, celebrity_id(row.label), "celebrity", "", split)
 
 
-def commit(store: ObjectStore, *shards: list[Face], **body: Any) -> None:
+def commit(
+    store: ObjectStore,
+    *shards: list[Face],
+    table: str = "",
+    images: Mapping[str, int] | None = None,
+) -> None:
     """Write shards and a manifest as balanced_faces does."""
-    entries = [put_faces(store, layout.BALANCED, faces).as_dict() for faces in shards]
-    log = ManifestLog(store, layout.log(layout.BALANCED))
-    log.append({"fingerprint": str(len(entries)), "shards": entries, **body})
+    entries = tuple(put_faces(store, layout.BALANCED, faces) for faces in shards)
+    balanced_versions(store).append(
+        BalancedVersion(
+            fingerprint=fingerprint(table, *entries),
+            raw=0,
+            table=table,
+            images=images or {},
+            rows=sum(shard.rows for shard in entries),
+            templates={},
+            people={},
+            shards=entries,
+        )
+    )
 
 
 def passes(check: Callable[..., Any], store: ObjectStore) -> bool:

@@ -18,11 +18,10 @@ from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.erasure import retention as retaining
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.verification import verify
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.logs import balanced_versions
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.graph import definitions, materialize, upload_story
-from twin_matcher_dagster_tests.world import World
+from twin_matcher_dagster_tests.kit import Kit
 
 DAY = timedelta(days=1)
 
@@ -57,7 +56,7 @@ def version_of(result: dg.ExecuteInProcessResult, asset: str) -> str:
 def two_judged_uploads(
     store: ObjectStore, story: Story, instance: dg.DagsterInstance
 ) -> tuple[str, str]:
-    World(store)
+    Kit(store).celebrities()
     uploads = upload_story(store, story), upload_story(store, story)
     for upload_id in uploads:
         instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
@@ -101,9 +100,10 @@ def test_the_history_of_others_stays(
 
 
 def test_the_data_set_follows_an_erasure(store: ObjectStore, instance: dg.DagsterInstance) -> None:
-    world = World(store)
+    kit = Kit(store)
+    kit.celebrities()
     first = materialize(instance, [keys.TWIN_DATASET])
-    gone = world.member()
+    gone = kit.member()
     before = materialize(instance, [keys.TWIN_DATASET])
     erase(store, gone, DAY)
     assert materialize(instance, [keys.ERASURES]).success
@@ -117,7 +117,7 @@ def test_a_version_says_what_it_was_made_from(
     store: ObjectStore, instance: dg.DagsterInstance
 ) -> None:
     """Dagster's provenance of the data set: the data version of each thing it was made from."""
-    World(store)
+    Kit(store).celebrities()
     assert materialize(instance, [keys.ERASURES]).success
     result = materialize(instance, [keys.TWIN_DATASET])
     (made,) = result.asset_materializations_for_node(keys.TWIN_DATASET)
@@ -128,8 +128,8 @@ def test_a_version_says_what_it_was_made_from(
 
 
 def test_an_erasure_is_seen_once(store: ObjectStore, instance: dg.DagsterInstance) -> None:
-    world = World(store)
-
+    kit = Kit(store)
+    kit.celebrities()
     resource = ObjectStoreResource(s3=S3Resource(max_attempts=1), bucket=store.bucket)
 
     def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
@@ -143,7 +143,7 @@ def test_an_erasure_is_seen_once(store: ObjectStore, instance: dg.DagsterInstanc
     assert isinstance(tick(None), dg.SkipReason)
     cursor: str | None = None
     for _ in range(2):
-        erase(store, world.member(), DAY)
+        erase(store, kit.member(), DAY)
         seen = tick(cursor)
         assert isinstance(seen, dg.SensorResult)
         (request,) = seen.run_requests or []
@@ -158,15 +158,16 @@ def test_retention_runs_as_a_job(
     monkeypatch.setenv("KEEP_VERSIONS", "2")
     monkeypatch.setenv("KEEP_REJECTED_DAYS", "0")
     monkeypatch.setattr(retaining, "GRACE", timedelta(0))
-    world = World(store)
-    stays, goes = world.member(), world.upload()
-    world.judge(goes, accepted=False)
-    for number in range(2, 6):
-        world.celebrities(number)
+    kit = Kit(store)
+    kit.celebrities()
+    stays, goes = kit.member(), kit.upload()
+    kit.judge(goes, state="rejected")
+    for _ in range(4):
+        kit.celebrities()
     job = definitions().get_job_def(retention.name)
     assert job.execute_in_process(instance=instance).success
     # The newest two, and the one that the data set stands on.
-    assert list(ManifestLog(store, layout.log(layout.BALANCED)).numbers()) == [5, 4, 1]
+    assert list(balanced_versions(store).numbers()) == [5, 4, 1]
     # What was rejected is erased after a time: 0 days here.
     assert verify(store, goes).left == []
     assert {member.upload_id for member in read_version(store).members} == {stays}

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from twin_matcher_dagster.dataset.schema import SPLITS
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -19,7 +20,7 @@ from twin_matcher_dagster_tests import hub_server
 from twin_matcher_dagster_tests.defs.test_automation import Installation
 from twin_matcher_dagster_tests.graph import definitions
 from twin_matcher_dagster_tests.hub_server import Fault, HubServer
-from twin_matcher_dagster_tests.publication.world import World
+from twin_matcher_dagster_tests.kit import Kit
 
 BOTH = {keys.PUBLISHED_DATASET, keys.PUBLISHED_MODEL}
 # What a run does, in a process of its own: HF_ENDPOINT is read at import.
@@ -131,10 +132,11 @@ def test_what_is_there_already_is_published_once(monkeypatch: pytest.MonkeyPatch
 def test_a_run_publishes_both_and_reads_them_back(
     hub: HubServer, store: ObjectStore, tmp_path: Path
 ) -> None:
-    world = World(store, 1)
-    world.celebrities("Ana Luz", "Bob Stone")
-    world.user("Mira", publication=True)
-    world.release()
+    kit = Kit(store, 1)
+    kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
+    kit.user("Mira", publication=True)
+    kit.version()
+    kit.release(kit.train(real=True))
     said, checks, failures = run(hub, tmp_path, *sorted(BOTH), HUB_LICENSE="mit")
     assert not failures
     assert checks == {"dataset_is_there": True, "model_is_there": True}
@@ -156,10 +158,11 @@ def test_a_run_publishes_both_and_reads_them_back(
 def test_a_run_says_why_a_model_is_withheld(
     hub: HubServer, store: ObjectStore, tmp_path: Path
 ) -> None:
-    world = World(store, 2)
-    world.celebrities("Ana Luz", "Bob Stone")
-    world.user("Quillfeather", publication=False)
-    world.release()
+    kit = Kit(store, 2)
+    kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
+    kit.user("Quillfeather", publication=False)
+    kit.version()
+    kit.release(kit.train(real=True))
     said, checks, failures = run(hub, tmp_path, keys.PUBLISHED_MODEL)
     assert not failures
     assert checks == {"model_is_there": True}
@@ -171,9 +174,9 @@ def test_a_run_says_why_a_model_is_withheld(
 def test_a_refusal_fails_at_once_and_says_what_to_do(
     hub: HubServer, store: ObjectStore, tmp_path: Path
 ) -> None:
-    world = World(store, 3)
-    world.celebrities("Ana Luz", "Bob Stone")
-    world.version()
+    kit = Kit(store, 3)
+    kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
+    kit.version()
     hub.faults.append(Fault("/api/repos/create", status=403, count=100))
     _, _, (failure,) = run(hub, tmp_path, keys.PUBLISHED_DATASET)
     assert "permission to write" in failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -17,13 +18,13 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.logs import balanced_versions, verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.storage.records.uploads import State, Verdict
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.submission import new_upload_id, submit
-from twin_matcher_dagster_tests.graph import faces_in, materialize, upload_story
+from twin_matcher_dagster_tests.graph import crops_in, materialize, upload_story
 
 CLIPS = SAMPLE / "clips"
 PHOTO = SAMPLE / "photos/amara.jpg"
@@ -33,6 +34,18 @@ IMPOSTOR = Story("Somebody Else", CLIPS / "amara_2.mp4", PHOTO)
 TEODOR = Story("Teodor Vlasinca", CLIPS / "teodor_1.mp4", PHOTO)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and what Dagster shows of it."""
+
+    verdict: Verdict
+    metadata: dict[str, Any]
+
+    @property
+    def state(self) -> State:
+        return self.verdict.state
+
+
 class Bench:
     """A bucket with balanced celebrities, and uploads judged one after the other."""
 
@@ -40,8 +53,8 @@ class Bench:
         self.store = store
         self.instance = dg.DagsterInstance.ephemeral()
 
-    def judge(self, upload_id: str, **config: str) -> dict[str, Any]:
-        """The verdict on an upload; with what was shown of it under ``metadata``."""
+    def judge(self, upload_id: str, **config: str) -> Judged:
+        """The verdict on an upload, and what was shown of it."""
         self.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
         result = materialize(
             self.instance,
@@ -50,10 +63,11 @@ class Bench:
             run_config={"ops": {keys.USER_FACES: {"config": config}}} if config else None,
         )
         assert result.success
-        head = ManifestLog(self.store, layout.log(layout.user(upload_id))).head()
-        assert head
         (made,) = result.asset_materializations_for_node(keys.USER_FACES)
-        return {**head.body, "metadata": {k: v.value for k, v in made.metadata.items()}}
+        return Judged(
+            verdicts(self.store, upload_id).existing_head().record,
+            {name: one.value for name, one in made.metadata.items()},
+        )
 
     def people(self) -> set[str]:
         """Who is in the data set."""
@@ -68,96 +82,95 @@ def bench(celebrities: ObjectStore) -> Bench:
 
 def test_the_same_face_under_another_name_waits_for_a_person(bench: Bench) -> None:
     first = upload_story(bench.store, AMARA)
-    assert bench.judge(first)["state"] == "accepted"
+    assert bench.judge(first).state == "accepted"
     second = upload_story(bench.store, IMPOSTOR)
-    verdict = bench.judge(second)
-    assert verdict["state"] == "flagged"
-    assert verdict["accepted"] is False
-    assert verdict["shards"] == []
-    (flag,) = verdict["flags"]
+    judged = bench.judge(second)
+    assert judged.state == "flagged"
+    assert judged.verdict.accepted is False
+    assert judged.verdict.shard is None
+    (flag,) = judged.verdict.flags
     assert f"looks like an earlier upload ({user_id(first)})" in flag
-    assert "data:image" in verdict["metadata"]["faces"]
+    assert "data:image" in judged.metadata["faces"]
     # Nothing of one person is in the record of the other, where an erasure would have to find it.
-    assert "the other" not in verdict["metadata"]
-    assert AMARA.name not in str(verdict)
+    assert "the other" not in judged.metadata
+    assert AMARA.name not in str(judged)
     # Whoever comes later puts nobody under suspicion who was there before.
-    assert bench.judge(first)["state"] == "accepted"
+    assert bench.judge(first).state == "accepted"
     assert {user_id(first)} <= bench.people()
     assert user_id(second) not in bench.people()
 
-    verdict = bench.judge(second, decision="accept", note="a twin sister")
-    assert verdict["state"] == "accepted"
-    assert verdict["metadata"]["review"] == "accept a twin sister"
+    judged = bench.judge(second, decision="accept", note="a twin sister")
+    assert judged.state == "accepted"
+    assert judged.metadata["review"] == "accept a twin sister"
     assert user_id(second) in bench.people()
     # The word stays when the asset is made again without one.
-    assert bench.judge(second)["state"] == "accepted"
+    assert bench.judge(second).state == "accepted"
 
-    assert bench.judge(second, decision="reject", note="no")["state"] == "rejected"
+    assert bench.judge(second, decision="reject", note="no").state == "rejected"
     assert user_id(second) not in bench.people()
 
 
 def test_the_same_person_by_the_same_name_is_welcome_again(bench: Bench) -> None:
-    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
-    verdict = bench.judge(upload_story(bench.store, AGAIN))
-    assert verdict["state"] == "accepted"
-    assert "an earlier upload" in verdict["metadata"]["most like"]
+    assert bench.judge(upload_story(bench.store, AMARA)).state == "accepted"
+    judged = bench.judge(upload_story(bench.store, AGAIN))
+    assert judged.state == "accepted"
+    assert "an earlier upload" in judged.metadata["most like"]
 
 
 def test_a_flag_is_taken_away_by_a_person_alone(bench: Bench) -> None:
     """Begun before the other upload and sent after it; judged again, it is flagged still."""
     early = new_upload_id()
-    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
-    submit(bench.store, faces_in(IMPOSTOR.clip), IMPOSTOR.name, Consent.now(), early)
-    assert bench.judge(early)["state"] == "flagged"
-    assert bench.judge(early)["state"] == "flagged"
-    assert bench.judge(early, decision="accept")["state"] == "accepted"
+    assert bench.judge(upload_story(bench.store, AMARA)).state == "accepted"
+    submit(bench.store, crops_in(IMPOSTOR.clip), IMPOSTOR.name, Consent.now(), early)
+    assert bench.judge(early).state == "flagged"
+    assert bench.judge(early).state == "flagged"
+    assert bench.judge(early, decision="accept").state == "accepted"
 
 
 def test_of_two_judged_at_once_one_is_flagged(bench: Bench) -> None:
     uploads = [upload_story(bench.store, one) for one in (AMARA, IMPOSTOR)]
 
-    def judge(upload_id: str) -> dict[str, Any]:
+    def judge(upload_id: str) -> Judged:
         alone = copy(bench)
         alone.instance = dg.DagsterInstance.ephemeral()  # which two threads cannot share
         alone.instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, uploads)
         return alone.judge(upload_id)
 
     with ThreadPoolExecutor(2) as pool:
-        verdicts = list(pool.map(judge, uploads))
-    assert sorted(one["state"] for one in verdicts) == ["accepted", "flagged"]
+        judged = list(pool.map(judge, uploads))
+    assert sorted(one.state for one in judged) == ["accepted", "flagged"]
 
 
 def test_what_is_no_face_is_shown(bench: Bench) -> None:
     """Why an upload was refused is to be seen, and not only to be read."""
     random = np.random.default_rng(0)
     noise = list(random.integers(0, 255, (20, 160, 160, 3), np.uint8))
-    verdict = bench.judge(submit(bench.store, noise, "Noise", Consent.now()))
-    assert verdict["state"] == "rejected"
-    assert "data:image" in verdict["metadata"]["faces left out"]
+    judged = bench.judge(submit(bench.store, noise, "Noise", Consent.now()))
+    assert judged.state == "rejected"
+    assert "data:image" in judged.metadata["faces left out"]
 
 
 def test_sending_it_again_gets_nobody_past_a_review(bench: Bench) -> None:
-    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
+    assert bench.judge(upload_story(bench.store, AMARA)).state == "accepted"
     for _ in range(2):
-        assert bench.judge(upload_story(bench.store, IMPOSTOR))["state"] == "flagged"
+        assert bench.judge(upload_story(bench.store, IMPOSTOR)).state == "flagged"
 
 
 def test_another_person_is_not_flagged(bench: Bench) -> None:
-    assert bench.judge(upload_story(bench.store, AMARA))["state"] == "accepted"
-    assert bench.judge(upload_story(bench.store, TEODOR))["state"] == "accepted"
+    assert bench.judge(upload_story(bench.store, AMARA)).state == "accepted"
+    assert bench.judge(upload_story(bench.store, TEODOR)).state == "accepted"
 
 
 def test_a_celebritys_face_is_flagged_whatever_the_name(bench: Bench) -> None:
-    head = ManifestLog(bench.store, layout.log(layout.BALANCED)).head()
-    assert head
-    faces = list(faces_in(bench.store, head.body))
+    celebrities = balanced_versions(bench.store).existing_head().record
+    faces = list(faces_in(bench.store, celebrities.shards))
     known = faces[0]
     crops = [read_image(f.image) for f in faces if f.identity_id == known.identity_id]
     upload_id = submit(bench.store, crops, known.label, Consent.now())
-    verdict = bench.judge(upload_id)
-    assert verdict["state"] == "flagged"
-    assert f"looks like {known.label} ({known.identity_id})" in verdict["flags"][0]
-    assert "data:image" in verdict["metadata"]["the other"]
+    judged = bench.judge(upload_id)
+    assert judged.state == "flagged"
+    assert f"looks like {known.label} ({known.identity_id})" in judged.verdict.flags[0]
+    assert "data:image" in judged.metadata["the other"]
 
 
 def test_nobody_can_make_a_face_of_what_is_none(bench: Bench) -> None:
@@ -165,10 +178,10 @@ def test_nobody_can_make_a_face_of_what_is_none(bench: Bench) -> None:
     bench.store.client.delete_object(
         Bucket=bench.store.bucket, Key=f"uploads/faces/{upload_id}/003.png"
     )
-    verdict = bench.judge(upload_id, decision="accept")
-    assert verdict["state"] == "rejected"
-    assert verdict["template"] is None
-    assert "data:image" in verdict["metadata"]["faces"]
+    judged = bench.judge(upload_id, decision="accept")
+    assert judged.state == "rejected"
+    assert judged.verdict.template is None
+    assert "data:image" in judged.metadata["faces"]
 
 
 def test_crops_of_somebody_else_are_left_out(bench: Bench) -> None:
@@ -178,6 +191,7 @@ def test_crops_of_somebody_else_are_left_out(bench: Bench) -> None:
     )
     mixed = [*amara[:25], *teodor[:5]]
     upload_id = submit(bench.store, mixed, "Mixed", Consent.now())
-    verdict = bench.judge(upload_id)
-    assert verdict["metadata"]["left out"] == {"another person": 5}
-    assert verdict["shards"][0]["rows"] == 25
+    judged = bench.judge(upload_id)
+    assert judged.metadata["left out"] == {"another person": 5}
+    assert judged.verdict.shard is not None
+    assert judged.verdict.shard.rows == 25

@@ -19,7 +19,7 @@ from twin_matcher_dagster.faces.duplicate_photos import (
 )
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.media.images import encode_jpeg, read_image
-from twin_matcher_dagster_tests.conftest import read_raw_sample
+from twin_matcher_dagster_tests.people import read_raw_sample
 
 COUNT = 24
 

@@ -1,4 +1,4 @@
-"""The local installation: its folder, its environment, what pages leave behind."""
+"""The local services: one installation at a time, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.local.environment import environment, state_folder
-from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
+from twin_matcher_dagster.local.ports import HeldPorts
+from twin_matcher_dagster.settings import Settings
 
 
 @pytest.fixture
@@ -18,53 +19,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in ("TWIN_MATCHER_BUCKET", "TWIN_MATCHER_EMBEDDED_S3"):
         monkeypatch.delenv(name, raising=False)
     return Settings(twin_matcher_home=tmp_path / "home")
-
-
-def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    """`make clean` deletes the folder: it must be ours."""
-    tmp_path.chmod(0o755)
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ServicesError, match="holds something else"):
-        state_folder(Settings(twin_matcher_home=tmp_path))
-    assert tmp_path.stat().st_mode & 0o777 == 0o755
-
-
-def test_the_state_is_for_its_owner_alone(settings: Settings) -> None:
-    home = state_folder(settings)
-    environment(settings)
-    assert home.stat().st_mode & 0o777 == 0o700
-    assert (home / "s3-credentials.json").stat().st_mode & 0o777 == 0o600
-
-
-def test_credentials_are_made_once_and_differ(settings: Settings, tmp_path: Path) -> None:
-    first = environment(settings)["AWS_SECRET_ACCESS_KEY"]
-    assert environment(settings)["AWS_SECRET_ACCESS_KEY"] == first
-    other = Settings(twin_matcher_home=tmp_path / "other")
-    assert environment(other)["AWS_SECRET_ACCESS_KEY"] != first
-
-
-def test_a_bucket_of_ones_own_leaves_aws_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
-    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-    monkeypatch.delenv("TWIN_MATCHER_EMBEDDED_S3", raising=False)
-    monkeypatch.setenv("TWIN_MATCHER_BUCKET", "my-faces")
-    settings = Settings(twin_matcher_home=tmp_path / "home")
-    variables = environment(settings)
-    assert variables["AWS_ACCESS_KEY_ID"] == "mine"
-    assert variables["TWIN_MATCHER_BUCKET"] == "my-faces"
-    assert "AWS_ENDPOINT_URL_S3" not in variables
-    assert services.S3 not in services.names(settings)
-
-
-def test_a_moved_project_renews_its_link(settings: Settings) -> None:
-    folder = Path(environment(settings)["DAGSTER_HOME"])
-    link = folder / "dagster.yaml"
-    link.unlink()
-    link.symlink_to("/nowhere/dagster.yaml")
-    environment(settings)
-    assert link.resolve() == PROJECT_ROOT / "dagster.yaml"
 
 
 def test_what_visitors_left_is_gone_before_and_after(settings: Settings) -> None:
@@ -94,7 +48,8 @@ def test_a_service_that_does_not_end_is_killed(
     monkeypatch.setattr(services, "STOP_SECONDS", 1)
     for name in ("TWIN_MATCHER_BUCKET", "TWIN_MATCHER_EMBEDDED_S3"):
         monkeypatch.delenv(name, raising=False)
-    settings = Settings(twin_matcher_home=tmp_path / "home", s3_port=embedded_s3.free_ports(1)[0])
+    ports = HeldPorts(1)
+    settings = Settings(twin_matcher_home=tmp_path / "home", s3_port=ports.numbers[0])
     variables = environment(settings)
     log = state_folder(settings) / "log"
     with services.running([services.S3], variables, log) as honcho:
@@ -106,3 +61,4 @@ def test_a_service_that_does_not_end_is_killed(
             services.check_ports(settings, [services.S3])
     assert not any(server.is_running() for server in servers)
     services.check_ports(settings, [services.S3])
+    ports.release()

@@ -318,7 +318,9 @@ def test_a_file_that_names_another_one_is_not_followed(
 def decoders() -> list[psutil.Process]:
     """The children of this process that decode, or wait for a clip."""
     children = psutil.Process().children()
-    return [one for one in children if any("faces.decoding" in part for part in one.cmdline())]
+    return [
+        one for one in children if any("media.decoder_process" in part for part in one.cmdline())
+    ]
 
 
 def waiting_decoder() -> psutil.Process:

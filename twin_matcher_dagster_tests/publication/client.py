@@ -20,7 +20,7 @@ def configure(patience_s: float, timeout_s: float, token: str | None) -> None:
     """How long to go on, how long to wait for an answer, and as whom; None is nobody."""
     from huggingface_hub import close_session
 
-    requests.PATIENCE_S, requests.TIMEOUT_S = float(patience_s), float(timeout_s)
+    requests.PATIENCE_S, requests.REQUEST_TIMEOUT_S = float(patience_s), float(timeout_s)
     close_session()
     os.environ.pop("HF_TOKEN", None)
     if token:

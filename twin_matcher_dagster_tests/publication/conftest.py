@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from twin_matcher_dagster.dataset.schema import SPLITS
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests import hub_server
 from twin_matcher_dagster_tests.hub_server import OWNER, HubServer
+from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.publication import client
-from twin_matcher_dagster_tests.publication.world import World
 
 Client = Callable[..., Any]
 
@@ -74,10 +75,10 @@ def run(_worker: ProcessPoolExecutor) -> Client:
 
 
 @pytest.fixture
-def world(store: ObjectStore, repo: str) -> World:
+def kit(store: ObjectStore, repo: str) -> Kit:
     """A bucket with three celebrities; every test has faces of its own."""
-    made = World(store, int(repo.rpartition("/")[2], 16))
-    made.celebrities("Ana Luz", "Bob Stone", "Zoë Ñandú")
+    made = Kit(store, int(repo.rpartition("/")[2], 16))
+    made.celebrities("Ana Luz", "Bob Stone", "Zoë Ñandú", faces=6, splits=SPLITS)
     return made
 
 

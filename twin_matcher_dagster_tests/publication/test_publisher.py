@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,20 @@ import torch
 import yaml
 from transformers import ResNetForImageClassification
 
+from twin_matcher_dagster.dataset.schema import SPLITS
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.errors import HubRefusedError
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.publication.publisher import Withheld
 from twin_matcher_dagster.recognition.embedder import Embedder
-from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import get_model
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.records.parts import ShardEntry
 from twin_matcher_dagster.training.backbone import image_processor
 from twin_matcher_dagster_tests.hub_server import HubServer
+from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.publication import client
 from twin_matcher_dagster_tests.publication.conftest import Client
-from twin_matcher_dagster_tests.publication.world import World
 
 LFS = r"^PUT /lfs/"
 COMMIT = r"^POST .*/commit/"
@@ -52,11 +53,11 @@ def split_of(shard: ShardEntry) -> str:
 
 
 def test_a_data_set_goes_there_and_comes_back(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    mira = world.user("Mira", publication=True)
-    version = world.version()
-    done = run(client.publish_dataset, world.store.bucket, repo, license="cc-by-4.0")
+    mira = kit.user("Mira", publication=True)
+    version = kit.version()
+    done = run(client.publish_dataset, kit.store.bucket, repo, license="cc-by-4.0")
     assert (done.tag, done.files) == ("v1", 5)
     assert hub.repo("datasets", repo).private
     (commit,) = hub.sent(COMMIT)
@@ -70,15 +71,13 @@ def test_a_data_set_goes_there_and_comes_back(
     }
     assert plain(loaded) == rows_of(version, mira)
     assert run(client.image_sizes, repo, "v1") == {(160, 160)}
-    assert run(client.check_dataset, world.store.bucket, repo, "v1") == []
+    assert run(client.check_dataset, kit.store.bucket, repo, "v1") == []
 
 
-def test_the_card_says_the_real_figures(
-    hub: HubServer, run: Client, world: World, repo: str
-) -> None:
-    world.user("Mira", publication=True)
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo, license="cc-by-4.0")
+def test_the_card_says_the_real_figures(hub: HubServer, run: Client, kit: Kit, repo: str) -> None:
+    kit.user("Mira", publication=True)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo, license="cc-by-4.0")
     card = hub.content("datasets", repo, "README.md").decode()
     head = yaml.safe_load(card.split("---")[1])
     assert head["license"] == "cc-by-4.0"
@@ -96,18 +95,16 @@ def test_the_card_says_the_real_figures(
         assert part in card
 
 
-def test_a_new_person_is_all_that_is_sent(
-    hub: HubServer, run: Client, world: World, repo: str
-) -> None:
-    before = world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+def test_a_new_person_is_all_that_is_sent(hub: HubServer, run: Client, kit: Kit, repo: str) -> None:
+    before = kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     first = sum(len(one.body) for one in hub.requests)
     hub.forget_requests()
-    mira = world.user("Mira", publication=True)
-    after = world.version()
-    done = run(client.publish_dataset, world.store.bucket, repo)
+    mira = kit.user("Mira", publication=True)
+    after = kit.version()
+    done = run(client.publish_dataset, kit.store.bucket, repo)
     (upload,) = hub.sent(LFS)
-    assert upload.body == world.store.get(world.shard_of(mira).key)
+    assert upload.body == kit.store.get(kit.shard_of(mira).key)
     (commit,) = hub.sent(COMMIT)
     changed = [json.loads(line)["value"].get("path") for line in commit.body.splitlines()[1:]]
     assert sorted(changed) == ["README.md", f"data/train/{mira}.parquet"]
@@ -122,28 +119,26 @@ def test_a_new_person_is_all_that_is_sent(
     assert plain(run(client.load_rows, repo, "v2")) == rows_of(after, mira)
 
 
-def test_the_same_again_makes_no_commit(
-    hub: HubServer, run: Client, world: World, repo: str
-) -> None:
-    world.version()
-    first = run(client.publish_dataset, world.store.bucket, repo)
+def test_the_same_again_makes_no_commit(hub: HubServer, run: Client, kit: Kit, repo: str) -> None:
+    kit.version()
+    first = run(client.publish_dataset, kit.store.bucket, repo)
     hub.forget_requests()
-    again = run(client.publish_dataset, world.store.bucket, repo)
+    again = run(client.publish_dataset, kit.store.bucket, repo)
     assert (again.commit, again.files, again.bytes) == (first.commit, 0, 0)
     assert not hub.sent("^(POST|PUT|DELETE)")
 
 
 def test_what_an_earlier_version_had_is_deleted(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    mira = world.user("Mira", publication=True)
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+    mira = kit.user("Mira", publication=True)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     hub.put("datasets", repo, {"LICENSE": b"of the publisher's own"})
-    world.celebrities("Ana Luz", "Bob Stone")
-    world.verdict(mira, None, publication=True)
-    version = world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+    kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
+    kit.judge(mira, state="rejected", publication=True)
+    version = kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     shards = [f"data/{split_of(one)}/{one.sha256}.parquet" for one in version.celebrities]
     assert sorted(hub.paths("datasets", repo)) == sorted(
         [".gitattributes", "LICENSE", "README.md", *shards]
@@ -151,96 +146,95 @@ def test_what_an_earlier_version_had_is_deleted(
     assert plain(run(client.load_rows, repo, "v2")) == rows_of(version)
 
 
-def test_who_did_not_agree_is_never_sent(
-    hub: HubServer, run: Client, world: World, repo: str
-) -> None:
-    private = world.user("Quillfeather", publication=False)
-    mira = world.user("Mira", publication=True)
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+def test_who_did_not_agree_is_never_sent(hub: HubServer, run: Client, kit: Kit, repo: str) -> None:
+    private = kit.user("Quillfeather", publication=False)
+    mira = kit.user("Mira", publication=True)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     received = b"".join(one.body + one.path.encode() for one in hub.requests)
-    for words in (b"Mira", mira.encode(), *world.pieces(mira)):
+    for words in (b"Mira", mira.encode(), *kit.pieces(mira)):
         assert words in received
-    for words in (b"Quillfeather", private.encode(), *world.pieces(private)):
+    for words in (b"Quillfeather", private.encode(), *kit.pieces(private)):
         assert words not in received
 
 
 def test_consent_that_is_taken_back_takes_the_faces_out(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    mira = world.user("Mira", publication=True)
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+    mira = kit.user("Mira", publication=True)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     assert f"data/train/{mira}.parquet" in hub.paths("datasets", repo)
-    world.verdict(mira, world.shard_of(mira), publication=False)
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+    kit.withdraw_consent(mira)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     assert f"data/train/{mira}.parquet" not in hub.paths("datasets", repo)
 
 
 def test_nothing_private_goes_to_a_public_repository(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    world.version()
+    kit.version()
     hub.put("datasets", repo, {"README.md": b"# mine"}, private=False)
     with pytest.raises(HubRefusedError, match=r"is public on the Hub.*nothing was sent"):
-        run(client.publish_dataset, world.store.bucket, repo)
+        run(client.publish_dataset, kit.store.bucket, repo)
     assert not hub.sent("^(POST|PUT|DELETE)")
-    done = run(client.publish_dataset, world.store.bucket, repo, private=False)
+    done = run(client.publish_dataset, kit.store.bucket, repo, private=False)
     assert done.files == 4
 
 
 def test_a_shard_that_was_altered_is_not_sent(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    version = world.version()
+    version = kit.version()
     key = version.celebrities[0].key
-    world.store.client.put_object(Bucket=world.store.bucket, Key=key, Body=b"something else")
+    kit.store.client.put_object(Bucket=kit.store.bucket, Key=key, Body=b"something else")
     with pytest.raises(HubRefusedError, match="was altered in the bucket"):
-        run(client.publish_dataset, world.store.bucket, repo)
+        run(client.publish_dataset, kit.store.bucket, repo)
     assert not hub.sent(COMMIT)
 
 
 def test_a_tag_that_stands_for_something_else_is_kept(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    world.version()
+    kit.version()
     hub.put("datasets", repo, {"data/train/a.parquet": b"of another bucket"}, private=True)
     there = hub.repo("datasets", repo)
     there.tags["v1"] = there.refs["main"]
     with pytest.raises(HubRefusedError, match="has a tag v1 already, on other content"):
-        run(client.publish_dataset, world.store.bucket, repo)
+        run(client.publish_dataset, kit.store.bucket, repo)
     assert hub.paths("datasets", repo, "v1") == hub.paths("datasets", repo)
     assert not hub.sent("^(PUT|DELETE)")
 
 
 def test_reading_back_finds_what_was_changed(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    version = world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+    version = kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     path = f"data/train/{version.celebrities[0].sha256}.parquet"
     card = hub.content("datasets", repo, "README.md").replace(b"train: 18", b"train: 17")
     hub.put("datasets", repo, {path: b"altered", "data/test/more.parquet": b"", "README.md": card})
     there = hub.repo("datasets", repo)
     there.tags["v1"] = there.refs["main"]
-    found = run(client.check_dataset, world.store.bucket, repo, "v1")
+    found = run(client.check_dataset, kit.store.bucket, repo, "v1")
     assert found[:2] == ["data/test/more.parquet", path]
     assert "the card says" in found[2]
 
 
 def test_a_model_names_people_and_gives_the_probabilities_of_ours(
-    hub: HubServer, run: Client, world: World, repo: str, tmp_path: Path
+    hub: HubServer, run: Client, kit: Kit, repo: str, tmp_path: Path
 ) -> None:
-    world.user("Bob Stone", publication=True)  # as a celebrity is called
-    release = world.release()
-    done = run(client.publish_model, world.store.bucket, repo, license="mit")
+    kit.user("Bob Stone", publication=True)  # as a celebrity is called
+    kit.version()
+    release = kit.release(kit.train(real=True))
+    done = run(client.publish_model, kit.store.bucket, repo, license="mit")
     assert done.tag == "v1"
     assert hub.repo("models", repo).private
-    image = next(iter(world.version().faces())).image
+    image = next(iter(kit.version().faces())).image
     answers = run(client.classify, repo, "v1", image)
     assert sorted(answers) == ["Ana Luz", "Bob Stone", "Bob Stone (2)", "Zoë Ñandú"]
-    get_model(world.store, release.body["files"], tmp_path)
+    get_model(kit.store, release.record.files, tmp_path)
     embedder = Embedder(tmp_path)
     model = ResNetForImageClassification.from_pretrained(tmp_path).eval()
     pixels = image_processor(str(tmp_path))([read_image(image)])["pixel_values"]
@@ -253,12 +247,13 @@ def test_a_model_names_people_and_gives_the_probabilities_of_ours(
         for number, value in enumerate(logits.softmax(1)[0].tolist())
     }
     assert answers == pytest.approx(wanted, abs=1e-3)
-    assert run(client.check_model, world.store.bucket, repo, "v1") == []
+    assert run(client.check_model, kit.store.bucket, repo, "v1") == []
 
 
-def test_a_models_card_and_files(hub: HubServer, run: Client, world: World, repo: str) -> None:
-    world.release()
-    run(client.publish_model, world.store.bucket, repo, license="mit")
+def test_a_models_card_and_files(hub: HubServer, run: Client, kit: Kit, repo: str) -> None:
+    kit.version()
+    kit.release(kit.train(real=True))
+    run(client.publish_model, kit.store.bucket, repo, license="mit")
     paths = hub.paths("models", repo)
     assert "neck.safetensors" in paths  # the card says that it is needed
     assert {Path(path).suffix for path in paths} == {"", ".json", ".md", ".safetensors"}
@@ -279,36 +274,38 @@ def test_a_models_card_and_files(hub: HubServer, run: Client, world: World, repo
 
 
 def test_a_model_that_learned_from_somebody_who_did_not_agree_is_withheld(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    world.user("Quillfeather", publication=False)
-    release = world.release()
-    done = run(client.publish_model, world.store.bucket, repo)
+    kit.user("Quillfeather", publication=False)
+    kit.version()
+    release = kit.release(kit.train(real=True))
+    done = run(client.publish_model, kit.store.bucket, repo)
     assert isinstance(done, Withheld)
     assert f"release {release.number} learned from 1 uploads" in done.reason
     assert hub.requests == []
 
 
 def test_a_model_of_somebody_who_is_gone_is_withheld(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    mira = world.user("Mira", publication=True)
-    world.release()
-    world.verdict(mira, None, publication=True)
-    world.version()
-    assert isinstance(run(client.publish_model, world.store.bucket, repo), Withheld)
+    mira = kit.user("Mira", publication=True)
+    kit.version()
+    kit.release(kit.train(real=True))
+    kit.judge(mira, state="rejected", publication=True)
+    kit.version()
+    assert isinstance(run(client.publish_model, kit.store.bucket, repo), Withheld)
 
 
 def test_a_model_of_a_celebrity_who_is_gone_is_withheld(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
     """Released again without them: its classes name somebody whom the release does not know."""
-    release = world.release()
-    identities = release.body["identities"][1:]
-    ManifestLog(world.store, layout.log(layout.RELEASES)).append(
-        {**release.body, "identities": identities, "fingerprint": "without"}
-    )
-    done = run(client.publish_model, world.store.bucket, repo)
+    kit.version()
+    release = kit.release(kit.train(real=True))
+    identities = release.record.identities[1:]
+    without = replace(release.record, identities=identities, fingerprint="without")
+    releases(kit.store).append(without)
+    done = run(client.publish_model, kit.store.bucket, repo)
     assert isinstance(done, Withheld)
     assert "learned 1 people who are not in the data set any more" in done.reason
     assert hub.requests == []

@@ -20,9 +20,9 @@ from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.errors import RecogniserError, SourceError, TrainingError
 from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, HUB_FILE, Recogniser
 from twin_matcher_dagster_tests.hub_server import HubServer
+from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.publication import client
 from twin_matcher_dagster_tests.publication.conftest import Client
-from twin_matcher_dagster_tests.publication.world import World
 
 # https://huggingface.co/datasets/lansinuote/simple_facenet/tree/main, 710 MB
 SIMPLE_FACENET = "lansinuote/simple_facenet"
@@ -66,13 +66,13 @@ RESNET_PROCESSOR = {
 
 
 @pytest.fixture
-def simple_facenet(hub: HubServer, world: World) -> dict[str, list[RawFace]]:
+def simple_facenet(hub: HubServer, kit: Kit) -> dict[str, list[RawFace]]:
     """The data set, small; its rows by split."""
     features = Features({"image": Image(), "label": Value("string")})
     files: dict[str, bytes] = {}
     rows: dict[str, list[RawFace]] = {"train": [], "test": []}
     for path, labels in FACENET_FILES.items():
-        images = [world.image() for _ in labels]
+        images = kit.encoded(len(labels))
         table = Dataset.from_dict(
             {"image": [{"bytes": one, "path": None} for one in images], "label": labels}, features
         )

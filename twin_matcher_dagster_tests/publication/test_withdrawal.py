@@ -9,9 +9,9 @@ from twin_matcher_dagster.errors import HubError
 from twin_matcher_dagster.publication.withdrawal import LEFT
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster_tests.hub_server import OWNER, Fault, HubServer
+from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.publication import client
 from twin_matcher_dagster_tests.publication.conftest import Client
-from twin_matcher_dagster_tests.publication.world import World
 
 
 def anywhere(hub: HubServer, kind: str, repo: str, words: bytes) -> list[str]:
@@ -25,24 +25,24 @@ def anywhere(hub: HubServer, kind: str, repo: str, words: bytes) -> list[str]:
 
 
 @pytest.fixture
-def published(hub: HubServer, run: Client, world: World, repo: str) -> str:
+def published(hub: HubServer, run: Client, kit: Kit, repo: str) -> str:
     """Three versions: nobody; Mira; Mira and Noor. The id of Mira's upload."""
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
-    mira = world.user("Mira", publication=True)
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
-    world.user("Noor", publication=True)
-    world.version()
-    run(client.publish_dataset, world.store.bucket, repo)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
+    mira = kit.user("Mira", publication=True)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
+    kit.user("Noor", publication=True)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
     assert set(hub.repo("datasets", repo).tags) == {"v1", "v2", "v3"}
     return mira
 
 
 def test_nothing_of_an_upload_is_left(
-    hub: HubServer, run: Client, world: World, repo: str, published: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
-    pixels = world.pieces(published)[0]
+    pixels = kit.pieces(published)[0]
     path = f"data/train/{published}.parquet"
     assert run(client.mentions, published, repo, None) == [
         f"{repo}@{revision}: {path}" for revision in ("main", "v2", "v3")
@@ -65,7 +65,7 @@ def test_nothing_of_an_upload_is_left(
 
 
 def test_again_does_no_harm(
-    hub: HubServer, run: Client, world: World, repo: str, published: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
     run(client.forget, published, repo, None)
     head = hub.repo("datasets", repo).refs["main"]
@@ -74,18 +74,18 @@ def test_again_does_no_harm(
 
 
 def test_the_next_version_is_published_as_ever(
-    hub: HubServer, run: Client, world: World, repo: str, published: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
     run(client.forget, published, repo, None)
-    world.verdict(published, None, publication=True)
-    world.version()
-    done = run(client.publish_dataset, world.store.bucket, repo)
+    kit.judge(published, state="rejected", publication=True)
+    kit.version()
+    done = run(client.publish_dataset, kit.store.bucket, repo)
     assert done.files == 0  # the head is what it should be already
-    assert run(client.check_dataset, world.store.bucket, repo, done.tag) == []
+    assert run(client.check_dataset, kit.store.bucket, repo, done.tag) == []
 
 
 def test_what_the_hub_refuses_is_said(
-    hub: HubServer, run: Client, world: World, repo: str, published: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
     hub.faults += [
         Fault("/super-squash/", status=403),
@@ -109,7 +109,7 @@ def test_what_the_hub_refuses_is_said(
 
 @pytest.mark.parametrize("pattern", ["/super-squash/", "/lfs-files/batch", "DELETE .*/tag/"])
 def test_a_cut_off_erasure_goes_on_where_it_was(
-    hub: HubServer, run: Client, world: World, repo: str, published: str, pattern: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str, pattern: str
 ) -> None:
     run(client.configure, 0.1, 60, OWNER)
     hub.faults.append(Fault(pattern, status=500, count=1))
@@ -119,7 +119,7 @@ def test_a_cut_off_erasure_goes_on_where_it_was(
 
 
 def test_a_head_that_cannot_be_changed_is_an_error(
-    hub: HubServer, run: Client, world: World, repo: str, published: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
     run(client.configure, 0.1, 60, OWNER)
     hub.faults.append(Fault("^POST .*/commit/", status=500, count=100))
@@ -128,16 +128,16 @@ def test_a_head_that_cannot_be_changed_is_an_error(
 
 
 def test_who_was_never_published_costs_no_history(
-    hub: HubServer, run: Client, world: World, repo: str, published: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
-    private = world.user("Quillfeather", publication=False)
+    private = kit.user("Quillfeather", publication=False)
     before = dict(hub.repo("datasets", repo).commits)
     assert run(client.forget, private, repo, None) == [f"{repo}: nothing there is of it"]
     assert hub.repo("datasets", repo).commits == before
 
 
 def test_a_card_of_somebody_elses_is_no_obstacle(
-    hub: HubServer, run: Client, world: World, repo: str, published: str
+    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
     hub.put("datasets", repo, {"README.md": b"# mine"})
     run(client.forget, published, repo, None)
@@ -146,14 +146,16 @@ def test_a_card_of_somebody_elses_is_no_obstacle(
 
 
 def test_a_model_that_learned_from_it_is_withdrawn(
-    hub: HubServer, run: Client, world: World, repo: str
+    hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
-    world.release()
-    run(client.publish_model, world.store.bucket, repo)
+    kit.version()
+    kit.release(kit.train(real=True))
+    run(client.publish_model, kit.store.bucket, repo)
     weights = hub.content("models", repo, "model.safetensors")
-    mira = world.user("Mira", publication=True)
-    world.release()
-    run(client.publish_model, world.store.bucket, repo)
+    mira = kit.user("Mira", publication=True)
+    kit.version()
+    kit.release(kit.train(real=True))
+    run(client.publish_model, kit.store.bucket, repo)
     learned = hub.content("models", repo, "model.safetensors")
     assert [line.split(": ")[0] for line in run(client.mentions, mira, None, repo)] == [
         f"{repo}@main",

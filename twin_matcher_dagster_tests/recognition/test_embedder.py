@@ -17,7 +17,7 @@ from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import SMALL_BACKBONE
 from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.training.plan import LabelledFaces
-from twin_matcher_dagster_tests.training.conftest import LABELS, Trained
+from twin_matcher_dagster_tests.people import LABELS, Trained
 
 People = tuple[LabelledFaces, LabelledFaces]
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import ResNetForImageClassification
 
-from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
+from twin_matcher_dagster.recognition.network import TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import BUNDLED_BACKBONE
 from twin_matcher_dagster.training.backbone import folder_of, image_processor, load_backbone
-from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learner import Learner
-from twin_matcher_dagster.training.plan import LabelledFaces, Objective, TrainingPlan
-from twin_matcher_dagster_tests.training.conftest import LABELS, PLAN, Trained
-from twin_matcher_dagster_tests.training.crowd import PEOPLE, UNTAUGHT, crowd
+from twin_matcher_dagster.training.plan import LabelledFaces, Objective
+from twin_matcher_dagster_tests.training.crowd import PEOPLE, crowd
 
 SCALE = 16.0
 FACES = crowd(4, 10)
@@ -140,133 +136,3 @@ def test_what_is_frozen_does_not_change(stages: int, frozen: int) -> None:
         for part, was in zip(parts, before, strict=True)
     ]
     assert same == [bool(frozen) and n <= frozen for n in range(len(parts))]
-
-
-def test_the_mean_of_weights_follows_quickly_at_first(net: TwinNet) -> None:
-    learner = Learner(net, Objective(), decay=0.9, seed=0)
-    average: Any = learner.average.module
-    weight = learner.net.head.weight
-    mean: torch.Tensor | None = None
-    for count in range(60):
-        weight.add_(torch.randn_like(weight))
-        learner.step()
-        slow = min((1 + count) / (10 + count), 0.9)
-        mean = weight.clone() if mean is None else slow * mean + (1 - slow) * weight
-        assert torch.allclose(average.head.weight, mean, atol=1e-4)
-    assert not torch.allclose(average.head.weight, weight, atol=0.1)
-
-
-def test_validation_asks_the_mean_of_weights(net: TwinNet) -> None:
-    learner = Learner(net, Objective(), decay=0.9, seed=0).eval()
-    learner.step()
-    before = learner(IMAGES, CLASSES)["logits"]
-    net.head.weight.normal_()
-    assert torch.equal(learner(IMAGES, CLASSES)["logits"], before)
-    learner.step()
-    assert not torch.allclose(learner(IMAGES, CLASSES)["logits"], before, atol=0.1)
-
-
-def test_logits_are_cosines_and_only_training_has_a_margin(net: TwinNet) -> None:
-    told = {}
-    for margin in (0.0, 0.3):
-        learner = Learner(net, Objective(margin=margin, smoothing=0.0), decay=0.9, seed=0)
-        asked = learner.eval()(IMAGES, CLASSES)
-        cosines = asked["logits"] / SCALE
-        assert cosines.abs().max() <= 1 + 1e-5
-        wanted = functional.cross_entropy(asked["logits"], CLASSES)
-        assert asked["loss"] == pytest.approx(float(wanted), abs=1e-5)
-        told[margin] = float(learner.train()(IMAGES, CLASSES)["loss"])
-    assert told[0.3] > told[0.0] + 1
-
-
-def test_the_teacher_counts_as_its_weight_says(net: TwinNet) -> None:
-    normal = net.neck(net.features(net.preprocessing(IMAGES)))
-    teacher = functional.normalize(torch.randn(len(IMAGES), 128), dim=1)
-    away = 1 - (functional.normalize(net.projection(normal), dim=1) * teacher).sum(1).mean()
-    loss = {}
-    for weight in (0.0, 4.0):
-        learner = Learner(net, Objective(distillation=weight), decay=0.9, seed=0).eval()
-        alone = float(learner(IMAGES, CLASSES)["loss"])
-        loss[weight] = float(learner(IMAGES, CLASSES, teacher)["loss"]) - alone
-    assert loss[0.0] == 0
-    assert loss[4.0] == pytest.approx(4 * float(away), abs=1e-4)
-
-
-def test_what_the_teacher_says_of_everybody_does_not_count(net: TwinNet) -> None:
-    teacher = functional.normalize(torch.randn(len(IMAGES), 128), dim=1)
-    of_all = torch.randn(128)
-    told = []
-    for vectors, centre in ((teacher, None), (teacher + of_all, of_all)):
-        learner = Learner(net, Objective(), decay=0.9, seed=0, centre=centre).eval()
-        told.append(float(learner(IMAGES, CLASSES, vectors)["loss"]))
-    assert told[0] == pytest.approx(told[1], abs=1e-4)
-
-
-def test_the_seed_of_an_epoch_fixes_what_is_drawn(net: TwinNet) -> None:
-    learner = Learner(net, Objective(), decay=0.9, seed=0).train()
-
-    def losses(seed: int) -> list[float]:
-        learner.begin(seed)
-        told = []
-        for _ in range(2):
-            told.append(float(learner(IMAGES, CLASSES)["loss"]))
-            learner.step()
-        return told
-
-    first = losses(5)
-    assert first[0] != first[1]
-    assert losses(5) == first
-    assert losses(6) != first
-
-
-def test_the_mean_of_weights_is_what_is_saved(tiny: str, tmp_path: Path) -> None:
-    """The steps are the same with any decay: what is saved differs, what is learnt does not."""
-    saved, curves = [], []
-    for number, decay in enumerate((0.0, 0.99)):
-        plan = TrainingPlan(backbone=tiny, epochs=2, batch_size=8, objective=UNTAUGHT, ema=decay)
-        with torch.enable_grad():
-            curves.append(fine_tune(FACES, FACES, PEOPLE, plan, tmp_path / str(number)))
-        saved.append(load_file(tmp_path / str(number) / "model.safetensors"))
-    assert [one.train_loss for one in curves[0]] == [one.train_loss for one in curves[1]]
-    body = "resnet.embedder.embedder.convolution.weight"
-    assert not torch.allclose(saved[0][body], saved[1][body], atol=1e-5)
-    # And it is what was validated: a plain reader is right as often, or more often, for its rows
-    # are the means of the faces.
-    for number, curve in enumerate(curves):
-        plain = ResNetForImageClassification.from_pretrained(tmp_path / str(number)).eval()
-        pixels = Preprocessing.of(image_processor(tiny))(IMAGES)
-        right = (plain(pixel_values=pixels).logits.argmax(1) == CLASSES).float().mean()
-        assert right >= curve[-1].validation_accuracy - 1e-6
-
-
-def away_from_teacher(folder: Path, faces: LabelledFaces) -> float:
-    """1 - cosine of what a model's neck says and what the recogniser says, on average."""
-    model = load_backbone(str(folder), LABELS)[0]
-    net = TwinNet(model, Preprocessing.of(image_processor(str(folder))), folder).eval()
-    told = net.projection(net.neck(net.features(net.preprocessing(faces.images))))
-    assert faces.teacher is not None
-    return float(1 - (functional.normalize(told, dim=1).numpy() * faces.teacher).sum(1).mean())
-
-
-def test_distillation_brings_unseen_faces_near_the_teacher(
-    trained: Trained, people: People, tmp_path: Path
-) -> None:
-    """Nearer than by a training without it."""
-    train, held_out = people
-    without = replace(PLAN, epochs=2, objective=UNTAUGHT)
-    with torch.enable_grad():
-        fine_tune(train, held_out, LABELS, without, tmp_path / "model")
-    taught, alone = (
-        away_from_teacher(one, held_out) for one in (trained.folder, tmp_path / "model")
-    )
-    assert taught < alone - 0.2
-
-
-def test_the_neck_is_kept_as_safetensors(trained: Trained) -> None:
-    kept = load_file(trained.folder / NECK_FILE)
-    assert {name: tuple(one.shape) for name, one in kept.items()} == {
-        "mean": (384,),
-        "deviation": (384,),
-        "projection": (128, 384),
-    }
-    assert (kept["deviation"] > 0).all()

@@ -11,7 +11,6 @@ from transformers import BitImageProcessorPil, ConvNextImageProcessorPil, ViTIma
 
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import SMALL_BACKBONE
-from twin_matcher_dagster.training.augmentation import augment
 from twin_matcher_dagster.training.backbone import image_processor
 from twin_matcher_dagster.training.plan import LabelledFaces
 
@@ -37,10 +36,6 @@ PROCESSORS = {
 def faces(people: tuple[LabelledFaces, LabelledFaces]) -> np.ndarray:
     """Six faces of three people."""
     return people[0].images[:6]
-
-
-def generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("name", PROCESSORS)
@@ -90,37 +85,3 @@ def test_colours_keep_their_order() -> None:
     red[..., 0] = 255
     batch = Preprocessing.of(PROCESSORS["small"])(red)
     assert torch.allclose(batch.amax((0, 2, 3)), torch.tensor([1.0, -1.0, -1.0]))
-
-
-def test_augment_keeps_the_shape_and_what_it_was_given(faces: np.ndarray) -> None:
-    batch = Preprocessing.of(PROCESSORS["small"])(faces)
-    before = batch.clone()
-    varied = augment(batch, generator(0))
-    assert varied.shape == batch.shape
-    assert varied.dtype == batch.dtype
-    assert torch.isfinite(varied).all()
-    assert torch.equal(batch, before)
-    assert not torch.allclose(varied, batch, atol=0.05)
-
-
-def test_augment_is_fixed_by_the_seed(faces: np.ndarray) -> None:
-    batch = Preprocessing.of(PROCESSORS["small"])(faces)
-    assert torch.equal(augment(batch, generator(1)), augment(batch, generator(1)))
-    assert not torch.equal(augment(batch, generator(1)), augment(batch, generator(2)))
-
-
-def test_every_face_of_a_batch_is_varied_otherwise(faces: np.ndarray) -> None:
-    same = Preprocessing.of(PROCESSORS["small"])(np.repeat(faces[:1], 8, 0))
-    varied = augment(same, generator(0))
-    for first in range(8):
-        for second in range(first):
-            assert (varied[first] - varied[second]).abs().mean() > 0.01
-
-
-def test_about_half_of_the_faces_are_mirrored() -> None:
-    """A bright left half ends up at the right, whatever the light that is added."""
-    half = torch.zeros(200, 3, 32, 32)
-    half[..., :16] = 3
-    varied = augment(half, generator(0)).mean((1, 2))
-    mirrored = (varied[:, 20:].mean(1) > varied[:, :12].mean(1)).float().mean()
-    assert 0.35 < mirrored < 0.65

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.errors import FaceError, NoReleaseError, StorageError
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.celebrities import Biography
+from twin_matcher_dagster.storage.records.release import Release
 
 PARTS = (f"{layout.MODELS}/files/", f"{layout.INDEXES}/files/", f"{layout.RELEASES}/")
 
@@ -39,11 +44,15 @@ def photo(name: str) -> np.ndarray:
     return read_image(SAMPLE / "photos" / name)
 
 
-def release_again(store: ObjectStore, **changes: object) -> int:
-    log = ManifestLog(store, layout.log(layout.RELEASES))
-    head = log.head()
-    assert head is not None
-    return log.append({**head.body, **changes}).number
+def release_in(store: ObjectStore, number: int) -> Release:
+    record = releases(store).read(number).record
+    assert isinstance(record, Release)
+    return record
+
+
+def release_again(store: ObjectStore, **changes: Any) -> int:
+    log = releases(store)
+    return log.append(replace(release_in(store, log.head_number()), **changes)).number
 
 
 def test_an_empty_bucket_has_no_release(store: ObjectStore) -> None:
@@ -96,8 +105,8 @@ def test_a_newer_release_is_picked_up_without_a_restart(copy: ObjectStore) -> No
     production = Production(copy)
     first = production.finder()
     assert (first.number, production.finder()) == (1, first)  # loaded once
-    identities = ManifestLog(copy, layout.log(layout.RELEASES)).read(1).body["identities"]
-    renamed = [{**person, "label": f"{person['label']} II"} for person in identities]
+    identities = release_in(copy, 1).identities
+    renamed = tuple(replace(person, label=f"{person.label} II") for person in identities)
     assert release_again(copy, identities=renamed) == 2
     second = production.finder()
     assert second.number == 2
@@ -105,6 +114,16 @@ def test_a_newer_release_is_picked_up_without_a_restart(copy: ObjectStore) -> No
     assert answer.release == 2
     assert all(twin.label.endswith(" II") for twin in answer.twins)
     assert first.find(photo("mira.jpg")).release == 1  # a question under way is not mixed
+
+
+@pytest.mark.parametrize(("about", "shown"), [({}, None), ({"age": 41}, About(age=41))])
+def test_a_card_says_what_is_known_of_a_person(
+    copy: ObjectStore, about: Biography, shown: About | None
+) -> None:
+    identities = release_in(copy, 1).identities
+    release_again(copy, identities=tuple(replace(person, about=about) for person in identities))
+    twins = Production(copy).finder().find(photo("mira.jpg")).twins
+    assert {twin.about for twin in twins} == {shown}
 
 
 def test_many_first_questions_load_one_release(copy: ObjectStore) -> None:
@@ -129,5 +148,5 @@ def test_a_release_that_cannot_be_read_leaves_the_old_one_in_place(copy: ObjectS
     assert old.find(photo("mira.jpg")).twins
     with pytest.raises(StorageError, match="gone"):
         Production(copy).finder()  # a page that starts now has no old one
-    release_again(copy, index=ManifestLog(copy, layout.log(layout.RELEASES)).read(1).body["index"])
+    release_again(copy, index=release_in(copy, 1).index)
     assert production.finder().number == 3

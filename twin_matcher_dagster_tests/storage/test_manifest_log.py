@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from multiprocessing.synchronize import Barrier
+from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSRequest
@@ -13,9 +16,10 @@ from botocore.httpsession import URLLib3Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twin_matcher_dagster.errors import ObjectMissingError
+from twin_matcher_dagster.errors import ObjectMissingError, RecordError, TwinMatcherError
 from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.record import Record
 
 WRITERS = 8
 EACH = 4
@@ -28,17 +32,33 @@ VALUES = st.recursive(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Note(Record):
+    """A record of anything."""
+
+    text: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def log_in(store: ObjectStore, name: str) -> ManifestLog[Note]:
+    return ManifestLog(store, name, Note.from_body, "notes")
+
+
+def note(mark: str) -> Note:
+    return Note(fingerprint=mark)
+
+
 def append_some(bucket: str, writer: int, start: Barrier) -> None:
     """One process of several that append to the same log at once."""
-    log = ManifestLog(ObjectStore.from_environment(bucket), "shared/log")
+    log = log_in(ObjectStore.from_environment(bucket), "shared/log")
     log.head_number()  # connected before the start
     start.wait(60)
     for turn in range(EACH):
-        log.append({"fingerprint": f"{writer}/{turn}"})
+        log.append(note(f"{writer}/{turn}"))
 
 
 def test_an_empty_log_has_no_head(store: ObjectStore) -> None:
-    log = ManifestLog(store, "a/log")
+    log = log_in(store, "a/log")
     assert log.head() is None
     assert log.head_number() == 0
     with pytest.raises(ObjectMissingError):
@@ -46,9 +66,9 @@ def test_an_empty_log_has_no_head(store: ObjectStore) -> None:
 
 
 def test_the_newest_entry_is_the_head(store: ObjectStore) -> None:
-    log = ManifestLog(store, "a/log")
+    log = log_in(store, "a/log")
     for number in range(1, 12):
-        assert log.append({"fingerprint": f"content {number}"}).number == number
+        assert log.append(note(f"content {number}")).number == number
     head = log.head()
     assert head is not None
     assert (head.number, head.fingerprint) == (11, "content 11")
@@ -57,31 +77,41 @@ def test_the_newest_entry_is_the_head(store: ObjectStore) -> None:
 
 
 def test_an_object_of_somebody_else_is_not_an_entry(store: ObjectStore) -> None:
-    log = ManifestLog(store, "a/log")
-    log.append({"fingerprint": "ours"})
+    log = log_in(store, "a/log")
+    log.append(note("ours"))
     store.put_new("a/log/notes.txt", b"not ours")
     store.put_new("a/log/00000000.txt", b"not ours, and listed first")
     assert log.head_number() == 1
-    assert log.append({"fingerprint": "next"}).number == 2
+    assert log.append(note("next")).number == 2
 
 
 def test_logs_do_not_see_one_another(store: ObjectStore) -> None:
-    ManifestLog(store, "users/1/log").append({"fingerprint": "one"})
-    ManifestLog(store, "users/12/log").append({"fingerprint": "twelve"})
-    assert ManifestLog(store, "users/1/log").head_number() == 1
-    assert ManifestLog(store, "users/2/log").head() is None
+    log_in(store, "users/1/log").append(note("one"))
+    log_in(store, "users/12/log").append(note("twelve"))
+    assert log_in(store, "users/1/log").head_number() == 1
+    assert log_in(store, "users/2/log").head() is None
 
 
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(bodies=st.lists(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), max_size=4))
-def test_entries_read_back_as_they_were_written(store: ObjectStore, bodies: list[dict]) -> None:
-    log = ManifestLog(store, f"{secrets.token_hex(8)}/log")
-    numbers = [log.append(body).number for body in bodies]
-    assert numbers == list(range(1, len(bodies) + 1))
-    assert [dict(log.read(number).body) for number in numbers] == bodies
-    assert log.head_number() == len(bodies)
+@given(
+    notes=st.lists(
+        st.builds(
+            Note,
+            fingerprint=st.text(),
+            text=st.text(),
+            values=st.dictionaries(st.text(max_size=5), VALUES, max_size=4),
+        ),
+        max_size=4,
+    )
+)
+def test_entries_read_back_as_they_were_written(store: ObjectStore, notes: list[Note]) -> None:
+    log = log_in(store, f"{secrets.token_hex(8)}/log")
+    numbers = [log.append(one).number for one in notes]
+    assert numbers == list(range(1, len(notes) + 1))
+    assert [log.read(number).record for number in numbers] == notes
+    assert log.head_number() == len(notes)
 
 
 def test_processes_that_append_at_once_lose_nothing(store: ObjectStore) -> None:
@@ -96,7 +126,7 @@ def test_processes_that_append_at_once_lose_nothing(store: ObjectStore) -> None:
     for process in writers:
         process.join(120)
     assert [process.exitcode for process in writers] == [0] * WRITERS
-    log = ManifestLog(store, "shared/log")
+    log = log_in(store, "shared/log")
     assert log.head_number() == WRITERS * EACH
     written = [log.read(number).fingerprint for number in range(1, WRITERS * EACH + 1)]
     assert sorted(written) == sorted(f"{w}/{t}" for w in range(WRITERS) for t in range(EACH))
@@ -112,11 +142,46 @@ def test_an_append_whose_answer_was_lost_is_not_doubled(store: ObjectStore) -> N
             assert URLLib3Session().send(request).status_code == 200
             raise ConnectionClosedError(endpoint_url=str(request.url))
 
-    log = ManifestLog(store, "a/log")
-    log.append({"fingerprint": "before"})
+    log = log_in(store, "a/log")
+    log.append(note("before"))
     store.client.meta.events.register("before-send.s3.PutObject", lose_the_answer)
-    entry = log.append({"fingerprint": "once"})
+    entry = log.append(note("once"))
     assert len(lost) == 1
     assert entry.number == 2
     assert list(log.numbers()) == [2, 1]
     assert log.read(2).fingerprint == "once"
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"null", b"{}", b'{"schema": 99}', b"\xff"])
+def test_an_entry_that_cannot_be_read_is_named(store: ObjectStore, data: bytes) -> None:
+    log = log_in(store, "a/log")
+    store.put_new(log.key(1), data)
+    with pytest.raises(RecordError, match=r"a/log/99999998\.json cannot be read"):
+        log.head()
+
+
+def test_a_record_of_the_same_content_adds_nothing(store: ObjectStore) -> None:
+    log = log_in(store, "a/log")
+    first = log.commit(note("one"))
+    assert log.commit(Note(fingerprint="one", text="in other words")) == first
+    assert log.commit(note("two")).number == 2
+    assert log.commit(note("one")).number == 3  # only the newest counts
+
+
+def test_what_is_rewritten_keeps_its_place_and_what_is_deleted_leaves_it(
+    store: ObjectStore,
+) -> None:
+    log = log_in(store, "a/log")
+    for mark in ("one", "two", "three"):
+        log.append(note(mark))
+    log.rewrite(2, note("other words"))
+    log.delete(1)
+    assert [(one.number, one.fingerprint) for one in log.entries()] == [
+        (3, "three"),
+        (2, "other words"),
+    ]
+
+
+def test_a_log_that_is_empty_says_what_to_materialize(store: ObjectStore) -> None:
+    with pytest.raises(TwinMatcherError, match="There is no notes in this bucket yet"):
+        log_in(store, "a/log").existing_head()

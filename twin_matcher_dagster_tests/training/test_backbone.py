@@ -31,7 +31,7 @@ from twin_matcher_dagster.training.backbone import (
     load_backbone,
 )
 from twin_matcher_dagster.training.fine_tuning import fine_tune
-from twin_matcher_dagster_tests.training.conftest import LABELS, Trained
+from twin_matcher_dagster_tests.people import LABELS, Trained
 from twin_matcher_dagster_tests.training.crowd import PEOPLE, crowd, plan_of
 
 

@@ -18,7 +18,7 @@ from twin_matcher_dagster.settings import BUNDLED_BACKBONE, PROJECT_ROOT
 from twin_matcher_dagster.training.backbone import image_processor
 from twin_matcher_dagster.training.loop import start
 from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
-from twin_matcher_dagster_tests.training.conftest import LABELS, NAMES, faces_of
+from twin_matcher_dagster_tests.people import LABELS, NAMES, faces_of
 
 SIDE = 112
 
@@ -108,7 +108,7 @@ def test_what_is_stopped_goes_on_where_it_was(tool: Any, tmp_path: Path) -> None
 
 def test_the_recognisers_graph_says_the_same_by_torch(tool: Any, crops: np.ndarray) -> None:
     pytest.importorskip("onnx", reason="only a GPU machine needs it to make the backbone anew")
-    alike = (tool.OnGpu(tool.BUNDLED_BACKBONE, "cpu")(crops) * load_recogniser()(crops)).sum(1)
+    alike = (tool.OnGpu(tool.BUNDLED_FILE, "cpu")(crops) * load_recogniser()(crops)).sum(1)
     assert alike.min() > 0.9999
 
 

@@ -20,7 +20,7 @@ from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.manifest import (
-    MAX_FACES,
+    MAX_CROPS,
     UploadManifest,
     get_faces,
     get_manifest,
@@ -102,7 +102,7 @@ def test_there_is_no_such_upload(store: ObjectStore) -> None:
         ("consent_version", "", "without consent"),
         ("consent_given_at", "", "without consent"),
         ("faces", [], "names 0 crops"),
-        ("faces", ["x"] * (MAX_FACES + 1), "names 201 crops"),
+        ("faces", ["x"] * (MAX_CROPS + 1), "names 201 crops"),
         ("faces", [1, 2], "malformed"),
         ("name", None, "malformed"),
         ("name", "half a pair: \ud800", "malformed"),

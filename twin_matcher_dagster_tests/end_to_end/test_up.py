@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import psutil
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -20,100 +16,18 @@ from PIL import Image
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.local import embedded_s3
-from twin_matcher_dagster.local.environment import CHILD_MARK, environment
-from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE, Settings
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
+from twin_matcher_dagster.local.environment import environment
+from twin_matcher_dagster.settings import SAMPLE, Settings
+from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.release import Release
+from twin_matcher_dagster_tests.end_to_end.conftest import Installation
 from twin_matcher_dagster_tests.graph import another_frame, upload_story
 
 # Each starts a whole installation and some train twice: longer than a usual test on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 
 NEWCOMER = Story("Teodor Vlasinca", SAMPLE / "clips/teodor_1.mp4", SAMPLE / "photos/teodor.jpg")
-
-
-class Installation:
-    """A state folder of its own, and the command run on it."""
-
-    def __init__(self, home: Path, source: Path) -> None:
-        self.home = home
-        s3_port, dagster_port, upload_port, predict_port = embedded_s3.free_ports(4)
-        self.variables = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TWIN_MATCHER"))},
-            "TWIN_MATCHER_HOME": str(home),
-            "RAW_FACES": str(source),
-            "EPOCHS": "4",
-            "S3_PORT": str(s3_port),
-            "DAGSTER_PORT": str(dagster_port),
-            "UPLOAD_PORT": str(upload_port),
-            "PREDICT_PORT": str(predict_port),
-            "COLUMNS": "200",
-        }
-        self.output = home.parent / "output.txt"
-
-    def start(self, command: str, **more: str) -> subprocess.Popen[bytes]:
-        """Start ``twin-matcher COMMAND`` as a shell does in the background."""
-        with self.output.open("wb") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "twin_matcher_dagster.cli.main", command],
-                cwd=PROJECT_ROOT,
-                env={**self.variables, **more},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def run(self, *command: str) -> str:
-        """Run ``twin-matcher COMMAND`` to its end; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "twin_matcher_dagster.cli.main", *command],
-            cwd=PROJECT_ROOT,
-            env=self.variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def wait_for(self, pattern: str, process: subprocess.Popen[bytes], seconds: float) -> str:
-        """Wait until the command has printed something; all that it printed."""
-        deadline = time.monotonic() + seconds
-        while True:
-            printed = self.output.read_text()
-            if re.search(pattern, printed):
-                return printed
-            assert process.poll() is None, f"ended early:\n{printed}"
-            assert time.monotonic() < deadline, f"no {pattern!r} in time:\n{printed}"
-            time.sleep(0.5)
-
-    def left_running(self) -> list[str]:
-        """Processes that were started for this installation and are still there."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(CHILD_MARK) == str(self.home.resolve()):
-                    found.append(" ".join(process.cmdline()))
-            except (psutil.Error, OSError):
-                continue
-        return found
-
-
-@pytest.fixture(scope="module")
-def installation(
-    tmp_path_factory: pytest.TempPathFactory, small_source: Path
-) -> Generator[Installation]:
-    """A fresh one; whatever a failed test left running is stopped."""
-    made = Installation(tmp_path_factory.mktemp("installation") / "home", small_source)
-    yield made
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TWIN_MATCHER_HOME") == str(made.home):
-                process.kill()
-        except (psutil.Error, OSError):
-            continue
 
 
 def settings_of(variables: Mapping[str, str]) -> Settings:
@@ -123,25 +37,6 @@ def settings_of(variables: Mapping[str, str]) -> Settings:
             patch.setenv(name, value)
         patch.delenv("TWIN_MATCHER_BUCKET", raising=False)
         return Settings()
-
-
-def test_an_interrupted_demo_leaves_nothing_running(installation: Installation) -> None:
-    demo = installation.start("demo")
-    installation.wait_for(r"twin_model +running", demo, 240)
-    demo.send_signal(signal.SIGTERM)
-    assert demo.wait(120) == 130
-    assert installation.left_running() == []
-
-
-def test_a_killed_demo_leaves_nothing_running(installation: Installation) -> None:
-    demo = installation.start("demo")
-    installation.wait_for(r"Dagster is at", demo, 120)
-    demo.kill()
-    demo.wait()
-    deadline = time.monotonic() + 120
-    while installation.left_running() and time.monotonic() < deadline:
-        time.sleep(1)
-    assert installation.left_running() == []
 
 
 def wait_until(up: subprocess.Popen[bytes], done: Callable[[], bool], otherwise: str) -> None:
@@ -155,23 +50,21 @@ def wait_until(up: subprocess.Popen[bytes], done: Callable[[], bool], otherwise:
 
 def wait_until_learnt(store: ObjectStore, upload_id: str, up: subprocess.Popen[bytes]) -> None:
     """Until a release has a model that learnt an upload, rather than an imprint of it."""
-    releases = ManifestLog(store, layout.log(layout.RELEASES))
 
     def learnt() -> bool:
-        head = releases.head()
-        return head is not None and not head.body["imprinted"]
+        head = releases(store).existing_head().record
+        return isinstance(head, Release) and not head.imprinted
 
     wait_until(up, learnt, "the model did not learn the newcomer")
-    head = releases.head()
-    assert head is not None
-    assert upload_id in head.body["uploads"]
+    assert releases(store).existing_head().record.names(upload_id)
 
 
+@pytest.mark.timeout(1800)  # a second demo is at its end
 def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
     installation: Installation, story: Story, tmp_path: Path
 ) -> None:
     up = installation.start("up")
-    # There is no release yet, so the demo goes first, from where the killed ones were stopped.
+    # There is no release yet, so the demo goes first.
     printed = installation.wait_for(r"Stop with Ctrl-C", up, 400)
     assert "the demo runs first" in printed
     assert re.search(r"1\. .+ similarity", printed)
@@ -227,27 +120,17 @@ def test_up_offers_a_release_and_learns_a_newcomer_without_a_restart(
     up.send_signal(signal.SIGINT)
     assert up.wait(120) == 130
     assert installation.left_running() == []
+    finds_everything_there(installation)
 
 
-def test_a_second_demo_finds_everything_there(installation: Installation) -> None:
+def finds_everything_there(installation: Installation) -> None:
+    """A demo after the first one."""
     demo = installation.start("demo")
     assert demo.wait(240) == 0
     printed = installation.output.read_text()
     assert re.search(r"twin_model +done +there already", printed)
     assert "Dagster is at" not in printed
     assert installation.left_running() == []
-
-
-def test_a_taken_port_is_a_clear_error(tmp_path: Path, small_source: Path) -> None:
-    other = Installation(tmp_path / "home", small_source)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", int(other.variables["PREDICT_PORT"])))
-        taken.listen()
-        up = other.start("up")
-        assert up.wait(120) == 1
-    printed = other.output.read_text()
-    assert f"Port {other.variables['PREDICT_PORT']}, wanted for predict, is taken" in printed
-    assert "PREDICT_PORT=" in printed
 
 
 def ask(page: Client, story: Story, folder: Path) -> str:

@@ -1,0 +1,90 @@
+"""Portraits: the most typical faces of everybody, and nobody's shard read for nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
+from twin_matcher_dagster.dataset.identity import celebrity_id
+from twin_matcher_dagster.dataset.schema import Face
+from twin_matcher_dagster.dataset.versions import Version
+from twin_matcher_dagster.recognition.gallery import Gallery
+from twin_matcher_dagster.release.portraits import PORTRAITS, portraits_of
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster_tests.kit import RECOGNISER, Kit
+
+
+@pytest.fixture
+def kit(store: ObjectStore) -> Kit:
+    """Two celebrities with five faces, of which two are held out, and one person with two."""
+    made = Kit(store)
+    made.celebrities("Ana", "Bo", faces=5)
+    made.judge(made.upload(), rows=2)
+    made.version()
+    return made
+
+
+def gallery_of(kit: Kit) -> Gallery:
+    index = kit.index(kit.train()).record
+    return Gallery.from_bytes(kit.store.get(index.index))
+
+
+def likeness(kit: Kit, version: Version, gallery: Gallery) -> dict[bytes, float]:
+    """Cosine of each training face and its person's template."""
+    template = dict(zip(gallery.identities, gallery.templates, strict=True))
+    return {
+        face.image: float(vector @ template[face.identity_id])
+        for shard in version.shards
+        for face, vector in zip(*read_with_vectors(kit.store, shard, RECOGNISER), strict=True)
+        if face.split == "train"
+    }
+
+
+def of(faces: list[Face], who: str) -> list[Face]:
+    return [face for face in faces if face.identity_id == who]
+
+
+def test_the_most_typical_come_first_and_no_more_than_three(kit: Kit) -> None:
+    version, gallery = kit.version(), gallery_of(kit)
+    found = portraits_of(kit.store, version, gallery, RECOGNISER)
+    known = likeness(kit, version, gallery)
+    assert list(dict.fromkeys(face.identity_id for face in found)) == list(gallery.identities)
+    for who in gallery.identities:
+        own = [
+            known[face.image]
+            for face in version.faces()
+            if face.identity_id == who and face.image in known
+        ]
+        shown = [known[face.image] for face in of(found, who)]
+        assert np.allclose(shown, sorted(own, reverse=True)[:PORTRAITS])
+    assert len(of(found, celebrity_id("Ana"))) == PORTRAITS
+    (user,) = (who for who in gallery.identities if who.startswith("u-"))
+    assert len(of(found, user)) == 2  # as many as there are
+
+
+def test_who_has_some_keeps_them_and_is_not_looked_at(kit: Kit) -> None:
+    version, gallery = kit.version(), gallery_of(kit)
+    mine = kit.faces(celebrity_id("Ana"), count=1)
+    before = portraits_of(kit.store, version, gallery, RECOGNISER)
+    bo = of(before, celebrity_id("Bo"))
+    user = next(face for face in before if face.kind == "user")
+    read: list[str] = []
+    kit.store.client.meta.events.register(
+        "provide-client-params.s3.GetObject", lambda params, **_: read.append(params["Key"])
+    )
+    found = portraits_of(kit.store, version, gallery, RECOGNISER, [*bo, *mine])
+    assert of(found, celebrity_id("Ana")) == mine
+    assert of(found, celebrity_id("Bo")) == bo
+    assert user in found
+    assert read
+    assert all(key.startswith(f"users/{user.upload_id}/") for key in read)
+
+
+def test_of_who_is_not_in_the_gallery_nothing_is_shown(kit: Kit) -> None:
+    version, gallery = kit.version(), gallery_of(kit)
+    (member,) = version.members
+    less = gallery.without(user_id(member.upload_id))
+    found = portraits_of(kit.store, version, less, RECOGNISER)
+    assert {face.identity_id for face in found} == set(less.identities)
