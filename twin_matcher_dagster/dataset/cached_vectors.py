@@ -21,7 +21,7 @@ from twin_matcher_dagster.storage.tombstones import get_tombstone
 SUFFIX = ".vectors"
 
 
-def beside(shard_key: str) -> str:
+def vectors_key(shard_key: str) -> str:
     """Key of the vectors of a shard."""
     return str(PurePosixPath(shard_key).with_suffix(SUFFIX))
 
@@ -44,7 +44,7 @@ def read_with_vectors(
     from safetensors.numpy import load, save
 
     faces = list(read_shard(store.get(shard.key)))
-    key = beside(shard.key)
+    key = vectors_key(shard.key)
     name = f"{recogniser}:"
     try:
         kept = load(store.get(key))

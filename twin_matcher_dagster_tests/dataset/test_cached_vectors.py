@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.cached_vectors import beside, read_with_vectors
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors, vectors_key
 from twin_matcher_dagster.dataset.versions import read_version, update_dataset
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.retention import collect_garbage
@@ -47,8 +47,8 @@ def test_it_is_what_the_recogniser_says_and_stands_beside_the_shard(kit: Kit) ->
         pixels = [read_image(face.image) for face in faces]
         assert len(faces) == shard.rows > 0
         assert np.allclose(vectors, load_recogniser("bundled")(pixels), atol=1e-5)
-        assert beside(shard.key) == shard.key.replace(".parquet", ".vectors")
-        assert kit.store.get(beside(shard.key))
+        assert vectors_key(shard.key) == shard.key.replace(".parquet", ".vectors")
+        assert kit.store.get(vectors_key(shard.key))
 
 
 def test_it_is_asked_once(kit: Kit) -> None:
@@ -70,11 +70,11 @@ def test_what_is_damaged_is_asked_again(kit: Kit) -> None:
     update_dataset(kit.store)
     shard = read_version(kit.store).shards[0]
     _, first = read_with_vectors(kit.store, shard, "bundled")
-    kept = kit.store.get(beside(shard.key))
-    kit.store.overwrite(beside(shard.key), kept[: len(kept) // 2], "application/octet-stream")
+    kept = kit.store.get(vectors_key(shard.key))
+    kit.store.overwrite(vectors_key(shard.key), kept[: len(kept) // 2], "application/octet-stream")
     _, again = read_with_vectors(kit.store, shard, "bundled")
     assert np.array_equal(first, again)
-    assert kit.store.get(beside(shard.key)) == kept
+    assert kit.store.get(vectors_key(shard.key)) == kept
 
 
 def test_another_recogniser_is_asked_anew(kit: Kit) -> None:
@@ -86,7 +86,7 @@ def test_another_recogniser_is_asked_anew(kit: Kit) -> None:
     for _ in range(2):
         _, second = read_with_vectors(kit.store, shard, str(BUNDLED_FILE))
         assert np.allclose(first, second, atol=1e-5)
-    assert written == [beside(shard.key)]
+    assert written == [vectors_key(shard.key)]
     read_with_vectors(kit.store, shard, "bundled")
     assert len(written) == 2
 
@@ -117,7 +117,7 @@ def test_a_person_who_is_erased_while_the_recogniser_is_asked_leaves_none(kit: K
 
     kit.store.client.meta.events.register("provide-client-params.s3.PutObject", meanwhile)
     read_with_vectors(kit.store, shard, "bundled")
-    assert begun == [beside(shard.key)]
+    assert begun == [vectors_key(shard.key)]
     assert not vectors_of(kit, upload_id)
     assert verify(kit.store, upload_id).left == []
 
@@ -133,8 +133,8 @@ def test_they_go_when_their_shard_does(kit: Kit) -> None:
     new = {shard.key for shard in read_version(kit.store).shards}
     assert not old & new
     collect_garbage(kit.store, keep=1)
-    assert set(kit.store.list("")) >= {beside(key) for key in old | new}
+    assert set(kit.store.list("")) >= {vectors_key(key) for key in old | new}
     collect_garbage(kit.store, keep=1, now=datetime.now(timezone.utc) + 2 * DAY)
     left = {key for key in kit.store.list("") if key.endswith((".vectors", ".parquet"))}
-    assert not left & (old | {beside(key) for key in old})
-    assert left >= new | {beside(key) for key in new}
+    assert not left & (old | {vectors_key(key) for key in old})
+    assert left >= new | {vectors_key(key) for key in new}
