@@ -180,12 +180,12 @@ def check_dataset(store: ObjectStore, repo_id: str, tag: str) -> list[str]:
     wanted = dataset_files(store, read_version(store, _number(tag)), "other")
     figures = figures_in_card(wanted.files[CARD].read())
 
-    def look() -> list[str]:
+    def differences() -> list[str]:
         found = repository.differences(wanted, repository.files(tag))
         faces = figures_in_card(repository.read(CARD, tag)).faces
         return [*found, *([f"the card says {faces}"] if faces != figures.faces else [])]
 
-    return persistently(repo_id, look)
+    return persistently(repo_id, differences)
 
 
 def check_model(store: ObjectStore, repo_id: str, tag: str) -> list[str]:

@@ -84,13 +84,13 @@ def _repositories(dataset_repo: str | None, model_repo: str | None) -> list[Repo
 def _named_in(repository: Repository, revision: str, upload_id: str) -> list[str]:
     """The paths of a revision that name an upload, or whose text does."""
 
-    def look() -> list[str]:
+    def naming() -> list[str]:
         paths = list(repository.files(revision))
         texts = [path for path in (CARD, CONFIG) if path in paths]
-        said = [p for p in texts if upload_id.encode() in repository.read(p, revision)]
-        return [*(path for path in paths if upload_id in path), *said]
+        inside = [p for p in texts if upload_id.encode() in repository.read(p, revision)]
+        return [*(path for path in paths if upload_id in path), *inside]
 
-    return persistently(repository.repo_id, look)
+    return persistently(repository.repo_id, naming)
 
 
 def _forget(repository: Repository, upload_id: str) -> list[str]:
@@ -151,12 +151,12 @@ def _not_in_history(repository: Repository, upload_id: str) -> str:
 def _used(repository: Repository, tags: set[str]) -> set[str]:
     """SHA-256 of the large files that the branches and some tags have."""
 
-    def look() -> set[str]:
+    def large_files() -> set[str]:
         revisions = {"main", *repository.branches(), *tags}
         files = [file for one in revisions for file in repository.files(one).values()]
         return {file.lfs.sha256 for file in files if file.lfs}
 
-    return persistently(repository.repo_id, look)
+    return persistently(repository.repo_id, large_files)
 
 
 def _deleter(repository: Repository, tag: str) -> Callable[[], None]:
