@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +31,8 @@ _HUB_ID = re.compile(r"(?!.*(?:--|\.\.))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}(?<!\.git
 
 def in_checkout() -> bool:
     """Whether this runs from a checkout rather than from an installed package."""
-    return (PROJECT_ROOT / "pyproject.toml").is_file()
+    # Both: another package may have put a pyproject.toml beside this one.
+    return all((PROJECT_ROOT / name).is_file() for name in ("pyproject.toml", "workspace.yaml"))
 
 
 def command(name: str) -> str:
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
         0.1, gt=0, le=1, description="Train again from such a share of identities that are new."
     )
     retrain_days: float = Field(
-        30, gt=0, description="Train again after so many days, if anybody is new."
+        30, gt=0, le=36_500, description="Train again after so many days, if anybody is new."
     )
     retrain_found: float = Field(
         0.8,
@@ -98,13 +99,16 @@ class Settings(BaseSettings):
         description="Train again when such a share of new faces, or less, fit the model.",
     )
     retrain_within_hours: float = Field(
-        24, gt=0, description="After an erasure: when no released model may know the upload."
+        24,
+        gt=0,
+        le=876_000,
+        description="After an erasure: when no released model may know the upload.",
     )
     keep_versions: int = Field(
         10, ge=1, description="How many versions of data sets, models and releases are kept."
     )
     keep_rejected_days: float = Field(
-        30, ge=0, description="How long a rejected upload is kept before it is erased."
+        30, ge=0, le=36_500, description="How long a rejected upload is kept before it is erased."
     )
     s3_port: int = Field(8333, ge=1, le=65535, description="Port of the embedded S3 server.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
@@ -134,6 +138,11 @@ class Settings(BaseSettings):
             )
         return value or None
 
+    @field_validator("twin_matcher_home", mode="before")
+    @classmethod
+    def _is_a_folder(cls, value: object) -> object:
+        return value or default_home()  # set, but empty: not wherever the command is run
+
     @property
     def retrain_within(self) -> timedelta:
         """How long a released model may outlive an erasure."""
@@ -144,3 +153,11 @@ class Settings(BaseSettings):
         """Whether the embedded S3 server is in use rather than a bucket of the user's own."""
         ours = self.twin_matcher_embedded_s3 and self.twin_matcher_bucket == EMBEDDED_BUCKET
         return ours or not self.twin_matcher_bucket
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """What is wrong with the settings: a sentence a variable."""
+    names = ("_".join(map(str, problem["loc"])).upper() for problem in error.errors())
+    return [
+        f"{name}: {problem['msg']}." for name, problem in zip(names, error.errors(), strict=True)
+    ]

@@ -37,7 +37,7 @@ class CleaningLimits:
             rendered people who are not reach 0.82.
         second_photos, second_share: so many photos, and such a share of the identity's, make a
             second person; fewer are label errors.
-        same_photo: correlation above which two images are one photo (``faces.same_photo``).
+        same_photo: correlation above which two images are one photo (``faces.duplicate_photos``).
     """
 
     same_person: float = 0.363

@@ -26,8 +26,8 @@ class Inspection:
         seen: what cleaning needs to know of it.
         picture: JPEG bytes of the aligned 160 x 160 face; where there is none, of the whole image
             in that size; empty where it cannot be read.
-        yaw, pitch, roll, quality: as in :class:`~.identities.schema.Face`.
-        thumbnail: float32 [48, 48] while photos are being compared, see ``faces.same_photo``.
+        yaw, pitch, roll, quality: as in :class:`~twin_matcher_dagster.dataset.schema.Face`.
+        thumbnail: float32 [48, 48] while photos are being compared, see ``faces.duplicate_photos``.
     """
 
     seen: InspectedImage

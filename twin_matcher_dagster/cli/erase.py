@@ -1,4 +1,4 @@
-"""`twin-matcher erase_upload`: for the operator, and for whoever has a code and no browser."""
+"""`twin-matcher erase`: for the operator, and for whoever has a code and no browser."""
 
 from __future__ import annotations
 

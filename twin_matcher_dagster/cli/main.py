@@ -20,7 +20,7 @@ from rich.markup import escape
 from twin_matcher_dagster.cli import release, review
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.local.environment import CHILD_MARK, environment, state_folder
-from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster.settings import Settings, problems_of
 
 app = typer.Typer(
     help="Find a person's look-alike: the local services and the demo of Twin Matcher.",
@@ -163,9 +163,10 @@ def main() -> None:
         console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            console.print(f"[bold red]Error:[/] {name}: {escape(problem['msg'])}.", soft_wrap=True)
+        if error.title != Settings.__name__:
+            raise
+        for problem in problems_of(error):
+            console.print(f"[bold red]Error:[/] {escape(problem)}", soft_wrap=True)
         sys.exit(1)
 
 

@@ -45,6 +45,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.dataset import DatasetVersion, decode_members, list_of
 from twin_matcher_dagster.storage.records.index import Index
 from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.storage.records.record import CONTENT_KEY
 from twin_matcher_dagster.storage.records.release import Withdrawn
 from twin_matcher_dagster.storage.tombstones import (
     Tombstone,
@@ -97,9 +98,10 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
             for key in list(store.list(prefix)):
                 store.delete(key)
                 done.deleted += 1
+        # First what answers: whatever goes wrong behind it, nobody is shown this person again.
+        done.deleted += _erase_from_release(store, upload_id)
         _erase_from_datasets(store, upload_id, done, lock)
         _erase_from_verdicts(store, upload_id, lock)
-        done.deleted += _erase_from_release(store, upload_id)
         done.deleted += purge_models(store)
     if trained_on(models(store).entries(), {upload_id}):
         done.pending = tombstone.retrain_by
@@ -147,7 +149,7 @@ def _erase_from_datasets(
             log.rewrite(entry.number, without(store, entry.record, upload_id))
             done.rewritten += 1
     for key in list(store.list(f"{layout.MEMBERS}/")):
-        if upload_id in decode_members(store.get(key)):
+        if CONTENT_KEY.fullmatch(key) and upload_id in decode_members(store.get(key)):
             store.delete(key)
             done.deleted += 1
 

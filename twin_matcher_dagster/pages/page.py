@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import html
 import logging
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from pydantic import ValidationError
 
 from twin_matcher_dagster.errors import (
     RecogniserError,
@@ -20,7 +22,7 @@ from twin_matcher_dagster.errors import (
     StorageError,
     TwinMatcherError,
 )
-from twin_matcher_dagster.settings import Settings, command
+from twin_matcher_dagster.settings import Settings, command, problems_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 # Pictures of people are kept in the page's temporary folder no longer than this.
@@ -117,11 +119,33 @@ def _forget(folder: Path) -> None:
         time.sleep(60)
 
 
-def serve_page(page: gr.Blocks, port: int) -> None:
-    """Serve a page until the process is stopped."""
+def serve_page(make: Callable[[], gr.Blocks], port_setting: str) -> None:
+    """Serve a page until the process is stopped; what stands in its way is said in a sentence.
+
+    Args:
+        make: the page, with the bucket that the environment names.
+        port_setting: name of the setting that says where.
+    """
+    try:
+        settings = Settings()
+        page = make()
+    except ValidationError as error:
+        sys.exit("\n".join(problems_of(error)))
+    except TwinMatcherError as error:
+        sys.exit(str(error))
+    port = getattr(settings, port_setting)
+    try:
+        _launch(page, settings.host, port)
+    except OSError as error:
+        if "port" not in str(error):
+            raise
+        sys.exit(f"Port {port} is taken. Set {port_setting.upper()} to another one.")
+
+
+def _launch(page: gr.Blocks, host: str, port: int) -> None:
     threading.Thread(target=_forget, args=(Path(get_upload_folder()),), daemon=True).start()
     page.queue(default_concurrency_limit=2, max_size=50).launch(
-        server_name=Settings().host,
+        server_name=host,
         server_port=port,
         theme=gr.themes.Soft(primary_hue="indigo", font=["system-ui", "sans-serif"]),
         css=CSS,

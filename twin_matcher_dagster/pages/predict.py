@@ -18,7 +18,6 @@ from twin_matcher_dagster.pages.page import (
     serve_page,
 )
 from twin_matcher_dagster.release.serving import Answer, Production, TwinCard
-from twin_matcher_dagster.settings import Settings
 
 _KINDS = {"celebrity": "celebrity", "user": "another visitor"}
 
@@ -101,7 +100,7 @@ def predict_page(production: Production) -> gr.Blocks:
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
-    serve_page(predict_page(Production(bucket_of_environment())), Settings().predict_port)
+    serve_page(lambda: predict_page(Production(bucket_of_environment())), "predict_port")
 
 
 if __name__ == "__main__":

@@ -292,7 +292,7 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
-    serve_page(upload_page(bucket_of_environment()), Settings().upload_port)
+    serve_page(lambda: upload_page(bucket_of_environment()), "upload_port")
 
 
 if __name__ == "__main__":

@@ -8,16 +8,15 @@ erasure, which takes a person out of the history too.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from twin_matcher_dagster.errors import ObjectExistsError, RecordError, TwinMatcherError
-from twin_matcher_dagster.storage.encoding import encode
+from twin_matcher_dagster.storage.encoding import encode, parse_json
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.records.record import Record
+from twin_matcher_dagster.storage.records.record import REPAIR, Record
 
 _R_co = TypeVar("_R_co", bound=Record, covariant=True)
 _R = TypeVar("_R", bound=Record)
@@ -161,11 +160,12 @@ class ManifestLog(Generic[_R]):
     def _entry(self, number: int, data: bytes) -> Manifest[_R]:
         key = self.key(number)
         try:
-            body = json.loads(data)
-            if not isinstance(body, dict):
-                raise RecordError("It is no JSON object.")
+            body = parse_json(data)
+        except RecordError as error:
+            raise RecordError(f"{key} cannot be read. {error} {REPAIR}") from error
+        try:
             return Manifest(number, key, self._read(body))
-        except (RecordError, ValueError) as error:
+        except RecordError as error:
             raise RecordError(f"{key} cannot be read. {error}") from error
 
 

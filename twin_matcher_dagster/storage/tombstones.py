@@ -9,8 +9,9 @@ from datetime import datetime, timedelta, timezone
 
 from ulid import ULID
 
-from twin_matcher_dagster.errors import ErasureError, ObjectMissingError
+from twin_matcher_dagster.errors import ErasureError, ObjectMissingError, RecordError
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.encoding import parse_json
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 
@@ -52,16 +53,19 @@ def tombstone_key(upload_id: str) -> str:
 
 def get_tombstone(store: ObjectStore, upload_id: str) -> Tombstone | None:
     """The tombstone of an upload, if it was erased."""
+    key = tombstone_key(upload_id)
     try:
-        body = json.loads(store.get(tombstone_key(upload_id)))
+        body = parse_json(store.get(key))
+        return Tombstone(
+            upload_id,
+            datetime.fromisoformat(body["erased_at"]),
+            datetime.fromisoformat(body["retrain_by"]),
+            body["code_hash"],
+        )
     except ObjectMissingError:
         return None
-    return Tombstone(
-        upload_id,
-        datetime.fromisoformat(body["erased_at"]),
-        datetime.fromisoformat(body["retrain_by"]),
-        body["code_hash"],
-    )
+    except (RecordError, KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{key} cannot be read. Delete it and erase the upload again.") from error
 
 
 def erased_uploads(store: ObjectStore) -> list[str]:

@@ -13,6 +13,7 @@ from twin_matcher_dagster.errors import RecordError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.encoding import encode
 from twin_matcher_dagster.storage.manifest_log import Manifest
+from twin_matcher_dagster.storage.records.celebrities import BalancedVersion
 from twin_matcher_dagster.storage.records.dataset import (
     EMPTY,
     Celebrities,
@@ -71,14 +72,21 @@ def test_a_record_reads_back_as_it_was_written(record: Record) -> None:
 @every
 def test_the_schema_is_in_the_body(record: Record) -> None:
     body = stored(record)
-    assert body["schema"] == record.schema == 2
+    assert body["schema"] == record.schema
     assert set(body) == {"schema", *vars(record)}
 
 
 @every
-@pytest.mark.parametrize("schema", [3, 99, "2", None, 2.5])
-def test_a_schema_of_a_newer_version_is_refused(record: Record, schema: object) -> None:
+@pytest.mark.parametrize("schema", [Record.schema + 1, 99])
+def test_a_schema_of_a_newer_version_is_refused(record: Record, schema: int) -> None:
     with pytest.raises(RecordError, match="Update Twin Matcher"):
+        type(record).from_body({**stored(record), "schema": schema})
+
+
+@every
+@pytest.mark.parametrize("schema", ["2", None, 2.5, 0, -1, True, False])
+def test_a_schema_that_is_no_number_is_damaged(record: Record, schema: object) -> None:
+    with pytest.raises(RecordError, match=r"its schema is no number\. Restore it"):
         type(record).from_body({**stored(record), "schema": schema})
 
 
@@ -90,7 +98,7 @@ def test_a_body_that_lacks_a_part_is_refused(record: Record) -> None:
         body = stored(record)
         del body[name]
         with pytest.raises(
-            RecordError, match=rf"This is no {kind.__name__}: {name}: .*\. Materialize"
+            RecordError, match=rf"This is no {kind.__name__}: {name}: .*\. Restore it"
         ):
             kind.from_body(body)
 
@@ -98,8 +106,23 @@ def test_a_body_that_lacks_a_part_is_refused(record: Record) -> None:
 @every
 def test_a_body_with_a_part_of_another_kind_is_refused(record: Record) -> None:
     for name in vars(record):
-        with pytest.raises(RecordError, match="Materialize its asset again"):
+        with pytest.raises(RecordError, match="materialize its asset again"):
             type(record).from_body({**stored(record), name: object()})
+
+
+def test_an_error_names_nobody() -> None:
+    """Names are keys of mappings, too."""
+    damaged = {**stored(BALANCED), "people": {"Zoë Ödegård": "no biography"}}
+    with pytest.raises(RecordError, match="This is no BalancedVersion: people: ") as raised:
+        BalancedVersion.from_body(damaged)
+    assert "Zoë" not in str(raised.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"half of {", b"[]", b"[" * 100_000, b"\xff"])
+def test_what_is_no_record_of_a_list_says_so(data: bytes) -> None:
+    for read in (decode_members, decode_answers):
+        with pytest.raises(RecordError, match=r"cannot be read\. Restore it"):
+            read(data)
 
 
 @every

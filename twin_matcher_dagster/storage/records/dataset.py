@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from twin_matcher_dagster.errors import RecordError
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.encoding import encode
+from twin_matcher_dagster.storage.encoding import encode, parse_json
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.records.parts import ShardEntry
-from twin_matcher_dagster.storage.records.record import Record
+from twin_matcher_dagster.storage.records.record import REPAIR, Record
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,16 @@ def encode_members(members: Mapping[str, Member]) -> bytes:
 
 
 def decode_members(data: bytes) -> dict[str, Member]:
-    """What :func:`encode_members` made, by upload id."""
+    """What :func:`encode_members` made, by upload id.
+
+    Raises:
+        RecordError: it is no list of members.
+    """
+    try:
+        listed = _LIST.validate_python(parse_json(data))
+    except (RecordError, ValidationError) as error:
+        raise RecordError(f"A list of members cannot be read. {REPAIR}") from error
     return {
         upload_id: Member(upload_id, one.shard, one.publication)
-        for upload_id, one in _LIST.validate_python(json.loads(data)).items()
+        for upload_id, one in listed.items()
     }

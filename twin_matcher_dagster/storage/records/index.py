@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from twin_matcher_dagster.errors import RecordError
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.encoding import parse_json
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.records.parts import user_id
-from twin_matcher_dagster.storage.records.record import Record
+from twin_matcher_dagster.storage.records.record import REPAIR, Record
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,15 @@ def encode_answers(answers: Mapping[str, HeldOutAnswer]) -> bytes:
 
 
 def decode_answers(data: bytes) -> dict[str, HeldOutAnswer]:
-    """What :func:`encode_answers` made; the first ones did not ask the network alone."""
-    return {
-        digest: HeldOutAnswer(*told, *[None] * (3 - len(told)))
-        for digest, told in json.loads(data).items()
-    }
+    """What :func:`encode_answers` made; the first ones did not ask the network alone.
+
+    Raises:
+        RecordError: these are no answers.
+    """
+    try:
+        return {
+            digest: HeldOutAnswer(*told, *[None] * (3 - len(told)))
+            for digest, told in parse_json(data).items()
+        }
+    except (RecordError, TypeError) as error:
+        raise RecordError(f"Answers about held-out faces cannot be read. {REPAIR}") from error

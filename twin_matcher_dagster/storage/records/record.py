@@ -26,6 +26,9 @@ CONTENT_KEY = re.compile(
 )
 """Keys of immutable files that are named by their content."""
 
+REPAIR = "Restore it, or delete it and materialize its asset again."
+"""What to do about an object that is damaged: the one before it counts again once it is gone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -47,17 +50,18 @@ class Record:
             RecordError: it is no such record, or a newer version wrote it.
         """
         written = body.get("schema", 1)
-        if not isinstance(written, int) or written > cls.schema:
+        if type(written) is int and written > cls.schema:
             raise RecordError(
                 f"A newer version of Twin Matcher wrote this {cls.__name__} (schema {written}, "
                 f"known up to {cls.schema}). Update Twin Matcher."
             )
+        if type(written) is not int or written < 1:
+            raise RecordError(f"This is no {cls.__name__}: its schema is no number. {REPAIR}")
         try:
-            return _adapter(cls).validate_python(upgrade(cls.__name__, written, body))
+            upgraded = upgrade(cls.__name__, body, written, cls.schema)
+            return _adapter(cls).validate_python(upgraded)
         except (ValidationError, KeyError, TypeError, ValueError) as error:
-            raise RecordError(
-                f"This is no {cls.__name__}: {_reason(error)}. Materialize its asset again."
-            ) from error
+            raise RecordError(f"This is no {cls.__name__}: {reason_of(error)}. {REPAIR}") from error
 
     def as_body(self) -> dict[str, Any]:
         """As plain values, to be stored as JSON."""
@@ -77,12 +81,13 @@ def _adapter(kind: type[_R]) -> TypeAdapter[_R]:
     return TypeAdapter(kind)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What is wrong, in a line that repeats nothing of the body: it may hold a person's name."""
     if not isinstance(error, ValidationError):
         return f"{type(error).__name__} {error}"
+    # Below the field there may be keys of a mapping: names.
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{first['loc'][0] if first['loc'] else 'it'}: {first['msg']}"
 
 
 def _content_keys(value: Any) -> set[str]:

@@ -21,17 +21,20 @@ _IDENTITY = re.compile(r"\((c-[0-9a-f]{16}|u-[0-9A-Z]{26})\)")
 _UNKNOWN = float("nan")
 
 
-def upgrade(kind: str, schema: int, body: Mapping[str, Any]) -> Body:
-    """A body as the present schema has it.
+def upgrade(kind: str, body: Mapping[str, Any], written: int, schema: int) -> Body:
+    """A body as a schema has it, one step after the other.
 
     Args:
         kind: name of the record's class.
-        schema: the body's own.
         body: as it is stored; it is not changed.
+        written: its own schema.
+        schema: the one that is wanted.
     """
-    if schema == 1 and kind in _FROM_1:
-        return _FROM_1[kind](dict(body))
-    return dict(body)
+    upgraded = dict(body)
+    for number in range(written, schema):
+        if step := _STEPS.get((kind, number)):
+            upgraded = step(upgraded)
+    return upgraded
 
 
 def _number_in(key: str) -> int:
@@ -179,13 +182,14 @@ def _figures(body: Body) -> Body:
     return {"fused": network, "resnet": network, "recogniser": unknown}
 
 
-_FROM_1: Mapping[str, Callable[[Body], Body]] = {
-    "RawVersion": _raw_version,
-    "BalancedVersion": _balanced_version,
-    "Verdict": _verdict,
-    "DatasetVersion": _dataset_version,
-    "Model": _model,
-    "Index": _index,
-    "Release": _release,
-    "Withdrawn": _withdrawn,
+# (Class, schema) -> what makes the next schema of it. Kinds that stayed as they were are not here.
+_STEPS: Mapping[tuple[str, int], Callable[[Body], Body]] = {
+    ("RawVersion", 1): _raw_version,
+    ("BalancedVersion", 1): _balanced_version,
+    ("Verdict", 1): _verdict,
+    ("DatasetVersion", 1): _dataset_version,
+    ("Model", 1): _model,
+    ("Index", 1): _index,
+    ("Release", 1): _release,
+    ("Withdrawn", 1): _withdrawn,
 }

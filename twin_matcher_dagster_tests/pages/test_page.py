@@ -1,0 +1,48 @@
+"""A page that is started by hand says in a sentence what stands in its way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from twin_matcher_dagster.settings import PROJECT_ROOT
+
+
+def started(name: str, **variables: str) -> str:
+    """What a page prints that cannot start."""
+    ours = ("AWS_", "TWIN_MATCHER_", "UPLOAD_PORT", "PREDICT_PORT")
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    done = subprocess.run(
+        [sys.executable, "-m", f"twin_matcher_dagster.pages.{name}"],
+        cwd=PROJECT_ROOT,
+        env={**outside, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", ["upload", "predict"])
+def test_without_a_bucket(name: str) -> None:
+    assert "TWIN_MATCHER_BUCKET is not set. Start the page with" in started(name)
+
+
+def test_with_a_port_that_is_none() -> None:
+    said = started("upload", UPLOAD_PORT="99999")
+    assert said == "UPLOAD_PORT: Input should be less than or equal to 65535.\n"
+
+
+def test_with_a_port_that_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = started("predict", PREDICT_PORT=port, TWIN_MATCHER_BUCKET="any")
+    assert f"Port {port} is taken. Set PREDICT_PORT to another one." in said

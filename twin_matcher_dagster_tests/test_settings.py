@@ -1,0 +1,64 @@
+"""The settings: where the state is, and what is no value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from platformdirs import user_data_path
+from pydantic import ValidationError
+
+from twin_matcher_dagster import settings
+from twin_matcher_dagster.settings import (
+    PROJECT_ROOT,
+    Settings,
+    command,
+    default_home,
+    in_checkout,
+    problems_of,
+)
+
+
+def test_in_a_checkout_the_state_is_there() -> None:
+    assert in_checkout()
+    assert default_home() == PROJECT_ROOT / ".twin-matcher"
+    assert command("up") == "make up"
+
+
+@pytest.mark.parametrize("beside", [(), ("pyproject.toml",)])
+def test_elsewhere_it_is_where_the_system_keeps_data(
+    beside: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever other packages put into the folder of packages."""
+    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+    for name in beside:
+        (tmp_path / name).touch()
+    assert not in_checkout()
+    assert default_home() == user_data_path("twin-matcher")
+    assert command("up") == "twin-matcher up"
+
+
+def test_a_home_that_is_set_but_empty_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_MATCHER_HOME", "")
+    assert Settings().twin_matcher_home == default_home()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("S3_PORT", "99999", "less than or equal to 65535"),
+        ("EPOCHS", "0", "greater than or equal to 1"),
+        ("RETRAIN_WITHIN_HOURS", "inf", "less than or equal to"),
+        ("RETRAIN_WITHIN_HOURS", "1e300", "less than or equal to"),
+        ("HUB_DATASET", "no id", "not the id of a repository"),
+    ],
+)
+def test_what_is_no_value_is_a_sentence(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    (problem,) = problems_of(raised.value)
+    assert problem.startswith(f"{name}: ")
+    assert words in problem
