@@ -93,7 +93,8 @@ def test_a_bucket_of_earlier_versions_is_kept_in_order(store: ObjectStore) -> No
     }
     logs = logs_by_folder(store)
     for path in sorted(SCHEMAS.glob("*.json")):
-        if folder := folders.get(path.stem.partition("-")[0]):
+        kind, _, shape = path.stem.partition("-")
+        if (folder := folders.get(kind)) and not shape.isdigit():  # of schema 1
             log = logs[folder]
             store.put_new(log.key(log.head_number() + 1), path.read_bytes())
     store.put_new(f"{layout.MEMBERS}/{'7' * 64}.json", example("MemberList-0.1.0"))
