@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from multiprocessing.synchronize import Barrier
+from typing import Any
 
 import pytest
 
@@ -129,10 +130,13 @@ def test_one_more_upload_asks_for_nobody_who_was_there(kit: Kit) -> None:
     """Requests and bytes, counted on the wire, with 3 and with 40 uploads before."""
     counted: list[tuple[int, int]] = []
     requests: list[int] = []
-    kit.store.client.meta.events.register(
-        "before-send.s3",
-        lambda request, **_: requests.append(int(request.headers.get("Content-Length", 0))),
-    )
+
+    def note(request: Any, **_: object) -> None:
+        # On a slow machine the lock is renewed meanwhile: that is a matter of time, not of people.
+        if layout.DATASET_LOCK not in request.url:
+            requests.append(int(request.headers.get("Content-Length", 0)))
+
+    kit.store.client.meta.events.register("before-send.s3", note)
     for before in (3, 40):
         while kit.version().record.users < before if counted else len(counted) == 0:
             kit.member()
