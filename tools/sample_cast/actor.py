@@ -19,6 +19,12 @@ CLOTH_COLOURS = np.array([(0.02, 0.03, 0.07), (0.10, 0.10, 0.11), (0.30, 0.29, 0
                           (0.10, 0.05, 0.14), (0.05, 0.14, 0.15)])
 
 
+def neutral_vertices(person: Person, sources: Path, rng: np.random.Generator) -> np.ndarray:
+    """The person's head without any expression (n, 3); ``rng`` is the person's own, before anything else is drawn from it."""
+    return make_identity(load_base(sources), sources, rng, person.gender, person.age, person.origins, person.weight,
+                         person.amplitude, person.gender_share)
+
+
 class Actor:
     """Geometry, textures and strands of a person, and the pose they are in."""
 
@@ -26,7 +32,7 @@ class Actor:
         self.person, self.sources, self.skin_size = person, sources, skin_size
         self.rng = np.random.default_rng(person.seed)
         self.base = base = load_base(sources)
-        self.vertices = make_identity(base, sources, self.rng, person.gender, person.age, person.origins, person.weight)
+        self.vertices = neutral_vertices(person, sources, self.rng)
         self.renderer = Renderer(sources / "lights")
         self._marks()
         self._body()

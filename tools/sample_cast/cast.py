@@ -33,6 +33,8 @@ class Person:
     freckles: float = 0.0
     hair_scale: float = 1.0
     part: float = 0.12
+    amplitude: float = 0.55          # of the local shape of the face, see geometry.AMPLITUDE
+    gender_share: float = 1.0        # of the gender in the shape of head and body; the rest is the other one's
     crops: int = 0
     role: str = "cast"               # cast or clip
     name: str = ""

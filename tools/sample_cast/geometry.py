@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sparse
 
-AMPLITUDE = 0.55  # of the random local face targets; above 0.6 faces turn into caricatures
+AMPLITUDE = 0.55  # of the random local face targets; above 0.6 faces turn into caricatures, unless eyes and brows stay calm
+CALM = {"eyes": 0.42, "eyebrows": 0.25}  # the amplitude in faces that are shaped more strongly: else lids droop, brows fold
 HEAD_SHAPES = ("head-diamond", "head-invertedtriangular", "head-oval", "head-rectangular", "head-round",
                "head-square", "head-triangular")
 # Pairs "group/target-low|target-high"; '?' stands for the sides l and r.
@@ -114,24 +115,28 @@ def add_target(vertices: np.ndarray, path: Path, weight: float) -> None:
 
 
 def make_identity(base: BaseMesh, sources: Path, rng: np.random.Generator, gender: str, age: float,
-                  origins: dict[str, float], weight: float = 0.0, amplitude: float = AMPLITUDE) -> np.ndarray:
+                  origins: dict[str, float], weight: float = 0.0, amplitude: float = AMPLITUDE,
+                  gender_share: float = 1.0) -> np.ndarray:
     """One person's neutral vertices: origin, gender and age by weight, then random local shape.
 
-    ``age`` runs from 0 (25 years) to 1 (90 years): adults only.
+    ``age`` runs from 0 (25 years) to 1 (90 years): adults only. What ``gender_share`` leaves is the other gender's shape.
     """
     targets = sources / "mpfb2/targets"
     vertices = base.vertices.copy()
-    ages = {"young": 1 - age, "old": age}
-    for stage, share in ages.items():
+    other = "male" if gender == "female" else "female"
+    kinds = [(sex, stage, part * share) for stage, share in (("young", 1 - age), ("old", age))
+             for sex, part in ((gender, gender_share), (other, 1 - gender_share))]
+    for sex, stage, share in kinds:
         for origin, part in origins.items():
-            add_target(vertices, targets / f"macrodetails/{origin}-{gender}-{stage}.target.gz", part * share)
-        build = f"macrodetails/universal-{gender}-{stage}-averagemuscle"
+            add_target(vertices, targets / f"macrodetails/{origin}-{sex}-{stage}.target.gz", part * share)
+        build = f"macrodetails/universal-{sex}-{stage}-averagemuscle"
         add_target(vertices, targets / f"{build}-averageweight.target.gz", share * (1 - abs(weight)))
         add_target(vertices, targets / f"{build}-{'max' if weight > 0 else 'min'}weight.target.gz", share * abs(weight))
     add_target(vertices, targets / f"head/{rng.choice(HEAD_SHAPES)}.target.gz", rng.uniform(0.2, 0.7))
     for entry in LOCAL_TARGETS:
         folder, names = entry.split("/")
-        value = float(np.clip(rng.normal(0, 0.42 * amplitude), -0.6, 0.6)) * (0.7 if folder == "head" else 1.0)
+        local = CALM.get(folder, amplitude) if amplitude > AMPLITUDE else amplitude
+        value = float(np.clip(rng.normal(0, 0.42 * local), -0.6, 0.6)) * (0.7 if folder == "head" else 1.0)
         name = names.split("|")[0 if value < 0 else 1]
         for side in ("l", "r") if "?" in name else ("",):
             add_target(vertices, targets / folder / f"{name.replace('?', side)}.target.gz", abs(value))
