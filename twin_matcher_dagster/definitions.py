@@ -1,5 +1,6 @@
 """The only wiring: everything under `defs/` is loaded, nothing else happens here."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
@@ -8,4 +9,10 @@ import dagster as dg
 @dg.definitions
 def defs() -> dg.Definitions:
     """All assets, checks, sensors and resources of the project."""
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    from twin_matcher_dagster import defs as folder
+
+    # Not `load_from_defs_folder`, which hides this warning, too: it wants a pyproject.toml, which
+    # an installed package has not.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.ComponentTree.from_module(folder, Path(__file__).parents[1]).build_defs()
