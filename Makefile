@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model lint format docs build lock audit clean sample sample-report pretrain
+	bench-model bench-twins lint format docs build lock audit clean sample sample-report pretrain
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -88,6 +88,9 @@ bench-faces: $(VENV)/installed $(HAAR)/.venv/installed ## Measure faces out of c
 
 bench-model: $(VENV)/installed ## Measure the model: people known and new, beside the alternatives (half an hour).
 	@$(BIN)/python benchmarks/bench_model.py
+
+bench-twins: $(VENV)/installed ## Measure the twins of strangers, beside the alternatives (ten minutes).
+	@$(BIN)/python benchmarks/bench_twins.py
 
 lint: $(VENV)/installed-dev ## Check style (ruff) and types (ty).
 	$(BIN)/ruff check .

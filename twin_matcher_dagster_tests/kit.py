@@ -29,6 +29,7 @@ from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
+from twin_matcher_dagster.recognition.likeness import LikenessSpace, fit_metric, make_space
 from twin_matcher_dagster.recognition.network import TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import SMALL_BACKBONE
@@ -287,6 +288,7 @@ class Kit:
             put_file(self.store, layout.INDEXES, gallery.to_bytes(), ".safetensors"),
             put_file(self.store, layout.INDEXES, write_shard(faces[::2]).data, ".parquet"),
             put_file(self.store, layout.INDEXES, encode_answers(answers), ".json"),
+            put_file(self.store, layout.INDEXES, self._space(people).to_bytes(), ".safetensors"),
         )
         basis = fingerprint(model.fingerprint, RECOGNISER)
         learnt = model.record.uploads
@@ -306,10 +308,18 @@ class Kit:
                 index=files[0],
                 portraits=files[1],
                 answers=files[2],
+                likeness=files[3],
+                identity_limit=4.0,
                 figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
                 fusion=gallery.fusion.as_dict(),
             )
         )
+
+    def _space(self, people: Sequence[str]) -> LikenessSpace:
+        """A likeness space of noise."""
+        cohort, places = (self._random.normal(size=(n, 8)) for n in (50, len(people)))
+        metric = fit_metric(cohort)
+        return make_space(metric, dict(zip(people, metric.place(places), strict=True)), cohort)
 
     def release(self, model: Manifest[Model] | None = None) -> Manifest[Release]:
         """Index and release of the newest data set and a model; by default of one that knows it."""

@@ -150,6 +150,8 @@ INDEX = Index(
     index=layout.file(layout.INDEXES, f"{digest('index')}.safetensors"),
     portraits=layout.file(layout.INDEXES, f"{digest('portraits')}.parquet"),
     answers=layout.file(layout.INDEXES, f"{digest('answers')}.json"),
+    likeness=layout.file(layout.INDEXES, f"{digest('likeness')}.safetensors"),
+    identity_limit=2.5,
     figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
     fusion={"names": ["resnet", "recogniser"], "weights": [1.0, 2.0], "bias": -1.0},
     refused="it was worse",

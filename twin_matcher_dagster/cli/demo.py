@@ -267,9 +267,12 @@ class Demo:
                 f"{figures.resnet.rank1:.1%} (ResNet alone), {figures.recogniser.rank1:.1%} "
                 f"(recogniser alone), guessing {fused.chance:.1%}"
             )
-        say(f"The twins of {_short(self._story.photo)}, release {answer.release}:")
+        photo = _short(self._story.photo)
+        if answer.identity:
+            say(f"{photo} is taken for {escape(answer.identity.label)}, who was uploaded.")
+        say(f"The twins of {photo}, release {answer.release}:")
         for rank, twin in enumerate(answer.twins, 1):
-            say(f"  {rank}. {escape(twin.label)} ({twin.kind}), similarity {twin.similarity:.3f}")
+            say(f"  {rank}. {escape(twin.label)} ({twin.kind}): {twin.words}")
         picture = self._home / "demo.png"
         save_answer(answer, picture)
         say(f"Picture: {_short(picture)}")

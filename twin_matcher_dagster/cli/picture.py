@@ -17,7 +17,7 @@ def save_answer(answer: Answer, path: Path) -> None:
 
     tiles = [(answer.face, "probe", "")]
     for rank, twin in enumerate(answer.twins, 1):
-        subtitle = f"{twin.similarity:.2f} · {twin.kind}"
+        subtitle = twin.kind if twin.likeness is None else f"{twin.likeness:.0%} · {twin.kind}"
         tiles.append((read_image(twin.portraits[0]), f"{rank}. {twin.label}", subtitle))
     figure = Figure(figsize=(2.4 * len(tiles), 3.0), dpi=120, layout="constrained")
     for axes, (image, title, subtitle) in zip(

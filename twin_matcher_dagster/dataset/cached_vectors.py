@@ -1,13 +1,16 @@
-"""What the reference recogniser says of the faces of a shard: asked once, and kept beside it.
+"""What the fixed networks say of the faces of a shard: asked once, and kept beside it.
 
-Training learns from it and the index is made of it. A shard never changes, so neither does this:
-one person more costs that person's faces, and nobody else's. It goes where the shard goes: an
-erasure deletes a person's folder, and retention what stands beside a shard that is gone.
+Training learns from the recogniser's vectors, and the index is made of both. A shard never changes,
+so neither does this: one person more costs that person's faces, and nobody else's. It goes where
+the shard goes: an erasure deletes a person's folder, and retention what stands beside a shard that
+is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -19,6 +22,8 @@ from twin_matcher_dagster.storage.records.parts import ShardEntry
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 
 SUFFIX = ".vectors"
+DescribeFaces = Callable[[Sequence[np.ndarray] | np.ndarray], np.ndarray]
+"""From uint8 RGB [160, 160, 3] crops to float32 [n, 128], unit vectors."""
 
 
 def vectors_key(shard_key: str) -> str:
@@ -40,28 +45,84 @@ def read_with_vectors(
     Returns:
         The faces, and float32 [n, 128], unit vectors.
     """
+    return _of_shard(store, shard, recogniser_of(recogniser))
+
+
+def read_with_likeness(store: ObjectStore, shard: ShardEntry) -> tuple[list[Face], np.ndarray]:
+    """The faces of a shard and the likeness network's vectors of them: float32 [n, 128]."""
+    return _of_shard(store, shard, LIKENESS)
+
+
+@dataclass(frozen=True)
+class FixedNetwork:
+    """A network that is never trained here, so that what it says of a face can be kept.
+
+    Attributes:
+        name: under which its vectors are kept.
+        load: gives the network.
+    """
+
+    name: str
+    load: Callable[[], DescribeFaces]
+
+
+def recogniser_of(source: str) -> FixedNetwork:
+    """A recogniser, as :func:`~twin_matcher_dagster.faces.recogniser.load_recogniser` names it."""
+
+    def load() -> DescribeFaces:
+        from twin_matcher_dagster.faces.recogniser import load_recogniser
+
+        return load_recogniser(source)
+
+    return FixedNetwork(f"{source}:", load)
+
+
+def _load_likeness() -> DescribeFaces:
+    from twin_matcher_dagster.faces.likeness_network import load_likeness_network
+
+    return load_likeness_network()
+
+
+LIKENESS = FixedNetwork("likeness", _load_likeness)
+"""No recogniser has this name: theirs end with a colon."""
+
+
+def kept_vectors(
+    store: ObjectStore, key: str, network: FixedNetwork, images: Sequence[bytes]
+) -> np.ndarray:
+    """What a network says of encoded faces: float32 [n, 128]; asked once.
+
+    Args:
+        store: the bucket.
+        key: where it is kept.
+        network: which.
+        images: encoded crops, always the same ones under one key.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
-    faces = list(read_shard(store.get(shard.key)))
-    key = vectors_key(shard.key)
-    name = f"{recogniser}:"
-    try:
+    from twin_matcher_dagster.media.images import read_image
+
+    kept: dict[str, np.ndarray] = {}
+    with suppress(ObjectMissingError, SafetensorError):  # not asked yet, or damaged
         kept = load(store.get(key))
-        if name in kept and len(kept[name]) == len(faces):
-            return faces, kept[name]
-    except (ObjectMissingError, SafetensorError):
-        pass  # not asked yet, or damaged
-    vectors = _ask(faces, recogniser)
-    store.overwrite(key, save({name: vectors}), "application/octet-stream")
+    kept = {name: values for name, values in kept.items() if len(values) == len(images)}
+    if network.name in kept:
+        return kept[network.name]
+    vectors = network.load()([read_image(image) for image in images])
+    # Of several recognisers the newest one's stay.
+    is_likeness = network.name == LIKENESS.name
+    others = {n: v for n, v in kept.items() if (n == LIKENESS.name) != is_likeness}
+    store.overwrite(key, save({**others, network.name: vectors}), "application/octet-stream")
     # A person who was erased meanwhile: the tombstone came before the folder was emptied.
     if key.startswith("users/") and get_tombstone(store, key.split("/")[1]):
         store.delete(key)
-    return faces, vectors
+    return vectors
 
 
-def _ask(faces: Sequence[Face], recogniser: str) -> np.ndarray:
-    from twin_matcher_dagster.faces.recogniser import load_recogniser
-    from twin_matcher_dagster.media.images import read_image
-
-    return load_recogniser(recogniser)([read_image(face.image) for face in faces])
+def _of_shard(
+    store: ObjectStore, shard: ShardEntry, network: FixedNetwork
+) -> tuple[list[Face], np.ndarray]:
+    faces = list(read_shard(store.get(shard.key)))
+    images = [face.image for face in faces]
+    return faces, kept_vectors(store, vectors_key(shard.key), network, images)

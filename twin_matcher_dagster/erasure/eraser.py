@@ -31,6 +31,7 @@ from twin_matcher_dagster.errors import (
     UploadError,
 )
 from twin_matcher_dagster.recognition.gallery import Gallery
+from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_file
 from twin_matcher_dagster.storage.lock import Lock, exclusive
@@ -199,8 +200,13 @@ def _index_without(store: ObjectStore, index: Index, upload_id: str) -> Index:
     who = user_id(upload_id)
     gallery = Gallery.from_bytes(store.get(index.index)).without(who)
     faces = [face for face in read_shard(store.get(index.portraits)) if face.identity_id != who]
+    likeness = ""
+    if index.likeness:
+        space = LikenessSpace.from_bytes(store.get(index.likeness)).without(who)
+        likeness = put_file(store, layout.INDEXES, space.to_bytes(), ".safetensors")
     return index.without(
         upload_id,
         put_file(store, layout.INDEXES, gallery.to_bytes(), ".safetensors"),
         put_file(store, layout.INDEXES, write_shard(faces).data, ".parquet"),
+        likeness,
     )

@@ -42,3 +42,24 @@ def only_face(image: np.ndarray) -> np.ndarray:
             "cut it so that only one face is left."
         )
     return align(image, faces[0].landmarks)
+
+
+def both_views(image: np.ndarray) -> list[np.ndarray]:
+    """The face of a photo, and the face of the mirrored photo, each found and aligned by itself.
+
+    The detector does not see the same landmarks in a mirror. Whoever is asked about both gets the
+    same answer whichever of the two photos was handed in.
+
+    Args:
+        image: uint8 RGB [height, width, 3].
+
+    Returns:
+        uint8 RGB [160, 160, 3] each; one alone where no face is found in the mirrored photo.
+
+    Raises:
+        FaceError: no face, or several of about the same size.
+    """
+    faces = [only_face(image)]
+    mirrored = np.ascontiguousarray(image[:, ::-1])
+    found = detect_faces(mirrored)
+    return [*faces, align(mirrored, found[0].landmarks)] if found else faces

@@ -56,6 +56,7 @@ main, .fillable, .contain {width: 100% !important}
 .twin .about {padding: 8px 12px 12px}
 .twin .name {font-weight: 650; font-size: 1.05em; overflow-wrap: anywhere}
 .twin .kind {font-size: .8em; opacity: .7}
+.twin .likeness {font-size: .9em; margin-top: 4px}
 .twin .facts {font-size: .85em; font-weight: 550; margin-top: 8px}
 .twin .biography {font-size: .85em; opacity: .8; margin: 2px 0 0; overflow-wrap: anywhere}
 .bar {height: 6px; border-radius: 3px; background: #8883; margin-top: 6px}

@@ -38,10 +38,17 @@ def cards(found: Answer) -> str:
     head = (
         f'<p><img src="{probe}" alt="the face that was found" width="56" height="56" '
         'style="display:inline-block;border-radius:50%;vertical-align:middle;margin-right:10px">'
-        f"Most alike, of everybody in release {found.release}:</p>"
+        f"{_identity(found)}Most alike, of everybody in release {found.release}:</p>"
     )
     body = "".join(_card(rank, twin) for rank, twin in enumerate(found.twins, 1))
     return f'{head}<div class="twins" data-release="{found.release}">{body}</div>'
+
+
+def _identity(found: Answer) -> str:
+    """Who the visitor is, where the gallery knows them: the twins are the others then."""
+    if found.identity is None:
+        return ""
+    return f'<strong class="identity">This is you: {html.escape(found.identity.label)}.</strong> '
 
 
 def _card(rank: int, twin: TwinCard) -> str:
@@ -49,11 +56,12 @@ def _card(rank: int, twin: TwinCard) -> str:
     pictures = [data_uri(image) for image in twin.portraits]
     first = f'<img src="{pictures[0]}" alt="{name}">' if pictures else ""
     more = "".join(f'<img src="{picture}" alt="">' for picture in pictures[1:])
-    percent = max(0.0, min(1.0, twin.similarity)) * 100
+    percent = 100 * (twin.likeness or 0.0)
     return (
         f'<article class="twin">{first}<div class="more">{more}</div><div class="about">'
         f'<div class="name">{rank}. {name}</div>'
-        f'<div class="kind">{_KINDS[twin.kind]} · similarity {twin.similarity:.2f}</div>'
+        f'<div class="kind">{_KINDS[twin.kind]}</div>'
+        f'<div class="likeness">{html.escape(twin.words)}</div>'
         f'<div class="bar"><div style="width:{percent:.0f}%"></div></div>'
         f"{_about(twin)}</div></article>"
     )

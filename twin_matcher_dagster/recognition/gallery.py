@@ -20,19 +20,6 @@ COMPONENTS = ("resnet", "recogniser")
 
 
 @dataclass(frozen=True)
-class Twin:
-    """An identity ranked for a probe.
-
-    Attributes:
-        identity_id: who.
-        similarity: mean of both cosines, weighted as the fusion does; -1 to 1.
-    """
-
-    identity_id: str
-    similarity: float
-
-
-@dataclass(frozen=True)
 class Gallery:
     """Two unit vectors of each identity, and what cosines with them are worth.
 
@@ -62,19 +49,16 @@ class Gallery:
         """
         return np.stack([embeddings @ self.rows.T, vectors @ self.templates.T], 2)
 
-    def search(self, embedding: np.ndarray, vector: np.ndarray, top: int = 3) -> list[Twin]:
-        """The identities most similar to a probe, the nearest first.
+    def evidence(self, embedding: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """How much likelier it is that a probe is each of the identities than that it is not.
 
         Args:
             embedding, vector: float32 [dimensions] and [128], unit vectors.
-            top: how many, at most.
+
+        Returns:
+            float32 [identities], natural logarithms of likelihood ratios.
         """
-        cosines = self.cosines(embedding[None], vector[None])[0]
-        order = np.argsort(-self.fusion(cosines), kind="stable")[:top]
-        weights = np.array(self.fusion.weights)
-        # Where neither component tells anything, both count the same.
-        weights = weights / weights.sum() if weights.sum() else np.full(len(weights), 0.5)
-        return [Twin(self.identities[i], float(cosines[i] @ weights)) for i in order]
+        return self.fusion(self.cosines(embedding[None], vector[None])[0])
 
     def without(self, identity_id: str) -> Gallery:
         """The same gallery without one identity."""

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors, recogniser_of
+from twin_matcher_dagster.dataset.cohort import cohort_crops, cohort_vectors
 from twin_matcher_dagster.dataset.schema import Face, Split
 from twin_matcher_dagster.dataset.shards import pixels_of
 from twin_matcher_dagster.dataset.versions import Version
@@ -25,7 +26,7 @@ from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
 from twin_matcher_dagster.recognition.embedder import Embedder
-from twin_matcher_dagster.recognition.evaluation import evaluate, ranks
+from twin_matcher_dagster.recognition.evaluation import evaluate, leave_out, ranks
 from twin_matcher_dagster.recognition.fusion import Fusion, fit_gallery
 from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
 from twin_matcher_dagster.storage.files import get_model
@@ -33,6 +34,9 @@ from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.index import Figures, HeldOutAnswer, Scorers
 from twin_matcher_dagster.storage.records.training import Model
+
+IMPOSTORS = 0.005
+"""Share of the cohort, and of held-out faces without their own entry, taken for somebody."""
 
 # Of two cosines about which nothing is known.
 _UNMEASURED = Fusion((10.0, 10.0), -8.0, COMPONENTS)
@@ -62,6 +66,8 @@ class Measurement:
         probes: the held-out faces.
         cosines: float32 [n, identities, 2] of them.
         truth: int64 [n], position of each probe's identity.
+        identity_limit: fused score from which somebody is taken to be who is nearest, see
+            :data:`IMPOSTORS`; at least 0.
     """
 
     figures: Scorers
@@ -69,6 +75,7 @@ class Measurement:
     probes: Sequence[Face]
     cosines: np.ndarray
     truth: np.ndarray
+    identity_limit: float
 
 
 @dataclass
@@ -199,7 +206,21 @@ class GalleryBuilder:
             )
         }
         scorers = Scorers(**alone, fused=together)
-        return Measurement(scorers, answers, described.faces, cosines, truth)
+        limit = self.identity_limit(gallery, leave_out(fused, truth).max(1))
+        return Measurement(scorers, answers, described.faces, cosines, truth, limit)
+
+    def identity_limit(self, gallery: Gallery, *others: np.ndarray) -> float:
+        """Above what strangers reach, see :data:`IMPOSTORS`; at least 0.
+
+        Args:
+            gallery: of everybody.
+            others: float32 [n], best fused scores of more people who are not in it.
+        """
+        vectors = cohort_vectors(recogniser_of(self.recogniser))[::2]
+        cosines = gallery.cosines(self.embedder(cohort_crops()[::2]), vectors)
+        strangers = gallery.fusion(cosines).max(1)
+        quantiles = [float(np.quantile(one, 1 - IMPOSTORS)) for one in (strangers, *others)]
+        return max(0.0, *quantiles)
 
 
 def _against(gallery: Gallery, described: DescribedFaces) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from twin_matcher_dagster.dataset.schema import Face, read_shard, write_shard
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.recognition.gallery import Gallery
+from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.release.gallery_builder import GalleryBuilder, Measurement
+from twin_matcher_dagster.release.likeness_builder import build_likeness
 from twin_matcher_dagster.release.portraits import portraits_of
 from twin_matcher_dagster.release.promotion import in_production
 from twin_matcher_dagster.storage import layout
@@ -62,7 +64,7 @@ def build_index(
     basis = fingerprint(model.fingerprint, recogniser)
     shards = {member.upload_id: member.shard.sha256 for member in dataset.members}
     earlier = _earlier(store, basis)
-    measurement = None
+    measurement, places = None, None
     if earlier is not None:
         # What was measured of this model stands; only who is new, or has other faces, is looked at.
         gallery = Gallery.from_bytes(store.get(earlier.index))
@@ -72,7 +74,13 @@ def build_index(
         portraits = read_shard(store.get(earlier.portraits))
         known = [face for face in portraits if face.identity_id not in others]
         gallery = builder.build(gallery)
-        figures, answers = earlier.figures, earlier.answers
+        figures, answers, limit = earlier.figures, earlier.answers, earlier.identity_limit
+        if limit is None:
+            limit = builder.identity_limit(gallery)
+        if earlier.likeness:
+            places = LikenessSpace.from_bytes(store.get(earlier.likeness))
+            for who in others:
+                places = places.without(who)
         typical = portraits_of(store, dataset, gallery, recogniser, known)
     elif model.record.celebrities != dataset.record.balanced.fingerprint:
         return None
@@ -80,12 +88,14 @@ def build_index(
         gallery = builder.calibrate(builder.build(None))
         typical = portraits_of(store, dataset, gallery, recogniser)
         measurement = builder.measure(gallery)
-        figures = measurement.figures
+        figures, limit = measurement.figures, measurement.identity_limit
         answers = put_file(store, layout.INDEXES, encode_answers(measurement.answers), ".json")
     index = put_file(store, layout.INDEXES, gallery.to_bytes(), ".safetensors")
+    space = build_likeness(store, dataset, gallery.identities, places)
+    likeness = put_file(store, layout.INDEXES, space.to_bytes(), ".safetensors")
     shown = put_file(store, layout.INDEXES, write_shard(typical).data, ".parquet")
     record = Index(
-        fingerprint=fingerprint(basis, index, shown, answers),
+        fingerprint=fingerprint(basis, index, shown, answers, likeness),
         basis=basis,
         model=model.number,
         model_fingerprint=model.fingerprint,
@@ -99,6 +109,8 @@ def build_index(
         index=index,
         portraits=shown,
         answers=answers,
+        likeness=likeness,
+        identity_limit=limit,
         figures=figures,
         fusion=gallery.fusion.as_dict(),
     )

@@ -13,10 +13,12 @@ import numpy as np
 from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.dataset.schema import Face, read_shard
 from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
+from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.recogniser import load_recogniser
-from twin_matcher_dagster.faces.single_face import only_face
+from twin_matcher_dagster.faces.single_face import both_views
 from twin_matcher_dagster.recognition.embedder import Embedder
-from twin_matcher_dagster.recognition.gallery import Gallery, Twin
+from twin_matcher_dagster.recognition.gallery import Gallery
+from twin_matcher_dagster.recognition.likeness import LikenessSpace, likeness_in_words
 from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -27,13 +29,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TwinCard:
-    """A twin as it is shown.
+    """Somebody of the gallery as they are shown.
 
     Attributes:
         identity_id: who.
         label: name for display, free text: escape it.
         kind: celebrity or user.
-        similarity: mean of the cosines, weighted by what they are worth, -1 to 1.
+        likeness: share of pairs of two strangers that are less alike, 0 to 1; None where the
+            release does not know.
         portraits: encoded face crops, the most typical first.
         about: a short biography of a celebrity, where the source has one; free text too.
     """
@@ -41,17 +44,34 @@ class TwinCard:
     identity_id: str
     label: str
     kind: str
-    similarity: float
+    likeness: float | None
     portraits: tuple[bytes, ...]
     about: About | None = None
+
+    @property
+    def words(self) -> str:
+        """The likeness in words; empty where it is not known."""
+        if self.likeness is None:
+            return ""
+        # Never all of them, however close: it is one measurement of one photo.
+        less = min(99, int(100 * self.likeness))
+        return f"{likeness_in_words(self.likeness)}, more alike than {less} of 100 pairs of people"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The twins of one probe: ``face`` is the uint8 RGB [160, 160, 3] crop that was searched."""
+    """What a release says of one probe.
+
+    Attributes:
+        release: its number.
+        face: uint8 RGB [160, 160, 3], the crop that was searched.
+        identity: whom the gallery takes the probe for; None where it is nobody that it knows.
+        twins: who looks like the probe, the most alike first; never who it is.
+    """
 
     release: int
     face: np.ndarray
+    identity: TwinCard | None
     twins: tuple[TwinCard, ...]
 
 
@@ -65,6 +85,11 @@ class TwinFinder:
             get_model(store, release.files, Path(folder))
             self._embedder = Embedder(Path(folder))
         self._gallery = Gallery.from_bytes(store.get(release.index))
+        self._identity_limit = release.identity_limit
+        # Releases of earlier versions have none: they rank by who it is.
+        self._space = (
+            LikenessSpace.from_bytes(store.get(release.likeness)) if release.likeness else None
+        )
         # The one that the index was made with.
         self._recogniser = load_recogniser(release.recogniser)
         self._portraits: dict[str, list[Face]] = {}
@@ -72,30 +97,55 @@ class TwinFinder:
             self._portraits.setdefault(face.identity_id, []).append(face)
 
     def find(self, photo: np.ndarray, top: int = 3) -> Answer:
-        """The look-alikes of the one person in a photo.
+        """Who the one person in a photo is, and who looks like them.
+
+        A photo and its mirror image get one answer.
 
         Args:
             photo: uint8 RGB [height, width, 3].
-            top: how many.
+            top: how many twins.
 
         Raises:
             FaceError: no face, or several.
         """
-        face = only_face(photo)
-        embedding, vector = self._embedder(face[None])[0], self._recogniser(face[None])[0]
-        twins = self._gallery.search(embedding, vector, top)
-        return Answer(self.number, face, tuple(map(self._card, twins)))
+        views = np.stack(both_views(photo))
+        evidence = self._gallery.evidence(
+            _mean(self._embedder(views)), _mean(self._recogniser(views))
+        )
+        best = int(evidence.argmax())
+        is_known = self._identity_limit is not None and evidence[best] > self._identity_limit
+        identity = self._gallery.identities[best] if is_known else None
+        if self._space is None:
+            ranked = [(who, None) for who in self._ranked(evidence)]
+        else:
+            ranked = self._space.ranked(_mean(load_likeness_network()(views)))
+        twins = [one for one in ranked if one[0] != identity][:top]
+        return Answer(
+            self.number,
+            views[0],
+            self._card(identity, None) if identity else None,
+            tuple(self._card(*one) for one in twins),
+        )
 
-    def _card(self, twin: Twin) -> TwinCard:
-        person = self._people[twin.identity_id]
+    def _ranked(self, evidence: np.ndarray) -> list[str]:
+        return [self._gallery.identities[n] for n in np.argsort(-evidence, kind="stable")]
+
+    def _card(self, identity_id: str, likeness: float | None) -> TwinCard:
+        person = self._people[identity_id]
         return TwinCard(
-            identity_id=twin.identity_id,
+            identity_id=identity_id,
             label=person.label,
             kind=person.kind,
-            similarity=twin.similarity,
-            portraits=tuple(p.image for p in self._portraits.get(twin.identity_id, [])),
+            likeness=likeness,
+            portraits=tuple(p.image for p in self._portraits.get(identity_id, [])),
             about=About(**person.about) if person.about else None,
         )
+
+
+def _mean(vectors: np.ndarray) -> np.ndarray:
+    """One unit vector for several views of one face: float32 [dimensions]."""
+    total = vectors.sum(0)
+    return (total / max(float(np.linalg.norm(total)), 1e-9)).astype(np.float32)
 
 
 class Production:

@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors, vectors_key
+from twin_matcher_dagster.dataset.cached_vectors import (
+    read_with_likeness,
+    read_with_vectors,
+    vectors_key,
+)
 from twin_matcher_dagster.dataset.versions import read_version, update_dataset
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.retention import collect_garbage
 from twin_matcher_dagster.erasure.verification import verify
+from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, load_recogniser
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.storage import layout
@@ -89,6 +94,19 @@ def test_another_recogniser_is_asked_anew(kit: Kit) -> None:
     assert written == [vectors_key(shard.key)]
     read_with_vectors(kit.store, shard, "bundled")
     assert len(written) == 2
+
+
+def test_both_networks_stand_side_by_side(kit: Kit) -> None:
+    update_dataset(kit.store)
+    shard = read_version(kit.store).shards[0]
+    faces, likeness = read_with_likeness(kit.store, shard)
+    pixels = [read_image(face.image) for face in faces]
+    assert np.allclose(likeness, load_likeness_network()(pixels), atol=1e-5)
+    _, vectors = read_with_vectors(kit.store, shard, "bundled")
+    written = writes_of(kit.store)
+    assert np.array_equal(read_with_likeness(kit.store, shard)[1], likeness)
+    assert np.array_equal(read_with_vectors(kit.store, shard, "bundled")[1], vectors)
+    assert not written
 
 
 def vectors_of(kit: Kit, upload_id: str) -> list[str]:

@@ -115,8 +115,9 @@ def test_a_new_person_is_found_without_a_training(grown: OnePersonMore) -> None:
     assert grown.after.record.model == grown.before.record.model == 1
     assert grown.after.record.imprinted == (user_id(grown.upload_id),)
     answer = Production(grown.store).finder().find(read_image(KEIKO.photo))
-    assert answer.twins[0].identity_id == user_id(grown.upload_id)
-    assert answer.twins[0].portraits
+    assert answer.identity
+    assert answer.identity.identity_id == user_id(grown.upload_id)
+    assert answer.identity.portraits
 
 
 def test_nobody_else_is_touched_by_a_new_person(grown: OnePersonMore) -> None:
@@ -285,8 +286,9 @@ def test_back_to_an_earlier_release(copy: OnePersonMore) -> None:
     assert again.record.index == copy.before.record.index
     model = copy.model
     assert model.fingerprint == copy.before.record.model_fingerprint
-    found = Production(copy.store).finder().find(read_image(KEIKO.photo)).twins
-    assert user_id(copy.upload_id) not in {twin.identity_id for twin in found}
+    found = Production(copy.store).finder().find(read_image(KEIKO.photo), top=99)
+    assert found.identity is None
+    assert user_id(copy.upload_id) not in {twin.identity_id for twin in found.twins}
 
 
 def test_an_index_of_somebody_who_was_erased_waits_for_the_next(copy: OnePersonMore) -> None:

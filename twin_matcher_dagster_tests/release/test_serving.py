@@ -77,10 +77,11 @@ def test_an_answer_has_all_that_a_page_shows(production: Production, story: Stor
     assert answer.release == 1
     assert answer.face.shape == (160, 160, 3)
     assert len(answer.twins) == len({twin.identity_id for twin in answer.twins}) == 4
-    similarities = [twin.similarity for twin in answer.twins]
-    assert similarities == sorted(similarities, reverse=True)
-    assert all(-1 <= similarity <= 1 for similarity in similarities)
-    for twin in answer.twins:
+    assert [twin.likeness for twin in answer.twins] == sorted(
+        (twin.likeness for twin in answer.twins if twin.likeness is not None), reverse=True
+    )
+    assert answer.identity
+    for twin in (answer.identity, *answer.twins):
         assert twin.label
         assert twin.kind == ("user" if twin.identity_id.startswith("u-") else "celebrity")
         assert 1 <= len(twin.portraits) <= 3
@@ -90,7 +91,44 @@ def test_an_answer_has_all_that_a_page_shows(production: Production, story: Stor
 
 def test_the_same_photo_has_the_same_answer(production: Production, story: Story) -> None:
     first, second = (production.finder().find(read_image(story.photo)) for _ in range(2))
-    assert first.twins == second.twins
+    assert (first.identity, first.twins) == (second.identity, second.twins)
+
+
+def test_somebody_who_is_known_is_told_so_and_is_not_their_own_twin(
+    production: Production, story: Story
+) -> None:
+    answer = production.finder().find(read_image(story.photo), top=99)
+    assert answer.identity
+    assert answer.identity.label == story.name
+    others = {twin.identity_id for twin in answer.twins}
+    everybody = {one.identity_id for one in release_in(production._store, 1).identities}
+    assert others == everybody - {answer.identity.identity_id}
+
+
+@pytest.mark.parametrize("name", ["mira.jpg", "keiko.jpg"])
+def test_a_stranger_is_nobody_but_has_twins(production: Production, name: str) -> None:
+    answer = production.finder().find(photo(name))
+    assert answer.identity is None
+    assert len(answer.twins) == 3
+    assert all(twin.likeness is not None and 0 <= twin.likeness <= 1 for twin in answer.twins)
+    assert all("of 100 pairs of people" in twin.words for twin in answer.twins)
+
+
+@pytest.mark.parametrize("name", ["mira.jpg", "keiko.jpg"])
+def test_a_photo_and_its_mirror_image_have_one_answer(production: Production, name: str) -> None:
+    finder = production.finder()
+    first = finder.find(photo(name), top=99)
+    second = finder.find(np.ascontiguousarray(photo(name)[:, ::-1]), top=99)
+    assert first.identity == second.identity
+    assert [twin.identity_id for twin in first.twins] == [twin.identity_id for twin in second.twins]
+
+
+def test_a_release_of_an_earlier_version_ranks_by_who_it_is(copy: ObjectStore) -> None:
+    release_again(copy, likeness="", identity_limit=None)
+    answer = Production(copy).finder().find(photo("mira.jpg"))
+    assert answer.identity is None
+    assert len(answer.twins) == 3
+    assert {(twin.likeness, twin.words) for twin in answer.twins} == {(None, "")}
 
 
 @pytest.mark.parametrize(

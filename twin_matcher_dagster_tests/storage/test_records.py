@@ -146,7 +146,7 @@ def test_the_files_that_a_record_names() -> None:
     assert VERDICT.content_keys() == {VERDICT.shard.key}
     assert DATASET.content_keys() == {MEMBERS.key}
     assert MODEL.content_keys() == {MODEL.files[0].key}
-    files = {INDEX.index, INDEX.portraits, INDEX.answers}
+    files = {INDEX.index, INDEX.portraits, INDEX.answers, INDEX.likeness}
     assert INDEX.content_keys() == files
     assert RELEASE.content_keys() == {*files, MODEL.files[0].key}
     assert TRAINING_DUE.content_keys() == WITHDRAWN.content_keys() == set()
@@ -164,7 +164,7 @@ def test_the_files_that_a_record_names() -> None:
     ],
 )
 def test_what_is_no_file_of_ours_is_never_deleted_as_one(key: str) -> None:
-    assert replace(INDEX, index=key).content_keys() == {INDEX.portraits, INDEX.answers}
+    assert replace(INDEX, index=key).content_keys() == INDEX.content_keys() - {INDEX.index}
 
 
 def test_what_a_record_is_made_from() -> None:
@@ -180,17 +180,20 @@ def test_what_a_record_is_made_from() -> None:
 def test_an_index_without_an_upload_says_nothing_of_it() -> None:
     assert INDEX.names(UPLOAD)
     assert not INDEX.names(OTHER)
-    without = INDEX.without(UPLOAD, "index", "portraits")
+    without = INDEX.without(UPLOAD, "index", "portraits", "likeness")
     assert UPLOAD not in json.dumps(without.as_body())
     assert not without.names(UPLOAD)
     assert (without.rows, without.index, without.portraits) == (1, "index", "portraits")
+    assert without.likeness == "likeness"
     assert without.fingerprint != INDEX.fingerprint
     # What was measured of the model stands.
     assert (without.figures, without.answers) == (INDEX.figures, INDEX.answers)
 
 
 def test_a_release_without_an_upload_says_nothing_of_it() -> None:
-    index = Manifest(9, "indexes/versions/99999990.json", INDEX.without(UPLOAD, "index", "faces"))
+    index = Manifest(
+        9, "indexes/versions/99999990.json", INDEX.without(UPLOAD, "index", "faces", "likeness")
+    )
     without = RELEASE.without(UPLOAD, index)
     assert RELEASE.names(UPLOAD)
     assert not without.names(UPLOAD)
@@ -225,7 +228,9 @@ def test_a_release_says_what_it_was_made_of() -> None:
     assert (RELEASE.dataset, RELEASE.model, RELEASE.face_index) == (4, 7, 8)
     assert RELEASE.files == MODEL.files
     assert RELEASE.model_fingerprint == MODEL.fingerprint
-    for name in ("basis", "index", "portraits", "answers", "recogniser", "uploads", "shards"):
+    for name in ("basis", "index", "portraits", "answers", "likeness", "identity_limit"):
+        assert getattr(RELEASE, name) == getattr(INDEX, name)
+    for name in ("recogniser", "uploads", "shards"):
         assert getattr(RELEASE, name) == getattr(INDEX, name)
     assert (RELEASE.imprinted, RELEASE.figures) == (INDEX.imprinted, INDEX.figures)
     assert [dict(one.about) for one in RELEASE.identities] == [ABOUT, {}]

@@ -274,6 +274,16 @@ def test_an_index_with_a_fusion(shape: str) -> None:
     assert dict(index.shards) == ({UPLOAD: digest("2")} if last else {})
     assert index.refused == ("it is worse than release 1" if last else "")
     assert len(index.content_keys()) == 3
+    # Whom strangers look like was not asked apart from who they are.
+    assert (index.likeness, index.identity_limit) == ("", None)
+
+
+def test_before_likeness_was_asked_apart() -> None:
+    for name in ("Index-2", "Release-2"):
+        record = KINDS[name[:-2]].from_body(body_of(name))
+        assert isinstance(record, Index | Release)
+        assert (record.likeness, record.identity_limit) == ("", None)
+        assert len(record.content_keys()) >= 3
 
 
 def test_answers_before_the_network_was_asked_alone() -> None:

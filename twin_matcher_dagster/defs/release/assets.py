@@ -47,7 +47,7 @@ class ReleaseConfig(dg.Config):
     group_name="release",
     kinds={"pytorch", "onnx", "s3"},
     owners=[keys.OWNER],
-    code_version="3",
+    code_version="4",
     output_required=False,  # it may have to wait for the next model
     automation_condition=when_inputs_change(busy={keys.TWIN_MODEL}),
     description="Two vectors of everybody in the newest data set, by the newest model and by the "

@@ -65,7 +65,8 @@ def release_answers(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
             if newest.number == head.number:
                 raise
             head = newest
-    found = [twin.identity_id for twin in answer.twins]
+    shown = [answer.identity, *answer.twins] if answer.identity else answer.twins
+    found = [one.identity_id for one in shown]
     return dg.AssetCheckResult(
         passed=known.identity_id in found,
         metadata={"release": head.number, "asked for": known.label, "found": str(found)},

@@ -64,6 +64,9 @@ class Index(Record):
         imprinted_found: share of their faces, 0 to 1, that are nearest to their own row.
         index, portraits, answers: keys of the gallery, of the faces that pages show, and of the
             answers about held-out faces.
+        likeness: key of the likeness space; empty in indexes of earlier versions.
+        identity_limit: log-likelihood ratio, natural, from which the gallery says who somebody is;
+            None where it was not measured.
         figures: of the model, on held-out faces of celebrities.
         fusion: weights of the two cosines, see ``recognition.fusion.Fusion``.
         refused: why a newer model gave way; empty if none did.
@@ -82,6 +85,8 @@ class Index(Record):
     index: str
     portraits: str
     answers: str
+    likeness: str
+    identity_limit: float | None
     figures: Scorers
     fusion: Mapping[str, Any]
     refused: str = ""
@@ -94,22 +99,23 @@ class Index(Record):
         """Whether an upload is in it."""
         return upload_id in self.uploads
 
-    def without(self, upload_id: str, index: str, portraits: str) -> Index:
+    def without(self, upload_id: str, index: str, portraits: str, likeness: str) -> Index:
         """The same index without an upload.
 
         Args:
             upload_id: which.
-            index, portraits: keys of these files, written without its person.
+            index, portraits, likeness: keys of these files, written without its person.
         """
         return replace(
             self,
-            fingerprint=fingerprint(self.fingerprint, index, portraits),
+            fingerprint=fingerprint(self.fingerprint, index, portraits, likeness),
             rows=self.rows - 1,
             uploads=tuple(one for one in self.uploads if one != upload_id),
             shards={who: shard for who, shard in self.shards.items() if who != upload_id},
             imprinted=tuple(one for one in self.imprinted if one != user_id(upload_id)),
             index=index,
             portraits=portraits,
+            likeness=likeness,
         )
 
 

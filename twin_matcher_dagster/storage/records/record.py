@@ -39,7 +39,7 @@ class Record:
         fingerprint: identity of the content it stands for; equal ones mean equal content.
     """
 
-    schema: ClassVar[int] = 2
+    schema: ClassVar[int] = 3
     fingerprint: str
 
     @classmethod

@@ -69,8 +69,8 @@ class Release(Record):
         released_at: when.
         dataset, model, model_fingerprint, face_index: numbers of what it is made of.
         files: of the model.
-        basis, index, portraits, answers, recogniser, uploads, shards, imprinted, figures: of the
-            :class:`Index`.
+        basis, index, portraits, answers, likeness, identity_limit: of the :class:`Index`.
+        recogniser, uploads, shards, imprinted, figures: of it, too.
         identities: everybody who can be found.
         against: how it compares with the release before.
         override: why a person released it although it is worse.
@@ -87,6 +87,8 @@ class Release(Record):
     index: str
     portraits: str
     answers: str
+    likeness: str
+    identity_limit: float | None
     recogniser: str
     uploads: tuple[str, ...]
     shards: Mapping[str, str]
@@ -208,6 +210,8 @@ def _of_index(index: Index) -> dict[str, Any]:
         "index": index.index,
         "portraits": index.portraits,
         "answers": index.answers,
+        "likeness": index.likeness,
+        "identity_limit": index.identity_limit,
         "recogniser": index.recogniser,
         "uploads": index.uploads,
         "shards": index.shards,

@@ -148,6 +148,11 @@ def _against(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**{name: body[name] for name in ("release", "faces", "worse")}, "fused": fused}
 
 
+def _without_likeness(body: Body) -> Body:
+    """Before likeness was asked apart from identity."""
+    return {**body, "likeness": "", "identity_limit": None}
+
+
 def _withdrawn(body: Body) -> Body:
     return {"fingerprint": body["fingerprint"], "reason": body["withdrawn"]}
 
@@ -192,4 +197,6 @@ _STEPS: Mapping[tuple[str, int], Callable[[Body], Body]] = {
     ("Index", 1): _index,
     ("Release", 1): _release,
     ("Withdrawn", 1): _withdrawn,
+    ("Index", 2): _without_likeness,
+    ("Release", 2): _without_likeness,
 }

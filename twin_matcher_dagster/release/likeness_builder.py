@@ -1,0 +1,57 @@
+"""The likeness of a gallery: everybody's place, from the faces of the data set and the cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from twin_matcher_dagster.dataset.cached_vectors import LIKENESS, read_with_likeness
+from twin_matcher_dagster.dataset.cohort import cohort_fingerprint, cohort_vectors
+from twin_matcher_dagster.dataset.identity import is_celebrity
+from twin_matcher_dagster.dataset.versions import Version
+from twin_matcher_dagster.recognition.likeness import LikenessSpace, fit_metric, make_space
+from twin_matcher_dagster.settings import SAMPLE_SOURCE
+from twin_matcher_dagster.storage.logs import raw_versions
+from twin_matcher_dagster.storage.object_store import ObjectStore
+
+
+def build_likeness(
+    store: ObjectStore,
+    dataset: Version,
+    identities: Collection[str],
+    known: LikenessSpace | None = None,
+) -> LikenessSpace:
+    """Where everybody of a gallery is.
+
+    Args:
+        store: the bucket.
+        dataset: whose faces.
+        identities: who is in the gallery.
+        known: of an earlier gallery of the same celebrities, whose places and metric are taken
+            over: then only new people's faces are looked at.
+    """
+    cohort = cohort_vectors(LIKENESS)
+    if known and known.basis != cohort_fingerprint():
+        known = None
+    have = dict(zip(known.identities, known.templates, strict=True)) if known else {}
+    missing = set(identities) - set(have)
+    parts: dict[str, list[np.ndarray]] = {}
+    for shard in dataset.shards_of(missing):
+        faces, vectors = read_with_likeness(store, shard)
+        for who in {face.identity_id for face in faces} & missing:
+            own = [n for n, face in enumerate(faces) if _trains(face.identity_id, who, face.split)]
+            parts.setdefault(who, []).append(vectors[own])
+    seen = {who: np.concatenate(some) for who, some in parts.items()}
+    # Only photos of many days tell likeness from light: no renders, and nobody's one clip.
+    photographed = raw_versions(store).read(dataset.balanced.raw).record.source != SAMPLE_SOURCE
+    people = [some for who, some in seen.items() if photographed and is_celebrity(who)]
+    metric = known.metric if known else fit_metric(cohort, people)
+    places = have | {who: metric.template(some) for who, some in seen.items()}
+    return make_space(
+        metric, {who: places[who] for who in identities}, cohort, cohort_fingerprint()
+    )
+
+
+def _trains(identity_id: str, who: str, split: str) -> bool:
+    return identity_id == who and split == "train"
