@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def save_answer(answer: Answer, path: Path) -> None:
-    """Draw the probe's face and a portrait of each twin with name and similarity, as PNG."""
+    """Draw the probe's face and a portrait of each twin with name and likeness, as PNG."""
     from matplotlib.figure import Figure
 
     tiles = [(answer.face, "probe", "")]

@@ -87,29 +87,24 @@ LIKENESS = FixedNetwork("likeness", _load_likeness)
 """No recogniser has this name: theirs end with a colon."""
 
 
-def kept_vectors(
-    store: ObjectStore, key: str, network: FixedNetwork, images: Sequence[bytes]
-) -> np.ndarray:
-    """What a network says of encoded faces: float32 [n, 128]; asked once.
-
-    Args:
-        store: the bucket.
-        key: where it is kept.
-        network: which.
-        images: encoded crops, always the same ones under one key.
-    """
+def _of_shard(
+    store: ObjectStore, shard: ShardEntry, network: FixedNetwork
+) -> tuple[list[Face], np.ndarray]:
+    """The faces of a shard and what a network says of them, which is asked once."""
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
     from twin_matcher_dagster.media.images import read_image
 
+    faces = list(read_shard(store.get(shard.key)))
+    key = vectors_key(shard.key)
     kept: dict[str, np.ndarray] = {}
     with suppress(ObjectMissingError, SafetensorError):  # not asked yet, or damaged
         kept = load(store.get(key))
-    kept = {name: values for name, values in kept.items() if len(values) == len(images)}
+    kept = {name: values for name, values in kept.items() if len(values) == len(faces)}
     if network.name in kept:
-        return kept[network.name]
-    vectors = network.load()([read_image(image) for image in images])
+        return faces, kept[network.name]
+    vectors = network.load()([read_image(face.image) for face in faces])
     # Of several recognisers the newest one's stay.
     is_likeness = network.name == LIKENESS.name
     others = {n: v for n, v in kept.items() if (n == LIKENESS.name) != is_likeness}
@@ -117,12 +112,4 @@ def kept_vectors(
     # A person who was erased meanwhile: the tombstone came before the folder was emptied.
     if key.startswith("users/") and get_tombstone(store, key.split("/")[1]):
         store.delete(key)
-    return vectors
-
-
-def _of_shard(
-    store: ObjectStore, shard: ShardEntry, network: FixedNetwork
-) -> tuple[list[Face], np.ndarray]:
-    faces = list(read_shard(store.get(shard.key)))
-    images = [face.image for face in faces]
-    return faces, kept_vectors(store, vectors_key(shard.key), network, images)
+    return faces, vectors

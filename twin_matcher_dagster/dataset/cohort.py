@@ -20,18 +20,12 @@ COHORT_FILE = SAMPLE / "cohort.parquet"
 VECTORS_FILE = SAMPLE / "cohort.safetensors"
 
 
-@lru_cache(maxsize=1)
-def cohort_images() -> list[bytes]:
-    """Encoded crops of 160x160 pixels: of each person two, one after the other."""
-    column = pq.read_table(COHORT_FILE, columns=["image"]).column("image")
-    return [image["bytes"] for image in column.to_pylist()]
-
-
 def cohort_crops() -> np.ndarray:
-    """The same decoded: uint8 RGB [m, 160, 160, 3]."""
+    """Aligned faces, of each person two, one after the other: uint8 RGB [m, 160, 160, 3]."""
     from twin_matcher_dagster.media.images import read_image
 
-    return np.stack([read_image(image) for image in cohort_images()])
+    images = pq.read_table(COHORT_FILE, columns=["image"]).column("image").to_pylist()
+    return np.stack([read_image(image["bytes"]) for image in images])
 
 
 @lru_cache(maxsize=1)

@@ -8,16 +8,14 @@ fixed limit it takes many people of one group for one another.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster.faces.onnx_session import open_session
+from twin_matcher_dagster.faces.onnx_session import open_session, unit_vectors
 
 LIKENESS_FILE = Path(__file__).parent / "models" / "dlib_face_fp16.onnx"
 LIKENESS_DIMENSIONS = 128
@@ -45,11 +43,7 @@ class LikenessNetwork:
         Returns:
             float32 [n, 128], unit vectors.
         """
-        if not len(crops):
-            return np.zeros((0, LIKENESS_DIMENSIONS), np.float32)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            vectors = np.stack(list(pool.map(self._vector, crops)))
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return unit_vectors(self._vector, crops, LIKENESS_DIMENSIONS)
 
     def _vector(self, crop: np.ndarray) -> np.ndarray:
         """The sum of what the network says of a crop and of its mirror image, float32 [128]."""

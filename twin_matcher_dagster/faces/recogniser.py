@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from twin_matcher_dagster.errors import RecogniserError
-from twin_matcher_dagster.faces.onnx_session import open_session
+from twin_matcher_dagster.faces.onnx_session import open_session, unit_vectors
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 DIMENSIONS = 128
@@ -66,12 +65,7 @@ class Recogniser:
         Returns:
             float32 [n, 128], unit vectors.
         """
-        if not len(crops):
-            return np.zeros((0, DIMENSIONS), np.float32)
-        # A face at a time, which fits into a core's cache, and as many at once as there are cores.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            vectors = np.stack(list(pool.map(self._vector, crops)))
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return unit_vectors(self._vector, crops, DIMENSIONS)
 
     def _vector(self, crop: np.ndarray) -> np.ndarray:
         """What the network says of one crop, float32 [128]."""

@@ -96,13 +96,13 @@ class Gallery:
         """
         from safetensors.numpy import load
 
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        if "index" not in header["__metadata__"]:
+        metadata = metadata_of(data)
+        if "index" not in metadata:
             raise TrainingError(
                 "The index was made by an earlier version of Twin Matcher. Launch the job "
                 "`release` in the Dagster UI."
             )
-        about = json.loads(header["__metadata__"]["index"])
+        about = json.loads(metadata["index"])
         tensors = load(data)
         return cls(
             about["identities"],
@@ -111,3 +111,9 @@ class Gallery:
             Fusion.from_dict(about["fusion"]),
             float(about["temperature"]),
         )
+
+
+def metadata_of(data: bytes) -> dict[str, str]:
+    """What was written as metadata into a safetensors file, which its ``load`` leaves out."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header["__metadata__"]

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.gallery import metadata_of
 
 # Of the mean variance, added to the covariance within people: 0.03 to 1 gave the same twins.
 SHRINKAGE = 0.3
@@ -104,8 +105,7 @@ class LikenessSpace:
         """Decode what :meth:`to_bytes` made."""
         from safetensors.numpy import load
 
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return cls(**json.loads(header["__metadata__"]["space"]), **load(data))
+        return cls(**json.loads(metadata_of(data)["space"]), **load(data))
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,10 @@ def build_likeness(
     missing = set(identities) - set(have)
     parts: dict[str, list[np.ndarray]] = {}
     for shard in dataset.shards_of(missing):
-        faces, vectors = read_with_likeness(store, shard)
-        for who in {face.identity_id for face in faces} & missing:
-            own = [n for n, face in enumerate(faces) if _trains(face.identity_id, who, face.split)]
-            parts.setdefault(who, []).append(vectors[own])
-    seen = {who: np.concatenate(some) for who, some in parts.items()}
+        for face, vector in zip(*read_with_likeness(store, shard), strict=True):
+            if face.split == "train" and face.identity_id in missing:
+                parts.setdefault(face.identity_id, []).append(vector)
+    seen = {who: np.stack(some) for who, some in parts.items()}
     # Only photos of many days tell likeness from light: no renders, and nobody's one clip.
     photographed = raw_versions(store).read(dataset.balanced.raw).record.source != SAMPLE_SOURCE
     people = [some for who, some in seen.items() if photographed and is_celebrity(who)]
@@ -51,7 +50,3 @@ def build_likeness(
     return make_space(
         metric, {who: places[who] for who in identities}, cohort, cohort_fingerprint()
     )
-
-
-def _trains(identity_id: str, who: str, split: str) -> bool:
-    return identity_id == who and split == "train"

@@ -16,6 +16,7 @@ from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.single_face import both_views
+from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import LikenessSpace, likeness_in_words
@@ -110,7 +111,7 @@ class TwinFinder:
         """
         views = np.stack(both_views(photo))
         evidence = self._gallery.evidence(
-            _mean(self._embedder(views)), _mean(self._recogniser(views))
+            template_of(self._embedder(views)), template_of(self._recogniser(views))
         )
         best = int(evidence.argmax())
         is_known = self._identity_limit is not None and evidence[best] > self._identity_limit
@@ -118,7 +119,7 @@ class TwinFinder:
         if self._space is None:
             ranked = [(who, None) for who in self._ranked(evidence)]
         else:
-            ranked = self._space.ranked(_mean(load_likeness_network()(views)))
+            ranked = self._space.ranked(template_of(load_likeness_network()(views)))
         twins = [one for one in ranked if one[0] != identity][:top]
         return Answer(
             self.number,
@@ -140,12 +141,6 @@ class TwinFinder:
             portraits=tuple(p.image for p in self._portraits.get(identity_id, [])),
             about=About(**person.about) if person.about else None,
         )
-
-
-def _mean(vectors: np.ndarray) -> np.ndarray:
-    """One unit vector for several views of one face: float32 [dimensions]."""
-    total = vectors.sum(0)
-    return (total / max(float(np.linalg.norm(total)), 1e-9)).astype(np.float32)
 
 
 class Production:

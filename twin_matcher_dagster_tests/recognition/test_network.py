@@ -17,22 +17,12 @@ from twin_matcher_dagster.settings import BUNDLED_BACKBONE
 from twin_matcher_dagster.training.backbone import folder_of, image_processor, load_backbone
 from twin_matcher_dagster.training.learner import Learner
 from twin_matcher_dagster.training.plan import LabelledFaces, Objective
-from twin_matcher_dagster_tests.training.crowd import PEOPLE, crowd
+from twin_matcher_dagster_tests.training.crowd import PEOPLE, crowd, net_of
 
 SCALE = 16.0
 FACES = crowd(4, 10)
 IMAGES, CLASSES = torch.from_numpy(FACES.images), torch.from_numpy(FACES.classes)
 People = tuple[LabelledFaces, LabelledFaces]
-
-
-def net_of(tiny: str) -> TwinNet:
-    """A network with a neck that does something: features have a mean and a spread."""
-    torch.manual_seed(0)
-    net = TwinNet(load_backbone(tiny, PEOPLE)[0], Preprocessing.of(image_processor(tiny)))
-    features = net.eval().features(net.preprocessing(IMAGES)).detach()
-    net.neck.running_mean.copy_(features.mean(0))
-    net.neck.running_var.copy_(features.var(0))
-    return net
 
 
 @pytest.fixture

@@ -13,7 +13,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from twin_matcher_dagster.recognition.network import TwinNet
+from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
 from twin_matcher_dagster.training.plan import LabelledFaces, Objective, TrainingPlan
@@ -48,6 +52,18 @@ def crowd(people: int, faces: int, seed: int = 1) -> LabelledFaces:
     noise = np.random.default_rng(seed).normal(0, 30, (len(classes), 8, 8, 3))
     images = np.clip(typical[classes] + noise, 0, 255).astype(np.uint8)
     return LabelledFaces(images.repeat(SIDE // 8, 1).repeat(SIDE // 8, 2), classes)
+
+
+def net_of(tiny: str) -> TwinNet:
+    """A network with a neck that does something: features have a mean and a spread."""
+    torch.manual_seed(0)
+    net = TwinNet(load_backbone(tiny, PEOPLE)[0], Preprocessing.of(image_processor(tiny)))
+    features = (
+        net.eval().features(net.preprocessing(torch.from_numpy(crowd(4, 10).images))).detach()
+    )
+    net.neck.running_mean.copy_(features.mean(0))
+    net.neck.running_var.copy_(features.var(0))
+    return net
 
 
 # There is no teacher for noise.

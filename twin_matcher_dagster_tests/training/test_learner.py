@@ -15,7 +15,7 @@ from twin_matcher_dagster.training.backbone import image_processor, load_backbon
 from twin_matcher_dagster.training.learner import Learner, centred
 from twin_matcher_dagster.training.plan import Objective
 from twin_matcher_dagster_tests.people import part
-from twin_matcher_dagster_tests.training.crowd import PEOPLE, crowd
+from twin_matcher_dagster_tests.training.crowd import PEOPLE, crowd, net_of
 
 SCALE = 16.0
 FACES = crowd(4, 10)
@@ -60,16 +60,6 @@ def test_what_is_centred_has_unit_length_and_nothing_in_common() -> None:
     assert torch.allclose(
         centred(words, torch.zeros(128)), torch.nn.functional.normalize(words, dim=1)
     )
-
-
-def net_of(tiny: str) -> TwinNet:
-    """A network with a neck that does something: features have a mean and a spread."""
-    torch.manual_seed(0)
-    net = TwinNet(load_backbone(tiny, PEOPLE)[0], Preprocessing.of(image_processor(tiny)))
-    features = net.eval().features(net.preprocessing(IMAGES)).detach()
-    net.neck.running_mean.copy_(features.mean(0))
-    net.neck.running_var.copy_(features.var(0))
-    return net
 
 
 @pytest.fixture
