@@ -32,10 +32,6 @@ from twin_matcher_dagster_tests.people import (
 )
 from twin_matcher_dagster_tests.training.crowd import tiny_backbone
 
-# Several workers share the cores: threads of all of them on every core wait for one another.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 
 

@@ -64,13 +64,18 @@ class Installation:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def wait_for(self, pattern: str, process: subprocess.Popen[bytes], seconds: float) -> str:
-        """Wait until the command has printed something; all that it printed."""
-        deadline = time.monotonic() + seconds
+    def wait_for(self, pattern: str, process: subprocess.Popen[bytes], patience: float) -> str:
+        """Wait until the command has printed something; all that it printed.
+
+        It may take as long as there is progress: ``patience`` seconds pass without a further word.
+        """
+        printed, deadline = "", time.monotonic() + patience
         while True:
-            printed = self.output.read_text()
+            before, printed = printed, self.output.read_text()
             if re.search(pattern, printed):
                 return printed
+            if printed != before:
+                deadline = time.monotonic() + patience
             assert process.poll() is None, f"ended early:\n{printed}"
             assert time.monotonic() < deadline, f"no {pattern!r} in time:\n{printed}"
             time.sleep(0.5)
