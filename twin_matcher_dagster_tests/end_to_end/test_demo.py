@@ -10,13 +10,13 @@ import pytest
 
 from twin_matcher_dagster_tests.end_to_end.conftest import Installation
 
-# Each starts a whole installation and some train twice: longer than a usual test on a busy machine.
+# Each starts a whole installation: longer than a usual test on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 
 
 def test_an_interrupted_demo_leaves_nothing_running(installation: Installation) -> None:
     demo = installation.start("demo")
-    installation.wait_for(r"twin_model +running", demo, 240)
+    installation.wait_for(r"balanced_faces +running", demo, 240)
     demo.send_signal(signal.SIGTERM)
     assert demo.wait(120) == 130
     assert installation.left_running() == []
