@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,17 +37,27 @@ def build_likeness(
         known = None
     have = dict(zip(known.identities, known.templates, strict=True)) if known else {}
     missing = set(identities) - set(have)
-    parts: dict[str, list[np.ndarray]] = {}
+    trained: dict[str, list[np.ndarray]] = {}
+    held_out: dict[str, list[np.ndarray]] = {}
     for shard in dataset.shards_of(missing):
         for face, vector in zip(*read_with_likeness(store, shard), strict=True):
-            if face.split == "train" and face.identity_id in missing:
+            if face.identity_id in missing and face.split != "validation":
+                parts = trained if face.split == "train" else held_out
                 parts.setdefault(face.identity_id, []).append(vector)
-    seen = {who: np.stack(some) for who, some in parts.items()}
+    seen = {who: np.stack(some) for who, some in trained.items()}
     # Only photos of many days tell likeness from light: no renders, and nobody's one clip.
     photographed = raw_versions(store).read(dataset.balanced.raw).record.source != SAMPLE_SOURCE
     people = [some for who, some in seen.items() if photographed and is_celebrity(who)]
     metric = known.metric if known else fit_metric(cohort, people)
     places = have | {who: metric.template(some) for who, some in seen.items()}
-    return make_space(
-        metric, {who: places[who] for who in identities}, cohort, cohort_fingerprint()
+    space = make_space(
+        metric,
+        {who: places[who] for who in identities},
+        cohort,
+        {who: np.stack(some) for who, some in held_out.items()} if photographed else {},
+        cohort_fingerprint(),
     )
+    # Who joined an earlier gallery changes nothing about how alike its celebrities are.
+    if known and known.measured_on == "gallery":
+        return replace(space, quantiles=known.quantiles, measured_on=known.measured_on)
+    return space

@@ -84,6 +84,35 @@ def test_a_direction_in_which_photos_of_one_person_differ_counts_less() -> None:
     assert cosine(people, one, other) < 0.6
 
 
+def test_real_people_have_another_middle_than_rendered_ones() -> None:
+    """The more there are, the more they count."""
+    cohort = noise(0, 400, DIMENSIONS) + 2
+    real = [noise(n, 5, DIMENSIONS) - 2 for n in range(64)]
+    middles = [fit_metric(cohort, real[:count]).centre.sum() for count in (0, 8, 64)]
+    assert middles[0] > 1 > middles[1] > -1 > middles[2]
+
+
+def test_percentiles_are_of_the_gallery_where_photos_of_it_are_held_out() -> None:
+    """Rendered strangers are far from real people: whoever is real would be strikingly alike."""
+    cohort = noise(0, 400, DIMENSIONS) + 2
+    centres = noise(1, 12, 1, DIMENSIONS) - 1
+    people = {f"c-{n}": centre + noise(20 + n, 20, DIMENSIONS) for n, centre in enumerate(centres)}
+    metric = fit_metric(cohort, list(people.values()))
+    places = {who: metric.template(one) for who, one in people.items()}
+    held_out = {who: one[:1] + noise(50, 9, DIMENSIONS) for who, one in people.items()}
+    strangers = noise(3, 300, 1, DIMENSIONS) + noise(4, 300, DIMENSIONS)[:, None] - 1
+    shares = {}
+    for space in (
+        make_space(metric, places, cohort),
+        make_space(metric, places, cohort, held_out),
+        make_space(metric, places, cohort, {"c-0": held_out["c-0"][:2]}),
+    ):
+        very_alike = space.scores(strangers[:, 0]) > space.quantiles[950]
+        shares[space.measured_on] = float(very_alike.mean())
+    assert list(shares) == ["cohort", "gallery"], "22 pairs are too few"
+    assert shares["gallery"] == pytest.approx(0.05, abs=0.04)
+
+
 def test_people_of_few_photos_change_the_metric_less() -> None:
     cohort = noise(0, 100, DIMENSIONS)
     many = [noise(n, 40, DIMENSIONS) for n in range(5)]
