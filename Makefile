@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model bench-twins lint format docs build lock audit clean sample sample-report pretrain
+	bench-model bench-twins bench-gate lint format docs build lock audit clean sample sample-report pretrain
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -91,6 +91,9 @@ bench-model: $(VENV)/installed ## Measure the model: people known and new, besid
 
 bench-twins: $(VENV)/installed ## Measure the twins of strangers, beside the alternatives (ten minutes).
 	@$(BIN)/python benchmarks/bench_twins.py
+
+bench-gate: $(VENV)/installed ## Measure which models are refused, worse ones and others (ten minutes).
+	@$(BIN)/python benchmarks/bench_gate.py
 
 lint: $(VENV)/installed-dev ## Check style (ruff) and types (ty).
 	$(BIN)/ruff check .

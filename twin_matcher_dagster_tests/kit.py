@@ -61,7 +61,7 @@ from twin_matcher_dagster.training.backbone import image_processor, load_backbon
 from twin_matcher_dagster.training.plan import TrainingPlan
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.submission import submit
-from twin_matcher_dagster_tests.records import FIGURES
+from twin_matcher_dagster_tests.records import FIGURES, STRANGERS
 
 RECOGNISER = "bundled"
 CODE = "ABCDE-FGHJK-MNPQR-STVWX"
@@ -310,6 +310,7 @@ class Kit:
                 answers=files[2],
                 likeness=files[3],
                 identity_limit=4.0,
+                strangers=STRANGERS,
                 figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
                 fusion=gallery.fusion.as_dict(),
             )

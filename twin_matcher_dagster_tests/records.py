@@ -21,7 +21,7 @@ from twin_matcher_dagster.storage.records.dataset import (
     MemberList,
     list_of,
 )
-from twin_matcher_dagster.storage.records.index import Figures, Index, Scorers
+from twin_matcher_dagster.storage.records.index import Figures, Index, Scorers, StrangerFigures
 from twin_matcher_dagster.storage.records.parts import (
     FileEntry,
     Identity,
@@ -54,10 +54,23 @@ FIGURES = Figures(
     rank1_lowest=0.979,
     rank1_by_identity={ANA: 0.979},
     dir_at_far_1e2=0.9,
+    dir_at_far_1e2_strangers=0.95,
     calibration_error=0.02,
+    nll=0.05,
+    rank1_interval=(0.96, 0.998),
     tar_at_far_1e2=0.97,
     tar_at_far_1e3=0.95,
     eer=0.01,
+)
+
+
+STRANGERS = StrangerFigures(
+    people=230,
+    same_twin=0.6,
+    within_three=0.85,
+    commonest=0.1,
+    agreement=0.44,
+    percentiles_of="cohort",
 )
 
 
@@ -152,6 +165,7 @@ INDEX = Index(
     answers=layout.file(layout.INDEXES, f"{digest('answers')}.json"),
     likeness=layout.file(layout.INDEXES, f"{digest('likeness')}.safetensors"),
     identity_limit=2.5,
+    strangers=STRANGERS,
     figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
     fusion={"names": ["resnet", "recogniser"], "weights": [1.0, 2.0], "bias": -1.0},
     refused="it was worse",
@@ -163,6 +177,9 @@ AGAINST = Against(
     lost=(ANA,),
     fused=Difference(-0.1, -0.2, -0.05, worse=True),
     resnet=Difference(0.0, -0.05, 0.05, worse=False),
+    margins={"fused": Difference(-0.2, -0.3, -0.1, worse=True)},
+    best=2,
+    strangers={"again": Difference(0.0, -0.01, 0.01, worse=False)},
 )
 RELEASE = Release.of(
     Manifest(4, "datasets/versions/99999995.json", DATASET),

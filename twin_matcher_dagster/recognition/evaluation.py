@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.intervals import interval_of_share
 
 BINS = 15
+# Beyond so many standard deviations a face is found, or lost, however far it is.
+_WIDEST_MARGIN = 2.0
 KINDS = ("celebrity", "user")
 
 
@@ -45,6 +48,28 @@ def ranks(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
         )
     own = np.take_along_axis(scores, truth[:, None], 1)
     return (scores >= own).sum(1).astype(np.int64)  # its own score is one of them
+
+
+def margins(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How far each probe's own identity is ahead of the next one, whatever the scale of the scores.
+
+    Args:
+        scores, truth: as for :func:`ranks`.
+
+    Returns:
+        float64 [n], in standard deviations of the scores of other identities, -2 to 2; 0 where the
+        others' scores do not differ.
+
+    Raises:
+        TrainingError: see :func:`ranks`.
+    """
+    ranks(scores, truth)
+    others = leave_out(scores.astype(np.float64), truth)
+    spread = others[np.isfinite(others)].std() if scores.shape[1] > 1 else 0.0
+    if not spread:
+        return np.zeros(len(truth))
+    own = scores[np.arange(len(truth)), truth]
+    return np.clip((own - others.max(1)) / spread, -_WIDEST_MARGIN, _WIDEST_MARGIN)
 
 
 def shares(right: np.ndarray, groups: np.ndarray, names: Sequence[str]) -> dict[str, float]:
@@ -178,7 +203,10 @@ class Evaluation:
         rank1_lowest, rank1_by_identity: the lowest share of an identity, and id -> share.
         verification: of each probe with every identity.
         dir_at_far_1e2: see :func:`open_set`.
-        calibration_error: of the probabilities; None where there are none.
+        dir_at_far_1e2_strangers: the same, with strangers for the unknown; None without any.
+        calibration_error, nll: of the probabilities: expected calibration error, 0 to 1, and mean
+            negative log-likelihood of the own identity, natural; None where there are none.
+        rank1_interval: 95% interval of ``rank1``, see :func:`~.intervals.interval_of_share`.
     """
 
     faces: int
@@ -192,7 +220,10 @@ class Evaluation:
     rank1_by_identity: dict[str, float]
     verification: VerificationFigures
     dir_at_far_1e2: float | None
+    dir_at_far_1e2_strangers: float | None
     calibration_error: float | None
+    nll: float | None
+    rank1_interval: tuple[float, float]
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for a manifest; those of ``verification`` stand beside the others."""
@@ -207,7 +238,7 @@ def evaluate(
     identities: Sequence[str],
     kinds: Sequence[str],
     probabilities: np.ndarray | None = None,
-    unknown: np.ndarray | None = None,
+    strangers: np.ndarray | None = None,
 ) -> Evaluation:
     """Measure a scorer.
 
@@ -216,7 +247,7 @@ def evaluate(
         truth: int64 [n], position of each probe's identity.
         identities, kinds: id of each identity, and ``celebrity`` or ``user``.
         probabilities: float32 [n, identities], rows sum to 1.
-        unknown: float32 [k, identities], of people in no gallery; without, see :func:`leave_out`.
+        strangers: float32 [k, identities], of people in no gallery and no training.
 
     Raises:
         TrainingError: see :func:`ranks`; also where ``identities`` and ``kinds`` do not fit.
@@ -229,7 +260,6 @@ def evaluate(
         )
     first = places == 1
     own = np.arange(scores.shape[1]) == truth[:, None]
-    strangers = leave_out(scores, truth) if unknown is None else unknown
     by_kind = shares(first, np.array([KINDS.index(kind) for kind in kinds])[truth], KINDS)
     by_identity = shares(first, truth, identities)
     return Evaluation(
@@ -243,11 +273,19 @@ def evaluate(
         rank1_lowest=min(by_identity.values()),
         rank1_by_identity=by_identity,
         verification=verification(scores[own], scores[~own]),
-        dir_at_far_1e2=open_set(scores, truth, strangers),
+        dir_at_far_1e2=open_set(scores, truth, leave_out(scores, truth)),
+        dir_at_far_1e2_strangers=None if strangers is None else open_set(scores, truth, strangers),
         calibration_error=None
         if probabilities is None
         else calibration_error(probabilities, truth),
+        nll=None if probabilities is None else _nll(probabilities, truth),
+        rank1_interval=interval_of_share(first, truth),
     )
+
+
+def _nll(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
+    return float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())
 
 
 def beyond_guessing(chance: float, faces: int) -> float:

@@ -26,7 +26,7 @@ from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
 from twin_matcher_dagster.recognition.embedder import Embedder
-from twin_matcher_dagster.recognition.evaluation import evaluate, leave_out, ranks
+from twin_matcher_dagster.recognition.evaluation import evaluate, leave_out, margins, ranks
 from twin_matcher_dagster.recognition.fusion import Fusion, fit_gallery
 from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
 from twin_matcher_dagster.storage.files import get_model
@@ -91,7 +91,8 @@ class GalleryBuilder:
 
     Attributes:
         imprinted: after :meth:`build`, who is in it without having been learnt.
-        found: share of the faces of those who are new in it that are nearest to their own row.
+        found: share of faces of those who are new in it that are nearest to their own row, where
+            that is made of their other faces.
     """
 
     store: ObjectStore
@@ -190,20 +191,25 @@ class GalleryBuilder:
         kinds = {person.identity_id: person.kind for person in self.dataset.identities}
         known = [kinds[who] for who in gallery.identities]
         fused = gallery.fusion(cosines)
+        strangers = self._cosines_of_strangers(gallery)
 
-        def figures(scores: np.ndarray, probabilities: np.ndarray | None = None) -> Figures:
-            measured = evaluate(scores, truth, gallery.identities, known, probabilities)
+        def figures(
+            scores: np.ndarray, unknown: np.ndarray, probabilities: np.ndarray | None = None
+        ) -> Figures:
+            measured = evaluate(scores, truth, gallery.identities, known, probabilities, unknown)
             return Figures(**measured.as_dict())
 
-        alone = {name: figures(cosines[..., i]) for i, name in enumerate(COMPONENTS)}
-        together = figures(fused, posterior(fused, gallery.temperature))
-        right = [ranks(one, truth) == 1 for one in (fused, cosines[..., 0])]
+        alone = {
+            name: figures(cosines[..., i], strangers[..., i]) for i, name in enumerate(COMPONENTS)
+        }
+        together = figures(fused, gallery.fusion(strangers), posterior(fused, gallery.temperature))
+        both = (fused, cosines[..., 0])
+        told = [(ranks(one, truth) == 1).tolist() for one in both]
+        ahead = [margins(one, truth).round(4).tolist() for one in both]
         digests = [hashlib.sha256(face.image).hexdigest() for face in described.faces]
         answers = {
-            digest: HeldOutAnswer(who, bool(by_both), bool(by_network))
-            for digest, who, by_both, by_network in zip(
-                digests, described.owners, *right, strict=True
-            )
+            digest: HeldOutAnswer(*answer)
+            for digest, *answer in zip(digests, described.owners, *told, *ahead, strict=True)
         }
         scorers = Scorers(**alone, fused=together)
         limit = self.identity_limit(gallery, leave_out(fused, truth).max(1))
@@ -216,11 +222,20 @@ class GalleryBuilder:
             gallery: of everybody.
             others: float32 [n], best fused scores of more people who are not in it.
         """
-        vectors = cohort_vectors(recogniser_of(self.recogniser))[::2]
-        cosines = gallery.cosines(self.embedder(cohort_crops()[::2]), vectors)
-        strangers = gallery.fusion(cosines).max(1)
+        strangers = gallery.fusion(self._cosines_of_strangers(gallery)).max(1)
         quantiles = [float(np.quantile(one, 1 - IMPOSTORS)) for one in (strangers, *others)]
         return max(0.0, *quantiles)
+
+    def _cosines_of_strangers(self, gallery: Gallery) -> np.ndarray:
+        """One photo of each person of the cohort with everybody: [people, identities, 2]."""
+        vectors, embeddings = self._strangers
+        return gallery.cosines(embeddings, vectors)
+
+    @cached_property
+    def _strangers(self) -> tuple[np.ndarray, np.ndarray]:
+        """What both networks say of them."""
+        vectors = cohort_vectors(recogniser_of(self.recogniser))[::2]
+        return vectors, self.embedder(cohort_crops()[::2])
 
 
 def _against(gallery: Gallery, described: DescribedFaces) -> tuple[np.ndarray, np.ndarray]:
@@ -233,12 +248,20 @@ def _against(gallery: Gallery, described: DescribedFaces) -> tuple[np.ndarray, n
 def _found(
     seen: Mapping[str, Sequence[np.ndarray]], people: Sequence[str], rows: Mapping[str, np.ndarray]
 ) -> float | None:
-    """Share of new people's faces that are nearest to their own row; None without any."""
-    everybody = np.stack([rows[who] for who in people])
-    right = [
-        (np.concatenate(parts) @ everybody.T).argmax(1) == people.index(who)
-        for who, parts in seen.items()
-    ]
+    """Share of new people's faces that are nearest to their own row; None without any.
+
+    The first half of a clip makes that row, and the second half asks: a face that is in the row
+    itself would find it.
+    """
+    right = []
+    for who, parts in seen.items():
+        embeddings = np.concatenate(parts)
+        half = len(embeddings) // 2
+        if half:
+            everybody = np.stack([rows[one] for one in people])
+            everybody[people.index(who)] = template_of(embeddings[:half])
+            nearest = (embeddings[half:] @ everybody.T).argmax(1)
+            right.append(nearest == people.index(who))
     return float(np.concatenate(right).mean()) if right else None
 
 

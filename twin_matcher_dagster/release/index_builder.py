@@ -13,6 +13,7 @@ from twin_matcher_dagster.release.gallery_builder import GalleryBuilder, Measure
 from twin_matcher_dagster.release.likeness_builder import build_likeness
 from twin_matcher_dagster.release.portraits import portraits_of
 from twin_matcher_dagster.release.promotion import in_production
+from twin_matcher_dagster.release.strangers import stranger_figures
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_file
 from twin_matcher_dagster.storage.fingerprint import fingerprint
@@ -111,6 +112,7 @@ def build_index(
         answers=answers,
         likeness=likeness,
         identity_limit=limit,
+        strangers=stranger_figures(space),
         figures=figures,
         fusion=gallery.fusion.as_dict(),
     )

@@ -15,6 +15,7 @@ from twin_matcher_dagster.recognition.evaluation import (
     calibration_error,
     evaluate,
     leave_out,
+    margins,
     open_set,
     ranks,
     shares,
@@ -189,7 +190,8 @@ def test_all_figures_of_a_scorer() -> None:
 
 def test_figures_are_plain_values() -> None:
     values = evaluate(SCORES, TRUTH, WHO, KINDS).as_dict()
-    assert json.loads(json.dumps(values)) == values
+    low, high = values["rank1_interval"]
+    assert json.loads(json.dumps(values)) == values | {"rank1_interval": [low, high]}
     assert values["calibration_error"] is None
     assert values["tar_at_far_1e2"] is None
     assert "verification" not in values
@@ -209,10 +211,32 @@ def test_one_probe_of_one_identity() -> None:
     assert measured.dir_at_far_1e2 is None
 
 
-def test_unknown_people_may_be_brought_along() -> None:
+def test_strangers_may_be_brought_along() -> None:
     random = np.random.default_rng(0)
     strangers = random.normal(-5, 0.1, (100, 3)).astype(np.float32)
-    assert evaluate(SCORES, TRUTH, WHO, KINDS, unknown=strangers).dir_at_far_1e2 == 0.5
+    measured = evaluate(SCORES, TRUTH, WHO, KINDS, strangers=strangers)
+    assert measured.dir_at_far_1e2_strangers == 0.5
+    assert evaluate(SCORES, TRUTH, WHO, KINDS).dir_at_far_1e2_strangers is None
+
+
+def test_a_margin_says_how_far_ahead_the_own_identity_is() -> None:
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(40, 6)).astype(np.float32)
+    truth = random.integers(0, 6, 40)
+    ahead = margins(scores, truth)
+    assert np.array_equal(ahead > 0, ranks(scores, truth) == 1)
+    assert margins(7 * scores + 3, truth) == pytest.approx(ahead, abs=1e-5)
+    assert (np.abs(ahead) <= 2).all()
+    assert margins(10 * np.eye(3), np.arange(3)).tolist() == [0, 0, 0], "others do not differ"
+    assert margins(np.ones((2, 1)), np.zeros(2, int)).tolist() == [0, 0]
+
+
+def test_the_likelihood_is_of_the_own_identity() -> None:
+    probabilities = np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]], np.float32)
+    measured = evaluate(probabilities, np.array([1, 1]), WHO, KINDS, probabilities)
+    assert measured.nll == pytest.approx(np.log(4) / 2)
+    never = evaluate(probabilities, np.array([1, 0]), WHO, KINDS, probabilities)
+    assert never.nll is not None and 40 < never.nll < np.inf
 
 
 def test_names_and_kinds_belong_to_the_scores() -> None:

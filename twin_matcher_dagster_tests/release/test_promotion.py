@@ -8,8 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
+from twin_matcher_dagster.dataset.cached_vectors import LIKENESS
+from twin_matcher_dagster.dataset.cohort import cohort_fingerprint, cohort_vectors
+from twin_matcher_dagster.recognition.likeness import (
+    LikenessMetric,
+    LikenessSpace,
+    fit_metric,
+    make_space,
+)
 from twin_matcher_dagster.release.promotion import compare_with_release, describe, in_production
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_file
@@ -69,7 +78,8 @@ class Champions:
 
     def append(self, **changes: Any) -> int:
         """One more release; its number."""
-        return releases(self._store).append(replace(RELEASE, model=self._model, **changes)).number
+        plain = replace(RELEASE, model=self._model, override="")
+        return releases(self._store).append(replace(plain, **changes)).number
 
 
 @pytest.fixture
@@ -195,6 +205,84 @@ def test_a_worse_one_is_said_to_be(store: ObjectStore, champions: Champions) -> 
         f"On 120 held-out faces it is worse than release 1: rank-1 {points}; of the network alone "
         f"{points}."
     )
+
+
+def ahead(margin: float, spread: float = 0.0) -> dict[str, HeldOutAnswer]:
+    """Answers that are all right, so far ahead: the network's more so of some people."""
+    return {
+        face: one._replace(
+            fused_margin=margin + spread * (number % 7 - 3),
+            network_margin=margin + spread * (number % 5 - 2),
+        )
+        for number, (face, one) in enumerate(answers(1.0).items())
+    }
+
+
+def test_margins_show_a_loss_before_a_face_is_lost(
+    store: ObjectStore, champions: Champions
+) -> None:
+    champions.release(ahead(1.0, 0.01), "old")
+    against = compare_with_release(store, index_of(store, ahead(0.9), "new"))
+    assert differences(against)[0].difference == 0
+    assert {name: one.worse for name, one in against.margins.items()} == {
+        "fused": True,
+        "resnet": True,
+    }
+    assert against.worse
+    assert "; margin -0.10, -0.10 to -0.10; margin of the network alone" in describe(against)
+    harmless = compare_with_release(store, index_of(store, ahead(0.99), "another"))
+    assert harmless.margins["fused"].high < 0, "it is less, and tolerated"
+    assert not harmless.worse
+
+
+def test_a_little_worse_each_time_is_worse_than_the_best_of_the_last(
+    store: ObjectStore, champions: Champions
+) -> None:
+    best = champions.release(ahead(1.0), "first")
+    champions.release(ahead(0.985), "second")
+    third = index_of(store, ahead(0.97), "third")
+    against = compare_with_release(store, third)
+    assert (against.worse, against.best) == (True, best)
+    assert describe(against).endswith(f"release {best} was better.")
+    # What a person wanted all the same is where it begins.
+    champions.append(basis="chosen", answers=put_answers(store, ahead(0.98)), override="why")
+    assert not compare_with_release(store, third).worse
+
+
+def space(directions: int = 128, people: int = 20) -> LikenessSpace:
+    """A gallery of strangers of the cohort, in a metric that sees so many directions."""
+    vectors = cohort_vectors(LIKENESS)
+    metric = fit_metric(vectors)
+    seen = (np.arange(128) < directions)[:, None]
+    metric = LikenessMetric(metric.centre, metric.transform * seen)
+    places = metric.place(vectors[1 : 2 * people : 2])
+    named = {f"c-{number}": place for number, place in enumerate(places)}
+    return make_space(metric, named, vectors, basis=cohort_fingerprint())
+
+
+def test_a_release_that_serves_strangers_worse_is_worse(
+    store: ObjectStore, champions: Champions
+) -> None:
+    def put(one: LikenessSpace) -> str:
+        return put_file(store, layout.INDEXES, one.to_bytes(), ".safetensors")
+
+    told = answers(1.0)
+    champions.append(basis="old", answers=put_answers(store, told), likeness=put(space()))
+    index = index_of(store, told, "new")
+    same = compare_with_release(store, replace(index, likeness=put(space())))
+    assert (same.worse, {one.difference for one in same.strangers.values()}) == (False, {0.0})
+    spoilt = compare_with_release(store, replace(index, likeness=put(space(2))))
+    assert spoilt.worse
+    assert {name: one.worse for name, one in spoilt.strangers.items()} == {
+        "again": True,
+        "agreement": True,
+    }
+    assert "likeness of strangers as it truly is -0." in describe(spoilt)
+    # Whoever joined since makes no difference: the same people are asked for.
+    grown = compare_with_release(store, replace(index, likeness=put(space(people=60))))
+    assert not grown.worse
+    unlike = replace(space(2), basis="of another cohort")
+    assert compare_with_release(store, replace(index, likeness=put(unlike))).strangers == {}
 
 
 def test_without_a_release_there_is_nothing_to_compare(

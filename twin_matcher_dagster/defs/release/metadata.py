@@ -15,10 +15,25 @@ from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.gallery_builder import Measurement
 from twin_matcher_dagster.release.index_builder import BuiltIndex
-from twin_matcher_dagster.storage.records.index import Scorers
+from twin_matcher_dagster.storage.records.index import Index, StrangerFigures
+from twin_matcher_dagster.storage.records.release import Release
 
 CONFUSIONS = 12
-_SHOWN = ("rank1", "rank5", "rank1_lowest", "eer", "tar_at_far_1e2", "dir_at_far_1e2")
+_SHOWN = (
+    "rank1",
+    "rank5",
+    "rank1_lowest",
+    "eer",
+    "tar_at_far_1e2",
+    "dir_at_far_1e2",
+    "dir_at_far_1e2_strangers",
+    "calibration_error",
+    "nll",
+)
+_PERCENTILES = {
+    "cohort": "strangers of the cohort with everybody",
+    "gallery": "held-out photos of celebrities with the others",
+}
 
 
 def weights_of(fusion: Fusion) -> dict[str, float]:
@@ -30,16 +45,37 @@ def weights_of(fusion: Fusion) -> dict[str, float]:
     }
 
 
-def main_figures(figures: Scorers) -> dict[str, float]:
-    """The main figures on held-out faces: of both together, and rank-1 of each alone."""
+def main_figures(record: Index | Release) -> dict[str, float | str]:
+    """The main figures: on held-out faces, of both together and rank-1 of each alone, and what
+    strangers are given."""
+    figures, strangers = record.figures, record.strangers
     fused = asdict(figures.fused)
     shown = {f"held-out {name}": fused[name] for name in _SHOWN if fused[name] is not None}
+    alone = {
+        f"held-out rank1, {name} alone": one.rank1
+        for name, one in (("resnet", figures.resnet), ("recogniser", figures.recogniser))
+    }
     return {
         **shown,
-        "held-out rank1, resnet alone": figures.resnet.rank1,
-        "held-out rank1, recogniser alone": figures.recogniser.rank1,
-        "held-out calibration error": fused["calibration_error"],
+        "held-out rank1, 95% interval": _interval(fused["rank1_interval"]),
+        **alone,
+        "held-out rank1, resnet alone, 95% interval": _interval(figures.resnet.rank1_interval),
         "held-out chance": figures.fused.chance,
+        **(_of_strangers(strangers) if strangers else {}),
+    }
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
+
+
+def _of_strangers(strangers: StrangerFigures) -> dict[str, float | str]:
+    return {
+        "strangers, two photos, same twin": strangers.same_twin,
+        "strangers, two photos, within three": strangers.within_three,
+        "strangers, commonest twin": strangers.commonest,
+        "strangers, likeness as it truly is": strangers.agreement,
+        "percentiles of likeness are of": _PERCENTILES[strangers.percentiles_of],
     }
 
 

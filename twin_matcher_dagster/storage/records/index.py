@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from twin_matcher_dagster.errors import RecordError
 from twin_matcher_dagster.storage import layout
@@ -33,7 +33,10 @@ class Figures:
     rank1_lowest: float
     rank1_by_identity: Mapping[str, float]
     dir_at_far_1e2: float | None
+    dir_at_far_1e2_strangers: float | None
     calibration_error: float | None
+    nll: float | None
+    rank1_interval: tuple[float, float]
     tar_at_far_1e2: float | None
     tar_at_far_1e3: float | None
     eer: float | None
@@ -46,6 +49,27 @@ class Scorers:
     resnet: Figures
     recogniser: Figures
     fused: Figures
+
+
+@dataclass(frozen=True)
+class StrangerFigures:
+    """What likeness gives to strangers, see ``release.strangers``. Shares are 0 to 1.
+
+    Attributes:
+        people: how many strangers, two photos each.
+        same_twin: share of them whose two photos get one twin.
+        within_three: share of photos whose twin is among the other photo's three.
+        commonest: share of the photos whose twin is the identity that has most.
+        agreement: mean rank correlation with how alike the strangers' faces truly are, -1 to 1.
+        percentiles_of: whose pairs the percentiles are of, see ``recognition.likeness``.
+    """
+
+    people: int
+    same_twin: float
+    within_three: float
+    commonest: float
+    agreement: float
+    percentiles_of: Literal["cohort", "gallery"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +91,7 @@ class Index(Record):
         likeness: key of the likeness space; empty in indexes of earlier versions.
         identity_limit: log-likelihood ratio, natural, from which the gallery says who somebody is;
             None where it was not measured.
+        strangers: what likeness gives to strangers; None in indexes of earlier versions.
         figures: of the model, on held-out faces of celebrities.
         fusion: weights of the two cosines, see ``recognition.fusion.Fusion``.
         refused: why a newer model gave way; empty if none did.
@@ -87,6 +112,7 @@ class Index(Record):
     answers: str
     likeness: str
     identity_limit: float | None
+    strangers: StrangerFigures | None
     figures: Scorers
     fusion: Mapping[str, Any]
     refused: str = ""
@@ -126,11 +152,15 @@ class HeldOutAnswer(NamedTuple):
         identity_id: whose it is.
         fused: whether both together find that.
         network: whether the network alone does; None where that was not asked.
+        fused_margin, network_margin: how far ahead, see ``recognition.evaluation.margins``; None
+            where that was not kept.
     """
 
     identity_id: str
     fused: bool
     network: bool | None
+    fused_margin: float | None = None
+    network_margin: float | None = None
 
 
 def encode_answers(answers: Mapping[str, HeldOutAnswer]) -> bytes:
@@ -139,7 +169,7 @@ def encode_answers(answers: Mapping[str, HeldOutAnswer]) -> bytes:
 
 
 def decode_answers(data: bytes) -> dict[str, HeldOutAnswer]:
-    """What :func:`encode_answers` made; the first ones did not ask the network alone.
+    """What :func:`encode_answers` made; the first ones did not ask the network alone, nor margins.
 
     Raises:
         RecordError: these are no answers.

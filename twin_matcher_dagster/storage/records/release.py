@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,7 +12,7 @@ from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.records.celebrities import Biography
 from twin_matcher_dagster.storage.records.dataset import DatasetVersion
-from twin_matcher_dagster.storage.records.index import Index, Scorers
+from twin_matcher_dagster.storage.records.index import Index, Scorers, StrangerFigures
 from twin_matcher_dagster.storage.records.parts import FileEntry, Identity, Kind, user_id
 from twin_matcher_dagster.storage.records.record import Moment, Record
 from twin_matcher_dagster.storage.records.training import Model
@@ -31,7 +31,7 @@ class ReleasedIdentity:
 
 @dataclass(frozen=True)
 class Difference:
-    """A challenger's share of right answers less the champion's, with its 95% interval."""
+    """What a challenger got less what the champion did, with its 95% interval."""
 
     difference: float
     low: float
@@ -47,9 +47,13 @@ class Against:
         nothing: why there is nothing to compare; empty where something was compared.
         release: number of the release.
         faces: how many held-out faces.
-        worse: whether the challenger is, by the fused score, the network alone, or somebody lost.
+        worse: whether the challenger is, by any of these, or somebody lost.
         lost: identity ids of those who were found by the release, and are not any more.
-        fused, resnet: of both together, and of the network alone where the release says that.
+        fused, resnet: share of right answers, of both together, and of the network alone where the
+            release says that.
+        margins: how far ahead the own identity is, by scorer, where the release says that.
+        best: number of the best of the last releases, if the challenger is worse than that one.
+        strangers: what likeness gives to strangers, by figure, where the release says that.
     """
 
     nothing: str = ""
@@ -59,6 +63,9 @@ class Against:
     lost: tuple[str, ...] = ()
     fused: Difference | None = None
     resnet: Difference | None = None
+    margins: Mapping[str, Difference] = field(default_factory=dict)
+    best: int = 0
+    strangers: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +77,7 @@ class Release(Record):
         dataset, model, model_fingerprint, face_index: numbers of what it is made of.
         files: of the model.
         basis, index, portraits, answers, likeness, identity_limit: of the :class:`Index`.
-        recogniser, uploads, shards, imprinted, figures: of it, too.
+        recogniser, uploads, shards, imprinted, strangers, figures: of it, too.
         identities: everybody who can be found.
         against: how it compares with the release before.
         override: why a person released it although it is worse.
@@ -93,6 +100,7 @@ class Release(Record):
     uploads: tuple[str, ...]
     shards: Mapping[str, str]
     imprinted: tuple[str, ...]
+    strangers: StrangerFigures | None
     figures: Scorers
     identities: tuple[ReleasedIdentity, ...]
     against: Against
@@ -216,5 +224,6 @@ def _of_index(index: Index) -> dict[str, Any]:
         "uploads": index.uploads,
         "shards": index.shards,
         "imprinted": index.imprinted,
+        "strangers": index.strangers,
         "figures": index.figures,
     }

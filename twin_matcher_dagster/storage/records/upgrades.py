@@ -149,8 +149,15 @@ def _against(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _without_likeness(body: Body) -> Body:
-    """Before likeness was asked apart from identity."""
-    return {**body, "likeness": "", "identity_limit": None}
+    """Before likeness was asked apart from identity, and strangers were measured."""
+    unmeasured = {"dir_at_far_1e2_strangers": None, "nll": None, "rank1_interval": (0.0, 1.0)}
+    return {
+        **body,
+        "likeness": "",
+        "identity_limit": None,
+        "strangers": None,
+        "figures": {name: {**unmeasured, **one} for name, one in body["figures"].items()},
+    }
 
 
 def _withdrawn(body: Body) -> Body:
