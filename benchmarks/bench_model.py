@@ -3,9 +3,9 @@
 Printed beside one another in the same run: the fine-tuned ResNet alone, the recogniser alone and
 both fused; the ResNet from the bundled backbone, the same from random weights, and by the recipe of
 transformers' image-classification example (decode, random crop and flip face by face, plain
-cross-entropy). Then people who were in no training, enrolled with 20 photos; a dirty collection,
-cleaned and as it is; what training costs a face; and what it costs to train on, when one person is
-new.
+cross-entropy). Then people whom the fine-tuning never saw, enrolled with 20 photos; a dirty
+collection, cleaned and as it is; what training costs a face; and what it costs to train on, when
+one person is new.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def imprinted(split: Split, plan: TrainingPlan, folder: Path) -> Path:
 
 
 def new_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
-    """Five people whom no training saw, enrolled with 20 photos each."""
+    """Five people whom the fine-tuning never saw, enrolled with 20 photos each."""
     people = list(split.train)
     new = [str(who) for who in np.random.default_rng(0).choice(people, NEW, replace=False)]
     folder = home / "new"
