@@ -24,7 +24,8 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.celebrities.cleaning import Finding, InspectedImage, find_errors
+from twin_matcher_dagster.celebrities.cleaning import find_errors
+from twin_matcher_dagster.celebrities.findings import Finding, InspectedImage
 from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.media.images import encode_jpeg, read_image

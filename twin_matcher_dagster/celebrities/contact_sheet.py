@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from twin_matcher_dagster.celebrities.cleaning import Finding
+from twin_matcher_dagster.celebrities.findings import Finding
 
 
 def contact_sheet(table: Sequence[Finding], images: Mapping[str, bytes]) -> str:

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from twin_matcher_dagster.celebrities.cleaning import (
-    SAME_IMAGE,
-    CleaningLimits,
-    Finding,
-    InspectedImage,
-    People,
-    find_errors,
-)
+from twin_matcher_dagster.celebrities.cleaning import CleaningLimits, People, find_errors
+from twin_matcher_dagster.celebrities.findings import SAME_IMAGE, Finding, InspectedImage
 from twin_matcher_dagster.celebrities.review_table import DROP, KEEP, LABEL
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.storage.records.celebrities import ReviewDecision

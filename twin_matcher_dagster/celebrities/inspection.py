@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from twin_matcher_dagster.celebrities.balancing import Candidate
-from twin_matcher_dagster.celebrities.cleaning import NO_FACE, NO_LABEL, UNREADABLE, InspectedImage
+from twin_matcher_dagster.celebrities.findings import NO_FACE, NO_LABEL, UNREADABLE, InspectedImage
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.dataset.schema import Face, RawFace
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin_matcher_dagster.celebrities.cleaning import Finding
+from twin_matcher_dagster.celebrities.findings import Finding
 from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.errors import ReviewError
 from twin_matcher_dagster.storage.records.celebrities import ReviewDecision

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 
-from twin_matcher_dagster.celebrities.cleaning import Finding
+from twin_matcher_dagster.celebrities.findings import Finding
 from twin_matcher_dagster.celebrities.review_table import read_table
 from twin_matcher_dagster.dataset.schema import read_raw_shard
 from twin_matcher_dagster.errors import ReviewError

@@ -12,18 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.celebrities.cleaning import (
+    CleaningLimits,
+    People,
+    find_errors,
+    robust_centre,
+    second_person,
+)
+from twin_matcher_dagster.celebrities.findings import (
     ANOTHER_PERSON,
     LOOKS_LIKE,
     NEAR_DUPLICATE,
     NO_FACE,
     SAME_IMAGE,
     SECOND_PERSON,
-    CleaningLimits,
     InspectedImage,
-    People,
-    find_errors,
-    robust_centre,
-    second_person,
 )
 from twin_matcher_dagster.faces.duplicate_photos import SAME_PHOTO
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from twin_matcher_dagster.celebrities import curation as curating
 from twin_matcher_dagster.celebrities import review_table as reviews
-from twin_matcher_dagster.celebrities.cleaning import (
+from twin_matcher_dagster.celebrities.curation import Curation, curate
+from twin_matcher_dagster.celebrities.findings import (
     LOOKS_LIKE,
     NO_FACE,
     SAME_IMAGE,
     Finding,
     InspectedImage,
 )
-from twin_matcher_dagster.celebrities.curation import Curation, curate
 from twin_matcher_dagster.celebrities.review_table import (
     read_reviews,
     read_table,

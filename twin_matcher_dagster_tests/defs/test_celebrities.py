@@ -16,7 +16,8 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from twin_matcher_dagster.celebrities.cleaning import (
+from twin_matcher_dagster.celebrities.cleaning import find_errors
+from twin_matcher_dagster.celebrities.findings import (
     LOOKS_LIKE,
     NEAR_DUPLICATE,
     NO_FACE,
@@ -25,7 +26,6 @@ from twin_matcher_dagster.celebrities.cleaning import (
     UNREADABLE,
     Finding,
     InspectedImage,
-    find_errors,
 )
 from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.celebrities.review_table import (

@@ -15,8 +15,8 @@ from twin_matcher_dagster.celebrities.balancing import (
     Candidate,
     balance,
 )
-from twin_matcher_dagster.celebrities.cleaning import InspectedImage
 from twin_matcher_dagster.celebrities.curation import curate
+from twin_matcher_dagster.celebrities.findings import InspectedImage
 from twin_matcher_dagster.celebrities.inspection import candidates, inspect
 from twin_matcher_dagster.celebrities.review_table import write_table
 from twin_matcher_dagster.celebrities.reviews import reviews_of

@@ -4,7 +4,7 @@ from collections import Counter
 
 import dagster as dg
 
-from twin_matcher_dagster.celebrities.cleaning import NEAR_DUPLICATE, SAME_IMAGE
+from twin_matcher_dagster.celebrities.findings import NEAR_DUPLICATE, SAME_IMAGE
 from twin_matcher_dagster.celebrities.review_table import read_table
 from twin_matcher_dagster.celebrities.split_leakage import photos_in_two_splits
 from twin_matcher_dagster.dataset.shards import faces_in, pixels_of

@@ -10,8 +10,8 @@ import dagster as dg
 import numpy as np
 
 from twin_matcher_dagster.celebrities.balancing import BalanceReport, Candidate
-from twin_matcher_dagster.celebrities.cleaning import LOOKS_LIKE, SECOND_PERSON
 from twin_matcher_dagster.celebrities.curation import Curation
+from twin_matcher_dagster.celebrities.findings import LOOKS_LIKE, SECOND_PERSON
 from twin_matcher_dagster.celebrities.inspection import Inspection
 from twin_matcher_dagster.defs import plots
 
