@@ -8,7 +8,7 @@ of strangers it found at most 6% (docs/measured.md), and it needs scikit-learn a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from twin_matcher_dagster.celebrities.findings import (
     Finding,
     InspectedImage,
 )
+from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, Namesakes
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class CleaningLimits:
             rendered people who are not reach 0.82.
         second_photos, second_share: so many photos, and such a share of the identity's, make a
             second person; fewer are label errors.
+        undecided_share: a second person with such a share of an identity's photos makes it wait:
+            who is meant is not for the majority to say.
         same_photo: correlation above which two images are one photo (``faces.duplicate_photos``).
     """
 
@@ -47,6 +50,7 @@ class CleaningLimits:
     one_person: float = 0.85
     second_photos: int = 5
     second_share: float = 0.05
+    undecided_share: float = 0.2
     same_photo: float = 0.97
 
 
@@ -103,13 +107,16 @@ def second_person(vectors: np.ndarray, limits: CleaningLimits) -> np.ndarray:
 
 
 def find_errors(
-    seen: Sequence[InspectedImage], limits: CleaningLimits | None = None
+    seen: Sequence[InspectedImage],
+    limits: CleaningLimits | None = None,
+    kept: Collection[str] = (),
 ) -> list[Finding]:
     """Everything that is wrong with a collection, one finding for an image at most.
 
     Args:
         seen: every image once a label: rows that repeat both are counted by the caller.
         limits: what decides.
+        kept: SHA-256 of images that a person kept, see ``namesakes``.
     """
     limits = limits or CleaningLimits()
     found = [
@@ -118,7 +125,7 @@ def find_errors(
         if one.vector is None
     ]
     usable = [one for one in seen if one.vector is not None]
-    people = People.of(usable, limits)
+    people = People.of(usable, limits, kept)
     wrong = [finding for one in usable if (finding := people.judge(one)) is not None]
     out = {(finding.image, finding.identity_id) for finding in wrong}
     right = [one for one in usable if (one.image, one.identity_id) not in out]
@@ -132,31 +139,49 @@ class People:
     Attributes:
         centres: float32 [128] by identity id.
         seconds: images, with identity ids, of a second person under one name.
+        namesakes: by identity id, of whom a person has to say, or said, which of two is meant.
         limits: what decides.
     """
 
     centres: Mapping[str, np.ndarray]
     seconds: frozenset[tuple[str, str]]
+    namesakes: Mapping[str, Namesakes]
     limits: CleaningLimits
 
     @classmethod
-    def of(cls, usable: Sequence[InspectedImage], limits: CleaningLimits) -> People:
+    def of(
+        cls,
+        usable: Sequence[InspectedImage],
+        limits: CleaningLimits,
+        kept: Collection[str] = (),
+    ) -> People:
         """Find everybody's centre; every photo counts once, however many copies there are."""
         centres: dict[str, np.ndarray] = {}
         seconds: set[tuple[str, str]] = set()
+        namesakes: dict[str, Namesakes] = {}
         for who, images in _by_identity(usable).items():
             once = list({one.photo: one for one in reversed(images)}.values())
             vectors = np.stack([one.vector for one in once if one.vector is not None])
             smaller = second_person(vectors, limits)
             centres[who] = robust_centre(vectors[~smaller], limits.same_person)
+            if smaller.mean() >= limits.undecided_share:
+                other = robust_centre(vectors[smaller], limits.same_person)
+                namesakes[who] = Namesakes.of(centres[who], other, images, kept)
+                centres[who] = namesakes[who].centre
+                continue
             photos = {one.photo for one, other in zip(once, smaller, strict=True) if other}
             seconds |= {(one.image, who) for one in images if one.photo in photos}
-        return cls(centres, frozenset(seconds), limits)
+        return cls(centres, frozenset(seconds), namesakes, limits)
 
     def judge(self, one: InspectedImage) -> Finding | None:
         """Whether an image shows somebody else than its label says."""
-        own = float(one.vector @ self.centres[one.identity_id])
+        own = self.own_cosine(one)
         other, value = self._nearest_other(one)
+        two = self.namesakes.get(one.identity_id)
+        if two and not two.kept[group := two.group_of(one.vector)]:
+            limit, reason = self.limits.two_people, NAMESAKES[group]
+            other = other if value >= self.limits.looks_like else ""
+            return Finding(one.image, one.label, one.identity_id, reason, two.cosine, limit, other)
         about = Finding(one.image, one.label, one.identity_id, "", own, self.limits.same_person)
         if value > own and value >= self.limits.looks_like:
             return replace(about, reason=LOOKS_LIKE, limit=value, other=other)
@@ -166,6 +191,12 @@ class People:
             limit = max(self.limits.same_person, value)
             return replace(about, reason=ANOTHER_PERSON, limit=limit, other=other)
         return None
+
+    def own_cosine(self, one: InspectedImage) -> float:
+        """With the centre of the own identity; where that has two groups, of the nearer one."""
+        two = self.namesakes.get(one.identity_id)
+        centre = two.centres[two.group_of(one.vector)] if two else self.centres[one.identity_id]
+        return float(one.vector @ centre)
 
     def one_person_twice(self) -> list[tuple[str, str, float]]:
         """Pairs of identities that may be one person under two names, for a person to decide."""
@@ -196,7 +227,7 @@ def _duplicates(right: Sequence[InspectedImage], people: People) -> Iterator[Fin
         photos.setdefault(one.photo, []).append(one)
 
     def worth(one: InspectedImage) -> tuple[bool, float, float, str]:
-        own = float(one.vector @ people.centres[one.identity_id])
+        own = people.own_cosine(one)
         return one.split != "test", -one.size, -own, one.image
 
     for copies in photos.values():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from twin_matcher_dagster.celebrities.cleaning import CleaningLimits, People, find_errors
 from twin_matcher_dagster.celebrities.findings import SAME_IMAGE, Finding, InspectedImage
+from twin_matcher_dagster.celebrities.namesakes import Namesakes
 from twin_matcher_dagster.celebrities.review_table import DROP, KEEP, LABEL
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
@@ -26,12 +27,14 @@ class Curation:
         table: everything that was found or decided, one row an image and label.
         unknown: decisions about images that the collection does not have.
         one_person_twice: pairs of identity ids that may be one person, with their cosine.
+        namesakes: by identity id, who may be two people, or was by a person's word.
     """
 
     kept: Sequence[InspectedImage]
     table: Sequence[Finding]
     unknown: Sequence[ReviewDecision]
     one_person_twice: Sequence[tuple[str, str, float]]
+    namesakes: Mapping[str, Namesakes]
 
 
 def curate(
@@ -53,11 +56,12 @@ def curate(
     renamed = [_renamed(one, told) for one in seen]
     once, again = _once(renamed)
     left = [one for one in once if _decision(told, one) != DROP]
+    kept_by_word = {image for image, one in told.items() if one.decision == KEEP}
     found = [
         replace(finding, decision=told[finding.image].decision)
         if finding.image in told
         else finding
-        for finding in find_errors(left, limits)
+        for finding in find_errors(left, limits, kept_by_word)
     ]
     faceless = {one.image for one in left if one.vector is None}
     out = {
@@ -68,9 +72,9 @@ def curate(
     kept = [one for one in left if (one.image, one.identity_id) not in out]
     unknown = [one for one in told.values() if one.image not in {each.image for each in seen}]
     listed = [*found, *again, *_decided(once, found, told), *map(_missing, unknown)]
-    people = People.of([one for one in left if one.vector is not None], limits)
+    people = People.of([one for one in left if one.vector is not None], limits, kept_by_word)
     table = sorted(listed, key=lambda one: (one.identity_id, one.reason, one.image))
-    return Curation(kept, table, unknown, people.one_person_twice())
+    return Curation(kept, table, unknown, people.one_person_twice(), people.namesakes)
 
 
 def _decision(told: Mapping[str, ReviewDecision], one: InspectedImage) -> str:

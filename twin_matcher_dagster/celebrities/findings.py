@@ -14,6 +14,8 @@ NEAR_DUPLICATE = "near duplicate"
 ANOTHER_PERSON = "another person"
 LOOKS_LIKE = "looks like"
 SECOND_PERSON = "second person of this name"
+FIRST_NAMESAKE = "two people? the larger group"
+SECOND_NAMESAKE = "two people? the smaller group"
 
 
 @dataclass(frozen=True)

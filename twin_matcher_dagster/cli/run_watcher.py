@@ -77,7 +77,10 @@ class Watcher:
             check = event.asset_check_evaluation_data
             stage = stages.get(check.asset_key.to_user_string())
             if stage and not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
-                stage.status, stage.note = "failed", f"its check {check.check_name} did not pass."
+                stage.status = "failed"
+                stage.note = f"its check {check.check_name} did not pass."
+                if check.description:
+                    stage.note += f" {check.description}"
         elif entry.step_key in stages:
             self._apply_step(entry, stages[entry.step_key])
 

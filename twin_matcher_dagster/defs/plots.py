@@ -59,6 +59,22 @@ def face_grid(faces: Sequence[np.ndarray], columns: int = 12, side: int = 96) ->
     return as_markdown(buffer.getvalue(), f"{len(faces)} faces")
 
 
+def face_grids(left: Sequence[np.ndarray], right: Sequence[np.ndarray], columns: int = 6) -> str:
+    """Two grids of faces beside one another, with a gap between them.
+
+    Args:
+        left, right: uint8 RGB crops of any size.
+        columns: of each grid.
+    """
+    blank = np.full((1, 1, 3), 255, np.uint8)
+    tiles: list[np.ndarray] = []
+    for start in range(0, max(len(left), len(right)), columns):
+        rows = [list(side[start : start + columns]) for side in (left, right)]
+        first, second = (row + [blank] * (columns - len(row)) for row in rows)
+        tiles += [*first, blank, *second]
+    return face_grid(tiles, 2 * columns + 1)
+
+
 def learning_curve(curve: Sequence[Epoch]) -> str:
     """Losses and validation accuracy over epochs."""
     from matplotlib.ticker import MaxNLocator

@@ -1,16 +1,20 @@
 """What must hold of the celebrities before anything is learned from them."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import dagster as dg
 
-from twin_matcher_dagster.celebrities.findings import NEAR_DUPLICATE, SAME_IMAGE
+from twin_matcher_dagster.celebrities.findings import NEAR_DUPLICATE, SAME_IMAGE, Finding
+from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
 from twin_matcher_dagster.celebrities.review_table import read_table
 from twin_matcher_dagster.celebrities.split_leakage import photos_in_two_splits
 from twin_matcher_dagster.dataset.shards import faces_in, pixels_of
 from twin_matcher_dagster.defs import keys, plots
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.storage.logs import balanced_versions
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.celebrities import BalancedVersion
 from twin_matcher_dagster.storage.records.parts import people_in
 
 MIN_IDENTITIES = 2
@@ -21,16 +25,45 @@ MAX_LOST = 0.2
 @dg.asset_check(
     asset=keys.BALANCED_FACES,
     blocking=True,
-    description="At least two identities, and every one of them has faces to train on.",
+    description="At least two identities, and every one of them has faces to train on. Whoever may "
+    "be two people is none until a person says who is meant.",
 )
 def enough_identities(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Training needs classes to tell apart."""
-    people = people_in(balanced_versions(object_store.open()).existing_head().record.shards)
+    store = object_store.open()
+    balanced = balanced_versions(store).existing_head().record
+    people = people_in(balanced.shards)
     without = [person.label for person in people if not person.faces.get("train")]
+    waiting = sorted(waiting_in(_table(store, balanced)).values())
+    enough = len(people) >= MIN_IDENTITIES
     return dg.AssetCheckResult(
-        passed=len(people) >= MIN_IDENTITIES and not without,
-        metadata={"identities": len(people), "without training faces": str(without)},
+        passed=enough and not without,
+        description=_too_few(len(people), waiting) if not enough else None,
+        metadata={
+            "identities": len(people),
+            "without training faces": str(without),
+            "wait for a person's word": str(waiting),
+        },
     )
+
+
+def _too_few(people: int, waiting: Sequence[str]) -> str:
+    """What to do where there are too few identities."""
+    left = f"Of the identities {people} are left, and training needs {MIN_IDENTITIES}. "
+    if not waiting:
+        return f"{left}Set RAW_FACES to more people, or lower min_faces of balanced_faces."
+    names = ", ".join(waiting[:10]) + (", ..." if len(waiting) > 10 else "")
+    return (
+        f"{left}{len(waiting)} may be two people each, and wait for a person's word: {names}. Look "
+        "at both groups in the metadata of balanced_faces, or in the page that `twin-matcher "
+        "review export table.csv` writes; fill in `keep` at one photo of the right group (or of "
+        "both), import the table, and launch the job `celebrities`."
+    )
+
+
+def _table(store: ObjectStore, balanced: BalancedVersion) -> list[Finding]:
+    """The table of findings; the first versions of the project cleaned nothing."""
+    return read_table(store.get(balanced.table)) if balanced.table else []
 
 
 @dg.asset_check(
@@ -70,12 +103,15 @@ def little_was_left_out(object_store: ObjectStoreResource) -> dg.AssetCheckResul
     """Compare what was left out, copies aside, with what there was of each identity."""
     store = object_store.open()
     balanced = balanced_versions(store).existing_head().record
-    # The first versions of the project cleaned nothing, so nothing was left out.
-    table = read_table(store.get(balanced.table)) if balanced.table else []
+    table = _table(store, balanced)
+    waiting = waiting_in(table)
     lost = Counter(
         one.identity_id
         for one in table
-        if not one.decision and one.reason not in (SAME_IMAGE, NEAR_DUPLICATE)
+        if not one.decision
+        and one.reason not in (SAME_IMAGE, NEAR_DUPLICATE)
+        # Of two people under one name a person said who is meant.
+        and (one.reason not in NAMESAKES or one.identity_id in waiting)
     )
     names = {one.identity_id: one.label for one in table}
     shares = {who: count / balanced.images[who] for who, count in lost.items()}

@@ -11,8 +11,9 @@ import numpy as np
 
 from twin_matcher_dagster.celebrities.balancing import BalanceReport, Candidate
 from twin_matcher_dagster.celebrities.curation import Curation
-from twin_matcher_dagster.celebrities.findings import LOOKS_LIKE, SECOND_PERSON
+from twin_matcher_dagster.celebrities.findings import LOOKS_LIKE, SECOND_NAMESAKE, SECOND_PERSON
 from twin_matcher_dagster.celebrities.inspection import Inspection
+from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
 from twin_matcher_dagster.defs import plots
 
 _SHOWN = 24
@@ -36,6 +37,7 @@ def balancing_metadata(
             {"reason": reason, "images": count} for reason, count in reasons.most_common()
         ),
         **_pictures(looked, curated),
+        **_groups(looked, curated, names),
         "to decide": _table(_to_decide(curated, names)),
         "too few faces": _table(
             {"identity": label, "faces to train on": count}
@@ -60,7 +62,7 @@ def _pictures(looked: Sequence[Inspection], curated: Curation) -> dict[str, Any]
     pictures = {one.seen.image: one.picture for one in looked if one.picture}
     by_reason: dict[str, list[bytes]] = {}
     for one in curated.table:
-        if one.image in pictures:
+        if one.image in pictures and one.reason not in NAMESAKES:
             by_reason.setdefault(one.reason, []).append(pictures[one.image])
     return {
         f"pictures: {reason}": dg.MetadataValue.md(plots.face_grid(_decoded(some[:_SHOWN])))
@@ -68,12 +70,38 @@ def _pictures(looked: Sequence[Inspection], curated: Curation) -> dict[str, Any]
     }
 
 
+def _groups(
+    looked: Sequence[Inspection], curated: Curation, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Both groups of everybody who waits for a person's word, side by side."""
+    pictures = {one.seen.image: one.picture for one in looked if one.picture}
+    shown: dict[str, Any] = {}
+    for who in sorted(waiting_in(curated.table)):
+        left, right = (
+            [one.image for one in curated.table if (one.identity_id, one.reason) == (who, reason)]
+            for reason in NAMESAKES
+        )
+        sides = [_decoded([pictures[image] for image in some[:_SHOWN]]) for some in (left, right)]
+        title = f"two people? {names[who]}: {len(left)} images, and {len(right)} (right)"
+        shown[title] = dg.MetadataValue.md(plots.face_grids(*sides))
+    return shown
+
+
 def _to_decide(curated: Curation, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """What no rule may decide: two people under one name, one person under two names."""
+    images = Counter(one.identity_id for one in curated.table if one.reason == SECOND_NAMESAKE)
     undecided = [one for one in curated.table if not one.decision]
     second = Counter(one.identity_id for one in undecided if one.reason == SECOND_PERSON)
     other = Counter((one.identity_id, one.other) for one in undecided if one.reason == LOOKS_LIKE)
     return [
+        *(
+            {
+                "question": "two people under one name? It waits, and is in no data set",
+                "identity": name,
+                "images": images[who],
+            }
+            for who, name in waiting_in(curated.table).items()
+        ),
         *(
             {"question": "two people under one name?", "identity": names[who], "images": count}
             for who, count in second.most_common()
