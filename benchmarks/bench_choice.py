@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.celebrities.cleaning import find_errors
+from twin_matcher_dagster.celebrities.cleaning import CleaningLimits, People, find_errors
 from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.dataset.schema import RawFace
@@ -89,28 +89,41 @@ WAYS: dict[str, Way] = {
 }
 
 
-def read(name: str, at_most: int) -> list[Inspection]:
-    """The cleaned faces of one file of celebrities, at most so many raw images an identity."""
-    return cleaned(look(DATA / f"{name}.parquet", at_most))
+def read(folder: Path, at_most: int) -> tuple[dict[str, Person], dict[str, Person]]:
+    """The celebrities' cleaned faces, to learn from and to test on, at most so many raw images of
+    each an identity. One cleaning for both: alone, ten photos of a name do not tell two people."""
+    faces = cleaned(look([folder / f"{part}.parquet" for part in ("train", "test")], at_most))
+    train, test = (
+        people_of([one for one in faces if one.seen.split == part]) for part in ("train", "test")
+    )
+    return train, test
 
 
-def look(path: Path, at_most: int) -> list[Inspection]:
-    """The images of a file, drawn by lot, at most so many an identity."""
-    raw = parquet.read_table(path).to_pylist()
-    order = np.random.default_rng(0).permutation(len(raw))
-    taken: dict[str, int] = {}
+def look(paths: Sequence[Path], at_most: int) -> list[Inspection]:
+    """The images of some files, drawn by lot, at most so many of each an identity."""
     rows = []
-    for i in order:
-        label = tidy(raw[i]["label"])
-        taken[label] = taken.get(label, 0) + 1
-        if taken[label] <= at_most:
-            rows.append(RawFace(raw[i]["image"]["bytes"], label, path.stem))
+    for path in paths:
+        raw = parquet.read_table(path).to_pylist()
+        order = np.random.default_rng(0).permutation(len(raw))
+        taken: dict[str, int] = {}
+        for i in order:
+            label = tidy(raw[i]["label"])
+            taken[label] = taken.get(label, 0) + 1
+            if taken[label] <= at_most:
+                rows.append(RawFace(raw[i]["image"]["bytes"], label, path.stem))
     return inspect(rows)
 
 
 def cleaned(looked: list[Inspection]) -> list[Inspection]:
-    """Those that cleaning finds nothing wrong with."""
-    wrong = {(one.image, one.identity_id) for one in find_errors([one.seen for one in looked])}
+    """Those that cleaning finds nothing wrong with; of two people under one name the first group,
+    as if a person had kept it."""
+    seen = [one.seen for one in looked]
+    usable = [one for one in seen if one.vector is not None]
+    word = {
+        next(one.image for one in usable if one.identity_id == who and two.group_of(one) == 0)
+        for who, two in People.of(usable, CleaningLimits()).namesakes.items()
+    }
+    wrong = {(one.image, one.identity_id) for one in find_errors(seen, kept=word)}
     return [
         one
         for one in looked
@@ -210,7 +223,7 @@ def main() -> None:
     if not DATA.is_dir():
         CONSOLE.print("bench_choice: left out, the real faces of ../shared/data are not here.")
         return
-    pool, probes = people_of(read("train", POOL)), people_of(read("test", POOL))
+    pool, probes = read(DATA, POOL)
     probes = {who: one for who, one in probes.items() if who in pool}
     right = [
         Column(n, justify="right")

@@ -6,6 +6,9 @@ swapped within the set, strangers' faces, and copies of every kind. Beside each 
 that would be wrong if nothing were done.
 
 `--sheets FOLDER` writes the drawn images as pictures, and their list, to look at them again.
+`--namesakes` asks instead who waits for being two people: in both collections, among names of one
+person each, and of two people at shares of 10 to 50%. With `--sheets` it writes both groups of
+whoever waits.
 """
 
 from __future__ import annotations
@@ -24,9 +27,18 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.celebrities.cleaning import find_errors
-from twin_matcher_dagster.celebrities.findings import Finding, InspectedImage
+from twin_matcher_dagster.celebrities.cleaning import (
+    CleaningLimits,
+    find_errors,
+    robust_centre,
+    second_person,
+)
+from twin_matcher_dagster.celebrities.findings import (
+    Finding,
+    InspectedImage,
+)
 from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
+from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
 from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.media.images import encode_jpeg, read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT
@@ -134,6 +146,152 @@ def sheet(tiles: Sequence[tuple[np.ndarray, np.ndarray | None, str, str]]) -> Im
     return page
 
 
+# --- One name, two people ------------------------------------------------------------------------
+
+SHARES = (0.1, 0.15, 0.2, 0.25, 0.33, 0.5)
+SIZES = (16, 40, 120)
+PAIRS = 4
+# Looked at: two women, decades apart.
+TWO_PEOPLE = {"Gwyneth Paltrow"}
+COLLECTIONS = {"celebs": ("train", "test"), "bollywood": ("train",)}
+
+
+def look_at(folder: str) -> list[Inspection]:
+    """All photos of a collection, those held out for tests beside the others."""
+    rows = [
+        RawFace(row["image"]["bytes"], row["label"], part)
+        for part in COLLECTIONS[folder]
+        for row in parquet.read_table(DATA / folder / f"{part}.parquet").to_pylist()
+    ]
+    return inspect(rows)
+
+
+def photos_of(looked: Sequence[Inspection]) -> dict[str, list[Inspection]]:
+    """By label: one image a photo, with a face."""
+    photos: dict[str, dict[int, Inspection]] = {}
+    for one in looked:
+        if one.seen.vector is not None:
+            photos.setdefault(one.seen.label, {}).setdefault(one.seen.photo, one)
+    return {label: list(some.values()) for label, some in sorted(photos.items())}
+
+
+def state_of(vectors: np.ndarray) -> tuple[str, float]:
+    """What becomes of one name's photos: ``waits``, ``second person`` or ``one person``; and the
+    cosine between the centres of two groups, where there are two."""
+    limits = CleaningLimits()
+    smaller = second_person(vectors, limits)
+    if not smaller.any():
+        return "one person", 1.0
+    first, second = (robust_centre(vectors[part]) for part in (~smaller, smaller))
+    waits = smaller.mean() >= limits.undecided_share
+    return "waits" if waits else "second person", float(first @ second)
+
+
+def vectors_of(photos: Sequence[Inspection]) -> np.ndarray:
+    return np.stack([one.seen.vector for one in photos if one.seen.vector is not None])
+
+
+def namesakes(folder: Path | None) -> None:
+    """Who waits as the collections came, of pure people, and of mixtures of two."""
+    pure: dict[str, np.ndarray] = {}
+    for name in COLLECTIONS:
+        looked = look_at(name)
+        found = find_errors([one.seen for one in looked])
+        waiting = waiting_in(found)
+        photos = photos_of(looked)
+        CONSOLE.print(f"{name}: {len(photos)} names, {len(waiting)} wait")
+        for who, label in waiting.items():
+            groups = [
+                [one.image for one in found if (one.identity_id, one.reason) == (who, reason)]
+                for reason in NAMESAKES
+            ]
+            cosine = next(one.value for one in found if one.identity_id == who)
+            CONSOLE.print(f"  {label}: {len(groups[0])} and {len(groups[1])} images, {cosine:.2f}")
+            if folder:
+                save_groups(folder / f"{label}.png", looked, groups)
+        # As they came, with single errors.
+        for label, some in photos.items():
+            if label not in TWO_PEOPLE and len(some) >= min(SIZES):
+                pure[label] = vectors_of(some)
+    by_name(pure)
+    by_share(pure)
+
+
+def by_name(pure: dict[str, np.ndarray]) -> None:
+    """False alarms: names of one person each, whole, and some of their photos."""
+    table = Table(
+        "photos",
+        *right("names", "draws", "waits, %", "second person, %"),
+        title="One person a name",
+    )
+    random = np.random.default_rng(0)
+    for size in (*SIZES, 0):
+        enough = {who: some for who, some in pure.items() if len(some) >= max(size, 1)}
+        states = [
+            state_of(some[random.permutation(len(some))[: size or None]])[0]
+            for some in enough.values()
+            for _ in range(10 if size else 1)
+        ]
+        rates = [
+            interval(np.array([state == one for state in states]))
+            for one in ("waits", "second person")
+        ]
+        table.add_row(str(size or "all"), str(len(enough)), str(len(states)), *rates)
+    CONSOLE.print(table)
+
+
+def by_share(pure: dict[str, np.ndarray]) -> None:
+    """Found or not: two people under one name, at every share and size."""
+    columns = right("photos", "share", "pairs", "waits, %", "second person, %", "not seen, %")
+    table = Table(*columns, "cosine of not seen", title="Two people a name")
+    for size in SIZES:
+        for share in SHARES:
+            random = np.random.default_rng(0)
+            other = round(share * size)
+            states = []
+            for who, some in pure.items():
+                fits = [one for one in pure if one != who and len(pure[one]) >= other]
+                if len(some) < size - other:
+                    continue
+                for one in random.choice(fits, min(PAIRS, len(fits)), replace=False):
+                    mixed = [
+                        some[random.permutation(len(some))[: size - other]],
+                        pure[one][random.permutation(len(pure[one]))[:other]],
+                    ]
+                    means = [part.mean(0) for part in mixed]
+                    cosine = means[0] @ means[1] / np.prod([np.linalg.norm(m) for m in means])
+                    states.append((state_of(np.concatenate(mixed))[0], float(cosine)))
+            rates = [
+                interval(np.array([state == one for state, _ in states]))
+                for one in ("waits", "second person", "one person")
+            ]
+            missed = sorted(cosine for state, cosine in states if state == "one person")
+            text = f"{missed[0]:.2f} to {missed[-1]:.2f}" if missed else ""
+            table.add_row(str(size), f"{share:.0%}", str(len(states)), *rates, text)
+    CONSOLE.print(table)
+
+
+def interval(hits: np.ndarray) -> str:
+    """A share in percent with its 95% interval (Wilson)."""
+    count, share, z = len(hits), float(np.mean(hits)), 1.96
+    middle = (share + z * z / 2 / count) / (1 + z * z / count)
+    spread = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + (z / 2 / count) ** 2)
+    return f"{100 * share:.1f} ({100 * (middle - spread):.1f} to {100 * (middle + spread):.1f})"
+
+
+def save_groups(path: Path, looked: Sequence[Inspection], groups: Sequence[list[str]]) -> None:
+    """Up to forty faces of each group, one group above the other."""
+    pictures = {one.seen.image: one.picture for one in looked}
+    tiles = []
+    for number, group in enumerate(groups):
+        some = sorted(group, key=_lot)[:40]
+        tiles += [(read_image(pictures[image]), None, f"group {number + 1}", "") for image in some]
+        blank = np.full((8, 8, 3), 255, np.uint8)
+        tiles += [(blank, None, "", "")] * (-len(tiles) % 10)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet(tiles).save(path)
+
+
 # --- Made wrong on purpose -----------------------------------------------------------------------
 
 
@@ -229,9 +387,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sheets", type=Path, metavar="FOLDER", help="write pictures, and stop")
     options.add_argument("--data", default="bollywood/train.parquet", help="under ../shared/data")
+    options.add_argument("--namesakes", action="store_true", help="two people a name, and stop")
     arguments = options.parse_args()
     if not DATA.is_dir():
         CONSOLE.print("bench_cleaning: left out, the real faces of ../shared/data are not here.")
+        return
+    if arguments.namesakes:
+        namesakes(arguments.sheets)
         return
     rows = read(DATA / arguments.data)
     looked = inspect(rows)

@@ -302,7 +302,7 @@ def new_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
 
 def dirty_people(plan: TrainingPlan, home: Path) -> Table:
     """A dirty collection: a fifth of each person's images asked about, by the name they have."""
-    looked = look(DIRTY, POOL)
+    looked = look([DIRTY], POOL)
     asked = {one.seen.image for one in looked if int(one.seen.image[:8], 16) % 5 == 0}
     table = Table(
         "images",
@@ -463,7 +463,7 @@ def main() -> None:
         CONSOLE.print("bench_model: left out, the real faces of ../shared/data are not here.")
         return
     plan = replace(PLAN, epochs=arguments.epochs)
-    split = Split.of(people_of(read("train", POOL)), people_of(read("test", POOL)))
+    split = Split.of(*read(DATA, POOL))
     with tempfile.TemporaryDirectory() as folder:
         tables: dict[str, Callable[[], Table]] = {
             "known": lambda: known_people(split, plan, Path(folder)),

@@ -22,7 +22,8 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from bench_choice import DATA, cleaned, look, people_of
+from bench_choice import DATA
+from bench_choice import read as read_celebrities
 from bench_model import CONSOLE, Split
 from PIL import Image, ImageDraw, ImageFont
 from pyarrow import parquet
@@ -275,10 +276,10 @@ def sheet(bench: Bench, compared: Sequence[Way], path: Path) -> None:
 
 def read(data: Path) -> tuple[Bench, list[Way]]:
     """The gallery, everybody who is asked about, and the ways."""
-    files = [data / "celebs" / f"{part}.parquet" for part in ("train", "test")]
-    labels = parquet.read_table(files[0], columns=["label"])["label"].to_pylist()
+    celebs = data / "celebs"
+    labels = parquet.read_table(celebs / "train.parquet", columns=["label"])["label"].to_pylist()
     name_of = {celebrity_id(label): tidy(label) for label in labels}
-    split = Split.of(*(people_of(cleaned(look(file, POOL))) for file in files))
+    split = Split.of(*read_celebrities(celebs, POOL))
     faces, people = (
         Strangers.read(data / "strangers" / f"{part}.parquet") for part in ("faces", "people")
     )

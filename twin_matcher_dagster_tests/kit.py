@@ -147,6 +147,7 @@ class Kit:
                 templates={},
                 people={},
                 shards=shards,
+                uncleaned=(),
             )
         )
 

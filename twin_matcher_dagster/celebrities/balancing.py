@@ -40,12 +40,14 @@ class Candidate:
         image: SHA-256 of the raw image.
         photo: number of the photo: all faces of one go to one split.
         held_out: whether the source itself holds it out for tests.
+        clean: whether cleaning left it; another one may be held out, and nothing else.
     """
 
     face: Face
     image: str
     photo: int
     held_out: bool
+    clean: bool = True
 
 
 @dataclass
@@ -68,11 +70,13 @@ def balance(
 ) -> Iterator[Candidate]:
     """Choose and split the faces of all identities, by photo.
 
+    The photos to test on are drawn before those are left out that are not clean: else the question
+    would be asked of faces alone that the recogniser knew. They come with the split "test" as well.
     A photo that the source holds out stays in the test split. What is chosen of a photo depends on
     the seed and the photo alone: more photos of somebody push some out, and change no others.
 
     Args:
-        candidates: cleaned faces, in any order.
+        candidates: faces, in any order.
         plan: how many to keep.
         report: filled in as faces are taken.
 
@@ -90,8 +94,9 @@ def balance(
         if trained < plan.min_faces:
             report.too_few[label] = trained
             continue
-        report.kept[label] += len(chosen)
-        report.unused += len(group) - len(chosen)
+        clean = sum(one.clean for one, _ in chosen)
+        report.kept[label] += clean
+        report.unused += sum(one.clean for one in group) - clean
         for one, split in chosen:
             yield replace(one, face=replace(one.face, label=label, split=split))
 
@@ -115,7 +120,7 @@ def _choose(
     for split, most, pool in wanted:
         taken: list[Candidate] = []
         while pool and len(taken) < most:
-            taken += pool.pop(0)
+            taken += [one for one in pool.pop(0) if one.clean or split == "test"]
         chosen += [(one, split) for one in taken[:most]]
     return chosen
 

@@ -178,7 +178,7 @@ class People:
         own = self.own_cosine(one)
         other, value = self._nearest_other(one)
         two = self.namesakes.get(one.identity_id)
-        if two and not two.kept[group := two.group_of(one.vector)]:
+        if two and not two.kept[group := two.group_of(one)]:
             limit, reason = self.limits.two_people, NAMESAKES[group]
             other = other if value >= self.limits.looks_like else ""
             return Finding(one.image, one.label, one.identity_id, reason, two.cosine, limit, other)
@@ -195,7 +195,7 @@ class People:
     def own_cosine(self, one: InspectedImage) -> float:
         """With the centre of the own identity; where that has two groups, of the nearer one."""
         two = self.namesakes.get(one.identity_id)
-        centre = two.centres[two.group_of(one.vector)] if two else self.centres[one.identity_id]
+        centre = two.centres[two.group_of(one)] if two else self.centres[one.identity_id]
         return float(one.vector @ centre)
 
     def one_person_twice(self) -> list[tuple[str, str, float]]:

@@ -24,6 +24,8 @@ class Curation:
 
     Attributes:
         kept: what is left, each image once an identity.
+        uncleaned: faces that are not, one a photo, of identities that are: labelled wrongly, by
+            cleaning or a person's word. Copies of what is kept are none.
         table: everything that was found or decided, one row an image and label.
         unknown: decisions about images that the collection does not have.
         one_person_twice: pairs of identity ids that may be one person, with their cosine.
@@ -31,6 +33,7 @@ class Curation:
     """
 
     kept: Sequence[InspectedImage]
+    uncleaned: Sequence[InspectedImage]
     table: Sequence[Finding]
     unknown: Sequence[ReviewDecision]
     one_person_twice: Sequence[tuple[str, str, float]]
@@ -74,7 +77,29 @@ def curate(
     listed = [*found, *again, *_decided(once, found, told), *map(_missing, unknown)]
     people = People.of([one for one in left if one.vector is not None], limits, kept_by_word)
     table = sorted(listed, key=lambda one: (one.identity_id, one.reason, one.image))
-    return Curation(kept, table, unknown, people.one_person_twice(), people.namesakes)
+    return Curation(
+        kept,
+        _uncleaned(once, kept),
+        table,
+        unknown,
+        people.one_person_twice(),
+        people.namesakes,
+    )
+
+
+def _uncleaned(
+    once: Iterable[InspectedImage], kept: Iterable[InspectedImage]
+) -> list[InspectedImage]:
+    """Faces that are left out, each photo once an identity; nobody's who is left out as a whole."""
+    photos = {(one.identity_id, one.photo) for one in kept}
+    people = {who for who, _ in photos}
+    left_out = []
+    for one in once:
+        photo = (one.identity_id, one.photo)
+        if one.vector is not None and one.identity_id in people and photo not in photos:
+            photos.add(photo)
+            left_out.append(one)
+    return left_out
 
 
 def _decision(told: Mapping[str, ReviewDecision], one: InspectedImage) -> str:

@@ -67,10 +67,12 @@ def inspect(
     return _grouped(looked)
 
 
-def candidates(looked: Iterable[Inspection], kept: Iterable[InspectedImage]) -> Iterator[Candidate]:
-    """The faces that cleaning left, under the names that it left them."""
+def candidates(
+    looked: Iterable[Inspection], some: Iterable[InspectedImage], clean: bool = True
+) -> Iterator[Candidate]:
+    """Faces under the names that curation left them; ``clean`` as in :class:`Candidate`."""
     about = {one.seen.image: one for one in looked}
-    for seen in kept:
+    for seen in some:
         one = about[seen.image]
         yield Candidate(
             face=Face(
@@ -88,6 +90,7 @@ def candidates(looked: Iterable[Inspection], kept: Iterable[InspectedImage]) -> 
             image=seen.image,
             photo=seen.photo,
             held_out=seen.split == "test",
+            clean=clean,
         )
 
 

@@ -47,15 +47,11 @@ class Namesakes:
 
         Args:
             first, second: float32 [128], centres of the groups.
-            images: of the identity.
+            images: of the identity, each with a face.
             kept: SHA-256 of images that a person kept.
         """
         groups = cls(np.stack([first, second]), (False, False))
-        told = {
-            groups.group_of(one.vector)
-            for one in images
-            if one.image in kept and one.vector is not None
-        }
+        told = {groups.group_of(one) for one in images if one.image in kept}
         return cls(groups.centres, (0 in told, 1 in told))
 
     @property
@@ -73,9 +69,9 @@ class Namesakes:
         """Between the centres of both groups."""
         return float(self.centres[0] @ self.centres[1])
 
-    def group_of(self, vector: np.ndarray) -> int:
-        """0 or 1: the group whose centre is nearer."""
-        return int(np.argmax(self.centres @ vector))
+    def group_of(self, one: InspectedImage) -> int:
+        """0 or 1: the group whose centre is nearer to the face of an image."""
+        return int(np.argmax(self.centres @ one.vector))
 
 
 def waiting_in(table: Sequence[Finding]) -> dict[str, str]:

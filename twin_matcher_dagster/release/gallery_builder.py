@@ -23,6 +23,7 @@ from twin_matcher_dagster.dataset.schema import Face, Split
 from twin_matcher_dagster.dataset.shards import pixels_of
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.faces.recogniser import SAME_PERSON
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
 from twin_matcher_dagster.recognition.embedder import Embedder
@@ -33,6 +34,7 @@ from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.index import Figures, HeldOutAnswer, Scorers
+from twin_matcher_dagster.storage.records.parts import ShardEntry
 from twin_matcher_dagster.storage.records.training import Model
 
 IMPOSTORS = 0.005
@@ -61,8 +63,10 @@ class Measurement:
     """What was measured on the held-out faces.
 
     Attributes:
-        figures: of each scorer.
-        answers: SHA-256 of a held-out face -> whose it is, and who finds that.
+        figures: of each scorer, on the held-out faces that cleaning left.
+        as_they_came: the same on all held-out faces, with those that cleaning left out.
+        answers: SHA-256 of a held-out face -> whose it is, and who finds that: the own score is
+            the best, and the recogniser's is that of one person.
         probes: the held-out faces.
         cosines: float32 [n, identities, 2] of them.
         truth: int64 [n], position of each probe's identity.
@@ -71,6 +75,7 @@ class Measurement:
     """
 
     figures: Scorers
+    as_they_came: Scorers
     answers: Mapping[str, HeldOutAnswer]
     probes: Sequence[Face]
     cosines: np.ndarray
@@ -92,7 +97,7 @@ class GalleryBuilder:
     Attributes:
         imprinted: after :meth:`build`, who is in it without having been learnt.
         found: share of faces of those who are new in it that are nearest to their own row, where
-            that is made of their other faces.
+            that is made of their other faces, and by the recogniser the same person.
     """
 
     store: ObjectStore
@@ -125,7 +130,7 @@ class GalleryBuilder:
         )
         learnt = dict(zip(self.embedder.identities, self.embedder.rows, strict=True))
         sums: dict[str, np.ndarray] = {}
-        seen: dict[str, list[np.ndarray]] = {}
+        seen: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         for number, shard in enumerate(shards):
             faces, vectors = read_with_vectors(self.store, shard, self.recogniser)
             for who in {face.identity_id for face in faces if face.split == "train"} - have:
@@ -133,11 +138,14 @@ class GalleryBuilder:
                 sums[who] = sums.get(who, 0) + vectors[own].sum(0)
                 if who not in learnt:
                     embedded = self.embedder(pixels_of([faces[i] for i in own]))
-                    seen.setdefault(who, []).append(embedded)
+                    seen.setdefault(who, []).append((embedded, vectors[own]))
             self.progress(0.5 * (number + 1) / len(shards))
         for who, total in sums.items():
             templates[who] = template_of(total[None])
-            rows[who] = learnt[who] if who in learnt else template_of(np.concatenate(seen[who]))
+            if who in learnt:
+                rows[who] = learnt[who]
+            else:
+                rows[who] = template_of(np.concatenate([one for one, _ in seen[who]]))
         if known:
             rows |= dict(zip(known.identities, known.rows, strict=True))
             templates |= dict(zip(known.identities, known.templates, strict=True))
@@ -153,11 +161,11 @@ class GalleryBuilder:
             temperature,
         )
 
-    def described(self, split: Split) -> DescribedFaces:
-        """The celebrities' faces of one split."""
+    def described(self, split: Split, shards: Sequence[ShardEntry] | None = None) -> DescribedFaces:
+        """The celebrities' faces of one split; of the data set's shards, if no others are named."""
         faces: list[Face] = []
         parts = [np.zeros((0, 128), np.float32)]
-        for shard in self.dataset.shards:
+        for shard in self.dataset.shards if shards is None else shards:
             if any(person.faces.get(split) for person in shard.identities):
                 rows, vectors = read_with_vectors(self.store, shard, self.recogniser)
                 own = [i for i, face in enumerate(rows) if face.split == split]
@@ -188,6 +196,31 @@ class GalleryBuilder:
                 "more faces an identity, or with a larger held_out_faces."
             )
         cosines, truth = _against(gallery, described)
+        fused = gallery.fusion(cosines)
+        uncleaned = self.described("test", self.dataset.balanced.uncleaned)
+        came = zip((cosines, truth), _against(gallery, uncleaned), strict=True)
+        same = cosines[np.arange(len(truth)), truth, 1] >= SAME_PERSON
+        both = (fused, cosines[..., 0])
+        told = [(same & (ranks(one, truth) == 1)).tolist() for one in both]
+        ahead = [margins(one, truth).round(4).tolist() for one in both]
+        digests = [hashlib.sha256(face.image).hexdigest() for face in described.faces]
+        answers = {
+            digest: HeldOutAnswer(*answer)
+            for digest, *answer in zip(digests, described.owners, *told, *ahead, strict=True)
+        }
+        limit = self.identity_limit(gallery, leave_out(fused, truth).max(1))
+        return Measurement(
+            self._figures(gallery, cosines, truth),
+            self._figures(gallery, *map(np.concatenate, came)),
+            answers,
+            described.faces,
+            cosines,
+            truth,
+            limit,
+        )
+
+    def _figures(self, gallery: Gallery, cosines: np.ndarray, truth: np.ndarray) -> Scorers:
+        """Figures of each component alone and of both together."""
         kinds = {person.identity_id: person.kind for person in self.dataset.identities}
         known = [kinds[who] for who in gallery.identities]
         fused = gallery.fusion(cosines)
@@ -203,17 +236,7 @@ class GalleryBuilder:
             name: figures(cosines[..., i], strangers[..., i]) for i, name in enumerate(COMPONENTS)
         }
         together = figures(fused, gallery.fusion(strangers), posterior(fused, gallery.temperature))
-        both = (fused, cosines[..., 0])
-        told = [(ranks(one, truth) == 1).tolist() for one in both]
-        ahead = [margins(one, truth).round(4).tolist() for one in both]
-        digests = [hashlib.sha256(face.image).hexdigest() for face in described.faces]
-        answers = {
-            digest: HeldOutAnswer(*answer)
-            for digest, *answer in zip(digests, described.owners, *told, *ahead, strict=True)
-        }
-        scorers = Scorers(**alone, fused=together)
-        limit = self.identity_limit(gallery, leave_out(fused, truth).max(1))
-        return Measurement(scorers, answers, described.faces, cosines, truth, limit)
+        return Scorers(**alone, fused=together)
 
     def identity_limit(self, gallery: Gallery, *others: np.ndarray) -> float:
         """Above what strangers reach, see :data:`IMPOSTORS`; at least 0.
@@ -246,22 +269,26 @@ def _against(gallery: Gallery, described: DescribedFaces) -> tuple[np.ndarray, n
 
 
 def _found(
-    seen: Mapping[str, Sequence[np.ndarray]], people: Sequence[str], rows: Mapping[str, np.ndarray]
+    seen: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
+    people: Sequence[str],
+    rows: Mapping[str, np.ndarray],
 ) -> float | None:
-    """Share of new people's faces that are nearest to their own row; None without any.
+    """Share of new people's faces that are nearest to their own row, and by the recogniser the same
+    person; None without any.
 
     The first half of a clip makes that row, and the second half asks: a face that is in the row
     itself would find it.
     """
     right = []
     for who, parts in seen.items():
-        embeddings = np.concatenate(parts)
+        embeddings, vectors = (np.concatenate(some) for some in zip(*parts, strict=True))
         half = len(embeddings) // 2
         if half:
             everybody = np.stack([rows[one] for one in people])
             everybody[people.index(who)] = template_of(embeddings[:half])
             nearest = (embeddings[half:] @ everybody.T).argmax(1)
-            right.append(nearest == people.index(who))
+            same = vectors[half:] @ template_of(vectors[:half]) >= SAME_PERSON
+            right.append((nearest == people.index(who)) & same)
     return float(np.concatenate(right).mean()) if right else None
 
 

@@ -140,3 +140,32 @@ def test_every_face_is_used_once_or_counted(rows: list[Candidate], seed: int) ->
     assert all("train" not in found for photo, found in where.items() if photo in held_out)
     per_identity = Counter(one.face.identity_id for one in splits["train"])
     assert all(count <= 6 for count in per_identity.values())
+
+
+def uncleaned(label: str, count: int, start: int) -> list[Candidate]:
+    return [replace(one, clean=False) for one in photos(label, count, start)]
+
+
+def test_what_is_not_clean_is_held_out_and_nothing_else() -> None:
+    splits, report = run([*photos("Ana", 80), *uncleaned("Ana", 80, 1000)])
+    assert all(one.clean for split in ("train", "validation") for one in splits[split])
+    assert len(splits["test"]) == 10
+    came = Counter(one.clean for one in splits["test"])
+    assert min(came[True], came[False]) > 0
+    clean = sum(one.clean for some in splits.values() for one in some)
+    assert report.kept == {"Ana": clean}
+    assert report.unused == 80 - clean
+
+
+def test_what_cleaning_says_does_not_move_a_photo_into_the_test() -> None:
+    """The same photos are held out, whatever is found wrong with some of them."""
+    rows = photos("Ana", 200)
+    found = [replace(one, clean=n % 3 > 0) for n, one in enumerate(rows)]
+    before, after = (run(some)[0]["test"] for some in (rows, found))
+    assert [one.image for one in after] == [one.image for one in before]
+
+
+def test_the_sources_own_test_rows_are_asked_as_they_came() -> None:
+    own = [replace(one, held_out=True) for one in uncleaned("Ana", 3, 1000)]
+    splits, _ = run([*photos("Ana", 50), *photos("Ana", 5, 500, held_out=True), *own])
+    assert Counter(one.clean for one in splits["test"]) == {True: 5, False: 3}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,10 +130,7 @@ def test_copies_make_no_second_group() -> None:
 
 def test_photos_held_out_for_tests_are_told_apart_with_the_others() -> None:
     """One clustering: alone, ten held-out photos would be too few to tell two people by."""
-    seen = [
-        one if n % 4 else InspectedImage(**{**vars(one), "split": "test"})
-        for n, one in enumerate(mixed(8))
-    ]
+    seen = [one if n % 4 else replace(one, split="test") for n, one in enumerate(mixed(8))]
     curated = curate(seen, [ReviewDecision("1-3", "keep")])
     assert any(one.split == "test" for one in seen if one.image in SECOND)
     assert kept(curated) == set(FIRST[:20])

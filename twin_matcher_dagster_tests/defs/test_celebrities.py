@@ -279,6 +279,7 @@ def commit(
             templates={},
             people={},
             shards=entries,
+            uncleaned=(),
         )
     )
 

@@ -138,6 +138,7 @@ def test_balanced_versions(shape: str) -> None:
     assert dict(balanced.images) == ({ANA: 9, BO: 3} if cleaned else {})
     table = f"celebrities/balanced/tables/{digest('4')}.parquet"
     assert balanced.table == (table if cleaned else "")
+    assert balanced.uncleaned == ()
 
 
 def test_a_raw_version_that_is_no_number_is_none() -> None:

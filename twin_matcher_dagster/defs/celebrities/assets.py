@@ -145,7 +145,7 @@ def raw_faces(
     group_name="celebrities",
     kinds={"opencv", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="3",
+    code_version="4",
     automation_condition=when_inputs_change(),
     description="The celebrities as they are learned: found with RetinaFace, aligned, 160x160, one "
     "spelling a name; without non-faces, copies and other people's faces, which the table of "
@@ -168,15 +168,27 @@ def balanced_faces(
     decisions, reviews = reviews_of(store)
     curated = curate([one.seen for one in looked], decisions)
     report = BalanceReport()
-    chosen = list(balance(candidates(looked, curated.kept), config.plan(), report))
-    entries = [put_faces(store, layout.BALANCED, part) for part in _parts(chosen)]
+    faces = [
+        *candidates(looked, curated.kept),
+        *candidates(looked, curated.uncleaned, clean=False),
+    ]
+    drawn = list(balance(faces, config.plan(), report))
+    chosen, uncleaned = ([one for one in drawn if one.clean is clean] for clean in (True, False))
+    entries, others = (
+        [put_faces(store, layout.BALANCED, part) for part in _parts(some)]
+        for some in (chosen, uncleaned)
+    )
     table = write_table(curated.table)
     table_key = layout.table(layout.BALANCED, hashlib.sha256(table).hexdigest())
     store.put_content(table_key, table, "application/vnd.apache.parquet")
     kept = {one.face.identity_id for one in chosen}
     version = BalancedVersion(
         fingerprint=fingerprint(
-            raw.fingerprint, recogniser, reviews, table_key, *(entry.sha256 for entry in entries)
+            raw.fingerprint,
+            recogniser,
+            reviews,
+            table_key,
+            *(entry.sha256 for entry in (*entries, *others)),
         ),
         raw=raw.number,
         table=table_key,
@@ -185,12 +197,14 @@ def balanced_faces(
         templates=_templates(chosen, {one.seen.image: one.seen for one in looked}),
         people={who: text for who, text in raw.record.people.items() if who in kept},
         shards=tuple(entries),
+        uncleaned=tuple(others),
     )
     progress(1.0)
     return materialized(
         balanced_versions(store).commit(version),
         len(chosen),
-        balancing_metadata(looked, curated, chosen, report),
+        balancing_metadata(looked, curated, chosen, report)
+        | {"held out as they came, and left out by cleaning": len(uncleaned)},
     )
 
 

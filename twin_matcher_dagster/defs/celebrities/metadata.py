@@ -81,9 +81,11 @@ def _groups(
             [one.image for one in curated.table if (one.identity_id, one.reason) == (who, reason)]
             for reason in NAMESAKES
         )
-        sides = [_decoded([pictures[image] for image in some[:_SHOWN]]) for some in (left, right)]
+        first, second = (
+            _decoded([pictures[image] for image in some[:_SHOWN]]) for some in (left, right)
+        )
         title = f"two people? {names[who]}: {len(left)} images, and {len(right)} (right)"
-        shown[title] = dg.MetadataValue.md(plots.face_grids(*sides))
+        shown[title] = dg.MetadataValue.md(plots.face_grids(first, second))
     return shown
 
 

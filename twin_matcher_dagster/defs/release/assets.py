@@ -9,7 +9,12 @@ from pydantic import Field
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.release.metadata import main_figures, pictures_of, weights_of
+from twin_matcher_dagster.defs.release.metadata import (
+    figures_as_they_came,
+    main_figures,
+    pictures_of,
+    weights_of,
+)
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import materialized, progress_of, refuse
 from twin_matcher_dagster.erasure.eraser import erase_again
@@ -95,6 +100,7 @@ def face_index(
             "their faces nearest to their own row": "-" if found is None else found,
             **weights_of(built.gallery.fusion),
             **main_figures(index),
+            **figures_as_they_came(built.measurement),
             **pictures_of(dataset, built),
         },
     )

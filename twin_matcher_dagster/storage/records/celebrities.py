@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.records.parts import RawShard, ShardEntry
@@ -43,8 +43,11 @@ class BalancedVersion(Record):
         templates: identity id -> mean vector of some training faces.
         people: identity id -> biography, of those who were kept.
         shards: each of one split.
+        uncleaned: of held-out faces that cleaning left out. They are in no data set; with the test
+            faces of ``shards`` they are the held-out faces as they came.
     """
 
+    schema: ClassVar[int] = 4
     raw: int
     table: str
     images: Mapping[str, int]
@@ -52,6 +55,7 @@ class BalancedVersion(Record):
     templates: Mapping[str, tuple[float, ...]]
     people: Mapping[str, Biography]
     shards: tuple[ShardEntry, ...]
+    uncleaned: tuple[ShardEntry, ...]
 
     def stands_on(self) -> Mapping[str, int]:
         """The raw version."""

@@ -160,6 +160,11 @@ def _without_likeness(body: Body) -> Body:
     }
 
 
+def _cleaned_alone(body: Body) -> Body:
+    """Before held-out faces were drawn as they came, cleaning drew them."""
+    return {**body, "uncleaned": ()}
+
+
 def _withdrawn(body: Body) -> Body:
     return {"fingerprint": body["fingerprint"], "reason": body["withdrawn"]}
 
@@ -206,4 +211,5 @@ _STEPS: Mapping[tuple[str, int], Callable[[Body], Body]] = {
     ("Withdrawn", 1): _withdrawn,
     ("Index", 2): _without_likeness,
     ("Release", 2): _without_likeness,
+    ("BalancedVersion", 3): _cleaned_alone,
 }
