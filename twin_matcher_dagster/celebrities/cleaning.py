@@ -39,8 +39,8 @@ class CleaningLimits:
             rendered people who are not reach 0.82.
         second_photos, second_share: so many photos, and such a share of the identity's, make a
             second person; fewer are label errors.
-        undecided_share: a second person with such a share of an identity's photos makes it wait:
-            who is meant is not for the majority to say.
+        undecided_photos, undecided_share: a second person of so many photos, and such a share,
+            makes the identity wait: who is meant is not for the majority to say.
         same_photo: correlation above which two images are one photo (``faces.duplicate_photos``).
     """
 
@@ -50,6 +50,7 @@ class CleaningLimits:
     one_person: float = 0.85
     second_photos: int = 5
     second_share: float = 0.05
+    undecided_photos: int = 3
     undecided_share: float = 0.2
     same_photo: float = 0.97
 
@@ -88,7 +89,8 @@ def second_person(vectors: np.ndarray, limits: CleaningLimits) -> np.ndarray:
         vectors: float32 [n, 128], unit vectors of one identity.
         limits: what counts as well separated.
     """
-    first = robust_centre(vectors, limits.same_person)
+    # Nearer than one person has to be: else the centre of two in equal parts lies between them.
+    first = robust_centre(vectors, limits.looks_like)
     apart = vectors @ first < limits.looks_like
     if not apart.any():
         return apart
@@ -101,7 +103,10 @@ def second_person(vectors: np.ndarray, limits: CleaningLimits) -> np.ndarray:
         first, second = (
             robust_centre(vectors[part], limits.same_person) for part in (~smaller, smaller)
         )
-    enough = smaller.sum() >= max(limits.second_photos, limits.second_share * len(vectors))
+    photos, share = smaller.sum(), smaller.mean()
+    enough = (photos >= limits.second_photos and share >= limits.second_share) or (
+        photos >= limits.undecided_photos and share >= limits.undecided_share
+    )
     two = enough and first @ second < limits.two_people
     return smaller if two else np.zeros(len(vectors), bool)
 

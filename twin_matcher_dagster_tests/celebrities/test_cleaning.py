@@ -106,7 +106,7 @@ def test_a_third_of_the_labels_may_be_wrong(share: float) -> None:
 
 
 def test_a_second_person_is_listed_and_not_merged() -> None:
-    seen = collection()
+    seen = collection(40)
     second = faces_of(directions(PEOPLE + 1, seed=5)[-1], 8, 7)
     seen += [
         InspectedImage(f"second-{n}", "Person 1", "c-1", vector=vector, photo=5000 + n)
