@@ -30,7 +30,6 @@ from rich.table import Column, Table
 from twin_matcher_dagster.celebrities.cleaning import (
     CleaningLimits,
     find_errors,
-    robust_centre,
     second_person,
 )
 from twin_matcher_dagster.celebrities.findings import (
@@ -41,6 +40,7 @@ from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
 from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.media.images import encode_jpeg, read_image
+from twin_matcher_dagster.recognition.intervals import interval_of_share
 from twin_matcher_dagster.settings import PROJECT_ROOT
 
 DATA = PROJECT_ROOT.parent / "shared" / "data"
@@ -149,8 +149,8 @@ def sheet(tiles: Sequence[tuple[np.ndarray, np.ndarray | None, str, str]]) -> Im
 # --- One name, two people ------------------------------------------------------------------------
 
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.33, 0.5)
-SIZES = (16, 40, 120)
-PAIRS = 4
+SIZES = (15, 40, 120)
+PAIRS = 8
 # Looked at: two women, decades apart.
 TWO_PEOPLE = {"Gwyneth Paltrow"}
 COLLECTIONS = {"celebs": ("train", "test"), "bollywood": ("train",)}
@@ -175,16 +175,13 @@ def photos_of(looked: Sequence[Inspection]) -> dict[str, list[Inspection]]:
     return {label: list(some.values()) for label, some in sorted(photos.items())}
 
 
-def state_of(vectors: np.ndarray) -> tuple[str, float]:
-    """What becomes of one name's photos: ``waits``, ``second person`` or ``one person``; and the
-    cosine between the centres of two groups, where there are two."""
+def state_of(vectors: np.ndarray) -> str:
+    """What becomes of one name's photos: ``waits``, ``second person`` or ``one person``."""
     limits = CleaningLimits()
     smaller = second_person(vectors, limits)
     if not smaller.any():
-        return "one person", 1.0
-    first, second = (robust_centre(vectors[part]) for part in (~smaller, smaller))
-    waits = smaller.mean() >= limits.undecided_share
-    return "waits" if waits else "second person", float(first @ second)
+        return "one person"
+    return "waits" if smaller.mean() >= limits.undecided_share else "second person"
 
 
 def vectors_of(photos: Sequence[Inspection]) -> np.ndarray:
@@ -228,12 +225,13 @@ def by_name(pure: dict[str, np.ndarray]) -> None:
     for size in (*SIZES, 0):
         enough = {who: some for who, some in pure.items() if len(some) >= max(size, 1)}
         states = [
-            state_of(some[random.permutation(len(some))[: size or None]])[0]
-            for some in enough.values()
+            (who, state_of(some[random.permutation(len(some))[: size or None]]))
+            for who, some in enough.items()
             for _ in range(10 if size else 1)
         ]
+        people = [who for who, _ in states]
         rates = [
-            interval(np.array([state == one for state in states]))
+            interval([state == one for _, state in states], people)
             for one in ("waits", "second person")
         ]
         table.add_row(str(size or "all"), str(len(enough)), str(len(states)), *rates)
@@ -260,23 +258,22 @@ def by_share(pure: dict[str, np.ndarray]) -> None:
                     ]
                     means = [part.mean(0) for part in mixed]
                     cosine = means[0] @ means[1] / np.prod([np.linalg.norm(m) for m in means])
-                    states.append((state_of(np.concatenate(mixed))[0], float(cosine)))
+                    states.append((who, state_of(np.concatenate(mixed)), float(cosine)))
+            people = [who for who, *_ in states]
             rates = [
-                interval(np.array([state == one for state, _ in states]))
+                interval([state == one for _, state, _ in states], people)
                 for one in ("waits", "second person", "one person")
             ]
-            missed = sorted(cosine for state, cosine in states if state == "one person")
+            missed = sorted(cosine for _, state, cosine in states if state == "one person")
             text = f"{missed[0]:.2f} to {missed[-1]:.2f}" if missed else ""
             table.add_row(str(size), f"{share:.0%}", str(len(states)), *rates, text)
     CONSOLE.print(table)
 
 
-def interval(hits: np.ndarray) -> str:
-    """A share in percent with its 95% interval (Wilson)."""
-    count, share, z = len(hits), float(np.mean(hits)), 1.96
-    middle = (share + z * z / 2 / count) / (1 + z * z / count)
-    spread = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + (z / 2 / count) ** 2)
-    return f"{100 * share:.1f} ({100 * (middle - spread):.1f} to {100 * (middle + spread):.1f})"
+def interval(hits: Sequence[bool], people: Sequence[str]) -> str:
+    """A share in percent with its 95% interval (Wilson, by person)."""
+    low, high = interval_of_share(np.array(hits), np.array(people))
+    return f"{100 * np.mean(hits):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def save_groups(path: Path, looked: Sequence[Inspection], groups: Sequence[list[str]]) -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bench_choice import DATA, cleaned, look, people_of
+from bench_choice import DATA, read
 from bench_model import CONSOLE, PLAN, POOL, Split, trained
 from rich.table import Column, Table
 
@@ -100,8 +100,7 @@ def main() -> None:
     if not DATA.is_dir():
         CONSOLE.print("bench_gate: left out, the real faces of ../shared/data are not here.")
         return
-    files = (DATA / "train.parquet", DATA / "test.parquet")
-    split = Split.of(*(people_of(cleaned(look(file, POOL))) for file in files))
+    split = Split.of(*read(DATA, POOL))
     seen = []
     for seed in (0, 1):
         with tempfile.TemporaryDirectory() as folder:

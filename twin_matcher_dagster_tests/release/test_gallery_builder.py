@@ -46,8 +46,9 @@ def test_held_out_faces_are_measured_as_they_came_and_cleaned(released: ObjectSt
 
 
 def test_whoever_is_nearest_and_yet_another_person_is_not_found() -> None:
-    """A gallery of one: everybody is nearest to them."""
+    """A gallery of one: everybody is nearest to them. The second half of the faces is asked."""
     own, other = np.eye(2, dtype=np.float32)
-    seen = {"c-1": [(np.stack([own, own]), np.stack([own, other]))]}
-    assert _found(seen, ["c-1"], {"c-1": own}, {"c-1": own}) == 0.5
-    assert _found({}, ["c-1"], {"c-1": own}, {"c-1": own}) is None
+    embeddings = np.stack([own] * 4)
+    seen = {"c-1": [(embeddings[:3], np.stack([own] * 3)), (embeddings[3:], other[None])]}
+    assert _found(seen, ["c-1"], {"c-1": own}) == 0.5
+    assert _found({}, ["c-1"], {"c-1": own}) is None
