@@ -97,6 +97,3 @@ def test_two_people_under_one_name_wait_until_a_person_decides(
     assert bench.balance() == {"Ana": 16, "Bo": 10}
     assert all(one.passed for one in bench.checks.values())
     assert not any(name.startswith("two people?") for name in bench.metadata)
-
-    review(tmp_path / "again.csv")  # an import without a word for them keeps what was decided
-    assert bench.balance() == {"Ana": 16, "Bo": 10}
