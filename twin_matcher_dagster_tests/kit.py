@@ -313,6 +313,7 @@ class Kit:
                 identity_limit=4.0,
                 strangers=STRANGERS,
                 figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
+                as_they_came=None,
                 fusion=gallery.fusion.as_dict(),
             )
         )

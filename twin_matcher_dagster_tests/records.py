@@ -168,6 +168,7 @@ INDEX = Index(
     identity_limit=2.5,
     strangers=STRANGERS,
     figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
+    as_they_came=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
     fusion={"names": ["resnet", "recogniser"], "weights": [1.0, 2.0], "bias": -1.0},
     refused="it was worse",
 )

@@ -75,7 +75,8 @@ def build_index(
         portraits = read_shard(store.get(earlier.portraits))
         known = [face for face in portraits if face.identity_id not in others]
         gallery = builder.build(gallery)
-        figures, answers, limit = earlier.figures, earlier.answers, earlier.identity_limit
+        figures, as_they_came = earlier.figures, earlier.as_they_came
+        answers, limit = earlier.answers, earlier.identity_limit
         if limit is None:
             limit = builder.identity_limit(gallery)
         if earlier.likeness:
@@ -89,7 +90,8 @@ def build_index(
         gallery = builder.calibrate(builder.build(None))
         typical = portraits_of(store, dataset, gallery, recogniser)
         measurement = builder.measure(gallery)
-        figures, limit = measurement.figures, measurement.identity_limit
+        figures, as_they_came = measurement.figures, measurement.as_they_came
+        limit = measurement.identity_limit
         answers = put_file(store, layout.INDEXES, encode_answers(measurement.answers), ".json")
     index = put_file(store, layout.INDEXES, gallery.to_bytes(), ".safetensors")
     space = build_likeness(store, dataset, gallery.identities, places)
@@ -114,6 +116,7 @@ def build_index(
         identity_limit=limit,
         strangers=stranger_figures(space),
         figures=figures,
+        as_they_came=as_they_came,
         fusion=gallery.fusion.as_dict(),
     )
     return BuiltIndex(record, gallery, typical, measurement)

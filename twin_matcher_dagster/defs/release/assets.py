@@ -10,7 +10,6 @@ from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.release.metadata import (
-    figures_as_they_came,
     main_figures,
     pictures_of,
     weights_of,
@@ -100,7 +99,6 @@ def face_index(
             "their faces nearest to their own row": "-" if found is None else found,
             **weights_of(built.gallery.fusion),
             **main_figures(index),
-            **figures_as_they_came(built.measurement),
             **pictures_of(dataset, built),
         },
     )

@@ -15,7 +15,7 @@ from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.gallery_builder import Measurement
 from twin_matcher_dagster.release.index_builder import BuiltIndex
-from twin_matcher_dagster.storage.records.index import Index, StrangerFigures
+from twin_matcher_dagster.storage.records.index import Index, Scorers, StrangerFigures
 from twin_matcher_dagster.storage.records.release import Release
 
 CONFUSIONS = 12
@@ -61,7 +61,18 @@ def main_figures(record: Index | Release) -> dict[str, float | str]:
         **alone,
         "held-out rank1, resnet alone, 95% interval": _interval(figures.resnet.rank1_interval),
         "held-out chance": figures.fused.chance,
+        **(_as_they_came(record.as_they_came) if record.as_they_came else {}),
         **(_of_strangers(strangers) if strangers else {}),
+    }
+
+
+def _as_they_came(came: Scorers) -> dict[str, float | str]:
+    """With the held-out faces that cleaning left out."""
+    return {
+        "held-out faces, as they came": came.fused.faces,
+        "held-out rank1, as they came": came.fused.rank1,
+        "held-out rank1, as they came, resnet alone": came.resnet.rank1,
+        "held-out rank1, as they came, recogniser alone": came.recogniser.rank1,
     }
 
 
@@ -76,20 +87,6 @@ def _of_strangers(strangers: StrangerFigures) -> dict[str, float | str]:
         "strangers, commonest twin": strangers.commonest,
         "strangers, likeness as it truly is": strangers.agreement,
         "percentiles of likeness are of": _PERCENTILES[strangers.percentiles_of],
-    }
-
-
-def figures_as_they_came(measured: Measurement | None) -> dict[str, float]:
-    """Rank-1 on held-out faces with those that cleaning left out; nothing where the model had been
-    measured before."""
-    if measured is None:
-        return {}
-    came = measured.as_they_came
-    return {
-        "held-out faces, as they came": came.fused.faces,
-        "held-out rank1, as they came": came.fused.rank1,
-        "held-out rank1, as they came, resnet alone": came.resnet.rank1,
-        "held-out rank1, as they came, recogniser alone": came.recogniser.rank1,
     }
 
 

@@ -92,7 +92,8 @@ class Index(Record):
         identity_limit: log-likelihood ratio, natural, from which the gallery says who somebody is;
             None where it was not measured.
         strangers: what likeness gives to strangers; None in indexes of earlier versions.
-        figures: of the model, on held-out faces of celebrities.
+        figures: of the model, on held-out faces of celebrities that cleaning left.
+        as_they_came: the same on all held-out faces; None in indexes of earlier versions.
         fusion: weights of the two cosines, see ``recognition.fusion.Fusion``.
         refused: why a newer model gave way; empty if none did.
     """
@@ -114,6 +115,7 @@ class Index(Record):
     identity_limit: float | None
     strangers: StrangerFigures | None
     figures: Scorers
+    as_they_came: Scorers | None
     fusion: Mapping[str, Any]
     refused: str = ""
 

@@ -77,7 +77,7 @@ class Release(Record):
         dataset, model, model_fingerprint, face_index: numbers of what it is made of.
         files: of the model.
         basis, index, portraits, answers, likeness, identity_limit: of the :class:`Index`.
-        recogniser, uploads, shards, imprinted, strangers, figures: of it, too.
+        recogniser, uploads, shards, imprinted, strangers, figures, as_they_came: of it.
         identities: everybody who can be found.
         against: how it compares with the release before.
         override: why a person released it although it is worse.
@@ -102,6 +102,7 @@ class Release(Record):
     imprinted: tuple[str, ...]
     strangers: StrangerFigures | None
     figures: Scorers
+    as_they_came: Scorers | None
     identities: tuple[ReleasedIdentity, ...]
     against: Against
     override: str
@@ -226,4 +227,5 @@ def _of_index(index: Index) -> dict[str, Any]:
         "imprinted": index.imprinted,
         "strangers": index.strangers,
         "figures": index.figures,
+        "as_they_came": index.as_they_came,
     }

@@ -156,6 +156,7 @@ def _without_likeness(body: Body) -> Body:
         "likeness": "",
         "identity_limit": None,
         "strangers": None,
+        "as_they_came": None,
         "figures": {name: {**unmeasured, **one} for name, one in body["figures"].items()},
     }
 
