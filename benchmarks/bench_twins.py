@@ -29,9 +29,9 @@ from PIL import Image, ImageDraw, ImageFont
 from pyarrow import parquet
 from rich.table import Column, Table
 
-from twin_matcher_dagster.dataset.cohort import cohort_crops
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.errors import FaceError
+from twin_matcher_dagster.faces.cohort import cohort_crops
 from twin_matcher_dagster.faces.likeness_network import _CHIP, _CHIP_SIZE, load_likeness_network
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.single_face import both_views

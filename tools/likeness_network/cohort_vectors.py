@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from safetensors.numpy import save_file
 
-from twin_matcher_dagster.dataset.cached_vectors import LIKENESS, recogniser_of
-from twin_matcher_dagster.dataset.cohort import VECTORS_FILE, cohort_crops
+from twin_matcher_dagster.faces.cohort import VECTORS_FILE, cohort_crops
+from twin_matcher_dagster.faces.fixed_networks import LIKENESS, recogniser_of
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 if __name__ == "__main__":

@@ -8,22 +8,19 @@ is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from twin_matcher_dagster.dataset.schema import Face, read_shard
 from twin_matcher_dagster.errors import ObjectMissingError
+from twin_matcher_dagster.faces.fixed_networks import LIKENESS, FixedNetwork, recogniser_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import ShardEntry
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 
 SUFFIX = ".vectors"
-DescribeFaces = Callable[[Sequence[np.ndarray] | np.ndarray], np.ndarray]
-"""From uint8 RGB [160, 160, 3] crops to float32 [n, 128], unit vectors."""
 
 
 def vectors_key(shard_key: str) -> str:
@@ -51,40 +48,6 @@ def read_with_vectors(
 def read_with_likeness(store: ObjectStore, shard: ShardEntry) -> tuple[list[Face], np.ndarray]:
     """The faces of a shard and the likeness network's vectors of them: float32 [n, 128]."""
     return _of_shard(store, shard, LIKENESS)
-
-
-@dataclass(frozen=True)
-class FixedNetwork:
-    """A network that is never trained here, so that what it says of a face can be kept.
-
-    Attributes:
-        name: under which its vectors are kept.
-        load: gives the network.
-    """
-
-    name: str
-    load: Callable[[], DescribeFaces]
-
-
-def recogniser_of(source: str) -> FixedNetwork:
-    """A recogniser, as :func:`~twin_matcher_dagster.faces.recogniser.load_recogniser` names it."""
-
-    def load() -> DescribeFaces:
-        from twin_matcher_dagster.faces.recogniser import load_recogniser
-
-        return load_recogniser(source)
-
-    return FixedNetwork(f"{source}:", load)
-
-
-def _load_likeness() -> DescribeFaces:
-    from twin_matcher_dagster.faces.likeness_network import load_likeness_network
-
-    return load_likeness_network()
-
-
-LIKENESS = FixedNetwork("likeness", _load_likeness)
-"""No recogniser has this name: theirs end with a colon."""
 
 
 def _of_shard(

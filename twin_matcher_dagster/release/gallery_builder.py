@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors, recogniser_of
-from twin_matcher_dagster.dataset.cohort import cohort_crops, cohort_vectors
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
 from twin_matcher_dagster.dataset.schema import Face, Split
 from twin_matcher_dagster.dataset.shards import pixels_of
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.faces.cohort import cohort_crops, cohort_vectors
+from twin_matcher_dagster.faces.fixed_networks import recogniser_of
 from twin_matcher_dagster.faces.recogniser import SAME_PERSON
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.cached_vectors import LIKENESS, read_with_likeness
-from twin_matcher_dagster.dataset.cohort import cohort_fingerprint, cohort_vectors
+from twin_matcher_dagster.dataset.cached_vectors import read_with_likeness
 from twin_matcher_dagster.dataset.identity import is_celebrity
 from twin_matcher_dagster.dataset.versions import Version
+from twin_matcher_dagster.faces.cohort import cohort_fingerprint, cohort_vectors
+from twin_matcher_dagster.faces.fixed_networks import LIKENESS
 from twin_matcher_dagster.recognition.likeness import LikenessSpace, fit_metric, make_space
 from twin_matcher_dagster.settings import SAMPLE_SOURCE
 from twin_matcher_dagster.storage.logs import raw_versions

@@ -15,8 +15,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.cohort import cohort_fingerprint
 from twin_matcher_dagster.errors import ObjectMissingError
+from twin_matcher_dagster.faces.cohort import cohort_fingerprint
 from twin_matcher_dagster.recognition.comparison import compare, lost
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.release.strangers import StrangerAnswers

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.cached_vectors import LIKENESS
-from twin_matcher_dagster.dataset.cohort import cohort_shapes, cohort_vectors
+from twin_matcher_dagster.faces.cohort import cohort_shapes, cohort_vectors
+from twin_matcher_dagster.faces.fixed_networks import LIKENESS
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.storage.records.index import StrangerFigures
 

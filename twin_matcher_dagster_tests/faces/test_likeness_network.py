@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.cohort import cohort_crops
+from twin_matcher_dagster.faces.cohort import cohort_crops
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.single_face import both_views
 from twin_matcher_dagster.media.images import read_image

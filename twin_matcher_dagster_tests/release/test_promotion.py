@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.cached_vectors import LIKENESS
-from twin_matcher_dagster.dataset.cohort import cohort_fingerprint, cohort_vectors
+from twin_matcher_dagster.faces.cohort import cohort_fingerprint, cohort_vectors
+from twin_matcher_dagster.faces.fixed_networks import LIKENESS
 from twin_matcher_dagster.recognition.likeness import (
     LikenessMetric,
     LikenessSpace,

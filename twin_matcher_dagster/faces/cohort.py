@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow.parquet as pq
 
-from twin_matcher_dagster.dataset.cached_vectors import FixedNetwork
+from twin_matcher_dagster.faces.fixed_networks import FixedNetwork
 from twin_matcher_dagster.settings import SAMPLE
 
 COHORT_FILE = SAMPLE / "cohort.parquet"

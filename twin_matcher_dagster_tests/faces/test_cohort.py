@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from twin_matcher_dagster.dataset.cached_vectors import LIKENESS, FixedNetwork, recogniser_of
-from twin_matcher_dagster.dataset.cohort import COHORT_FILE, cohort_crops, cohort_vectors
+from twin_matcher_dagster.faces.cohort import COHORT_FILE, cohort_crops, cohort_vectors
+from twin_matcher_dagster.faces.fixed_networks import LIKENESS, FixedNetwork, recogniser_of
 from twin_matcher_dagster.settings import SAMPLE
 
 
