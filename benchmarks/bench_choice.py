@@ -24,6 +24,7 @@ from twin_matcher_dagster.celebrities.cleaning import CleaningLimits, People, fi
 from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.dataset.schema import RawFace
+from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.embedder import Embedder
@@ -121,7 +122,7 @@ def cleaned(looked: list[Inspection]) -> list[Inspection]:
     usable = [one for one in seen if one.vector is not None]
     word = {
         next(one.image for one in usable if one.identity_id == who and two.group_of(one) == 0)
-        for who, two in People.of(usable, CleaningLimits()).namesakes.items()
+        for who, two in People.of(usable, CleaningLimits(), load_sameness()).namesakes.items()
     }
     wrong = {(one.image, one.identity_id) for one in find_errors(seen, kept=word)}
     return [

@@ -39,6 +39,7 @@ from twin_matcher_dagster.celebrities.findings import (
 from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
 from twin_matcher_dagster.dataset.schema import RawFace
+from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.media.images import encode_jpeg, read_image
 from twin_matcher_dagster.recognition.intervals import interval_of_share
 from twin_matcher_dagster.settings import PROJECT_ROOT
@@ -178,7 +179,7 @@ def photos_of(looked: Sequence[Inspection]) -> dict[str, list[Inspection]]:
 def state_of(vectors: np.ndarray) -> str:
     """What becomes of one name's photos: ``waits``, ``second person`` or ``one person``."""
     limits = CleaningLimits()
-    smaller = second_person(vectors, limits)
+    smaller = second_person(vectors, load_sameness(), limits)
     if not smaller.any():
         return "one person"
     return "waits" if smaller.mean() >= limits.undecided_share else "second person"
@@ -203,8 +204,8 @@ def namesakes(folder: Path | None) -> None:
                 [one.image for one in found if (one.identity_id, one.reason) == (who, reason)]
                 for reason in NAMESAKES
             ]
-            cosine = next(one.value for one in found if one.identity_id == who)
-            CONSOLE.print(f"  {label}: {len(groups[0])} and {len(groups[1])} images, {cosine:.2f}")
+            alike = next(one.value for one in found if one.identity_id == who)
+            CONSOLE.print(f"  {label}: {len(groups[0])} and {len(groups[1])} images, {alike:.2f}")
             if folder:
                 save_groups(folder / f"{label}.png", looked, groups)
         # As they came, with single errors.
@@ -220,15 +221,15 @@ def apart(pure: dict[str, np.ndarray]) -> None:
     """What the limit lies between: one person's most different groups, and two people."""
     groups = sorted((farthest_groups(some), who) for who, some in pure.items())
     means = np.stack([unit(some.mean(0)) for some in pure.values()])
-    pairs = np.sort((means @ means.T)[np.triu_indices(len(means), 1)])
-    lowest = ", ".join(f"{cosine:.2f} {who}" for cosine, who in groups[:3])
+    pairs = np.sort(load_sameness()(means, means)[np.triu_indices(len(means), 1)])
+    lowest = ", ".join(f"{alike:.2f} {who}" for alike, who in groups[:3])
     CONSOLE.print(f"centres of two groups of one person: {lowest}, ...")
-    highest = ", ".join(f"{cosine:.2f}" for cosine in pairs[-3:][::-1])
+    highest = ", ".join(f"{alike:.2f}" for alike in pairs[-3:][::-1])
     CONSOLE.print(f"means of two people, {len(pairs)} pairs: {highest}, ...")
 
 
 def farthest_groups(vectors: np.ndarray) -> float:
-    """Lowest cosine between the centres of two groups of a sixth or more (k-means, 8 starts)."""
+    """Lowest sameness of the centres of two groups of a sixth or more (k-means, 8 starts)."""
     random, lowest = np.random.default_rng(1), 1.0
     for _ in range(8):
         first = vectors[random.integers(len(vectors))]
@@ -239,7 +240,7 @@ def farthest_groups(vectors: np.ndarray) -> float:
                 break
             first, second = unit(vectors[~other].mean(0)), unit(vectors[other].mean(0))
         if 1 / 6 <= other.mean() <= 5 / 6:
-            lowest = min(lowest, float(first @ second))
+            lowest = min(lowest, load_sameness().pair(first, second))
     return lowest
 
 

@@ -41,7 +41,8 @@ from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
 from twin_matcher_dagster.faces.quality import Accepted, Duplicates, Rejected, judge, measure
-from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
+from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.sameness import SAME_PERSON, load_sameness
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import encode_png, read_image
 from twin_matcher_dagster.media.video import WORKING_SIDE, Frame, read_frames, stream_frames
@@ -156,7 +157,7 @@ def same_person(crops: Sequence[np.ndarray], template: np.ndarray | None) -> int
     """How many aligned crops the reference recogniser takes for the person of the template."""
     if template is None:
         return 0
-    return int((load_recogniser()(crops) @ template >= SAME_PERSON).sum())
+    return int((load_sameness()(load_recogniser()(crops), template[None]) >= SAME_PERSON).sum())
 
 
 def several_people(floors: Floors) -> Table:

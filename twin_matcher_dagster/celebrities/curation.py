@@ -10,6 +10,7 @@ from twin_matcher_dagster.celebrities.findings import SAME_IMAGE, Finding, Inspe
 from twin_matcher_dagster.celebrities.namesakes import Namesakes
 from twin_matcher_dagster.celebrities.review_table import DROP, KEEP, LABEL
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
+from twin_matcher_dagster.faces.sameness import Sameness, load_sameness
 from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 
 LEFT_OUT = "left out by review"
@@ -28,7 +29,7 @@ class Curation:
             cleaning or a person's word. Copies of what is kept are none.
         table: everything that was found or decided, one row an image and label.
         unknown: decisions about images that the collection does not have.
-        one_person_twice: pairs of identity ids that may be one person, with their cosine.
+        one_person_twice: pairs of identity ids that may be one person, with their sameness.
         namesakes: by identity id, who may be two people, or was by a person's word.
     """
 
@@ -44,6 +45,7 @@ def curate(
     seen: Sequence[InspectedImage],
     decisions: Iterable[ReviewDecision] = (),
     limits: CleaningLimits | None = None,
+    sameness: Sameness | None = None,
 ) -> Curation:
     """Clean a collection; where a person decided, that counts.
 
@@ -53,8 +55,9 @@ def curate(
         seen: one entry a row of the source.
         decisions: one an image.
         limits: what decides where nobody did.
+        sameness: how vectors are compared; as those of the recogniser that ships.
     """
-    limits = limits or CleaningLimits()
+    limits, sameness = limits or CleaningLimits(), sameness or load_sameness()
     told = {one.image: one for one in decisions}
     renamed = [_renamed(one, told) for one in seen]
     once, again = _once(renamed)
@@ -64,7 +67,7 @@ def curate(
         replace(finding, decision=told[finding.image].decision)
         if finding.image in told
         else finding
-        for finding in find_errors(left, limits, kept_by_word)
+        for finding in find_errors(left, limits, kept_by_word, sameness)
     ]
     faceless = {one.image for one in left if one.vector is None}
     out = {
@@ -75,7 +78,8 @@ def curate(
     kept = [one for one in left if (one.image, one.identity_id) not in out]
     unknown = [one for one in told.values() if one.image not in {each.image for each in seen}]
     listed = [*found, *again, *_decided(once, found, told), *map(_missing, unknown)]
-    people = People.of([one for one in left if one.vector is not None], limits, kept_by_word)
+    usable = [one for one in left if one.vector is not None]
+    people = People.of(usable, limits, sameness, kept_by_word)
     table = sorted(listed, key=lambda one: (one.identity_id, one.reason, one.image))
     return Curation(
         kept,

@@ -64,11 +64,6 @@ class Namesakes:
         """Of the person of that name: of the larger group, unless a person kept the other alone."""
         return self.centres[int(self.kept == (False, True))]
 
-    @property
-    def cosine(self) -> float:
-        """Between the centres of both groups."""
-        return float(self.centres[0] @ self.centres[1])
-
     def group_of(self, one: InspectedImage) -> int:
         """0 or 1: the group whose centre is nearer to the face of an image."""
         return int(np.argmax(self.centres @ one.vector))

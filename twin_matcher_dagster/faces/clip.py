@@ -25,7 +25,8 @@ from twin_matcher_dagster.faces.quality import (
     judge,
     measure,
 )
-from twin_matcher_dagster.faces.recogniser import SAME_PERSON, load_recogniser
+from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.sameness import SAME_PERSON, load_sameness
 from twin_matcher_dagster.faces.single_face import RIVAL_HEIGHT, rivals
 from twin_matcher_dagster.faces.tracking import (
     MAX_GAP_S,
@@ -179,7 +180,7 @@ def report_on(
     frames = collector.frames
     # Photos of one person differ by years and light, frames of a clip do not.
     same = SAME_IN_CLIP if moving else SAME_PERSON
-    people = people_of(frames, load_recogniser(recogniser), same)
+    people = people_of(frames, load_recogniser(recogniser), load_sameness(recogniser), same)
     if not people:
         return _nobody(photos=not moving)
     shared = _shared(people[0], frames)

@@ -20,9 +20,6 @@ from twin_matcher_dagster.faces.onnx_session import open_session, unit_vectors
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 DIMENSIONS = 128
-SAME_PERSON = 0.363
-"""Cosine above which SFace takes two single faces for one person (its authors' own threshold)."""
-
 BUNDLED_FILE = Path(__file__).parent / "models" / "sface_fp16.onnx"
 # The name of the file in OpenCV's repository on the Hub.
 HUB_FILE = "face_recognition_sface_2021dec.onnx"

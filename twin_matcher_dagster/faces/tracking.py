@@ -14,15 +14,15 @@ import numpy as np
 
 from twin_matcher_dagster.faces.detection import Detection
 from twin_matcher_dagster.faces.quality import Measures
+from twin_matcher_dagster.faces.sameness import Sameness
 from twin_matcher_dagster.faces.templates import template_of
 
 # Vectors of aligned crops: uint8 [n, 160, 160, 3] -> float32 [n, 128].
 Embed = Callable[[Sequence[np.ndarray]], np.ndarray]
 
-SAME_IN_CLIP = 0.70
-"""Cosine of a face and its person's mean face, in one clip: real people kept above 0.78 and
-rendered ones above 0.85 while they turned; other real people stayed below 0.30, rendered ones below
-0.67."""
+SAME_IN_CLIP = 0.40
+"""Sameness of a face and its person's mean face, in one clip: in 4 real and 8 rendered clips people
+kept above 0.59 while they turned, and other people stayed below 0.10."""
 
 EMBED_EVERY_S = 1.0
 # Mean difference of grey levels between a crop and the next: half of those of heads that turn were
@@ -71,7 +71,10 @@ class Person:
 
 
 def people_of(
-    frames: Sequence[Sequence[TrackedFace]], embed: Embed, same: float = SAME_IN_CLIP
+    frames: Sequence[Sequence[TrackedFace]],
+    embed: Embed,
+    sameness: Sameness,
+    same: float = SAME_IN_CLIP,
 ) -> list[Person]:
     """The people of a clip, who is in front most often first.
 
@@ -80,20 +83,21 @@ def people_of(
     Args:
         frames: the faces of each frame, the largest first, in order of time.
         embed: the recogniser.
-        same: cosine of two mean faces from which on they are one person's.
+        sameness: how its vectors are compared.
+        same: sameness of two mean faces from which on they are one person's.
     """
     parts: list[Person] = []
     for track in _tracks(frames):
-        parts += _split(track, embed)
+        parts += _split(track, embed, sameness)
     front = {seen[0] for seen in frames if seen}
     return sorted(
-        _joined(parts, same),
+        _joined(parts, sameness, same),
         key=lambda person: (len(front.intersection(person.seen)), len(person.seen)),
         reverse=True,
     )
 
 
-def _joined(parts: list[Person], same: float) -> list[Person]:
+def _joined(parts: list[Person], sameness: Sameness, same: float) -> list[Person]:
     """Join the two that are most alike, again and again, while they are alike enough.
 
     A mean of many faces is a better judge than one of few: so the order matters.
@@ -101,7 +105,9 @@ def _joined(parts: list[Person], same: float) -> list[Person]:
     people = list(parts)
     templates = [person.template for person in people]
     while len(people) > 1:
-        alike = np.stack(templates) @ np.stack(templates).T - 2 * np.eye(len(people))
+        shown = np.stack(templates)
+        alike = sameness(shown, shown)
+        np.fill_diagonal(alike, -np.inf)
         # The table is symmetric: the first of its largest entries has the smaller number first.
         first, second = (int(place) for place in np.unravel_index(alike.argmax(), alike.shape))
         if alike[first, second] < same:
@@ -148,22 +154,22 @@ def _distance(one: Detection, other: Detection) -> float:
     return float(move) if growth <= _MAX_GROWTH else 2.0
 
 
-def _split(track: list[TrackedFace], embed: Embed) -> list[Person]:
+def _split(track: list[TrackedFace], embed: Embed, sameness: Sameness) -> list[Person]:
     """Cut a track where the face becomes somebody else's: a cut of the film at the same place."""
     _look(_now_and_then(track), embed)
     looked = [index for index, one in enumerate(track) if one.vector is not None]
     # Where two looks differ, look at every face between them.
     for first, second in pairwise(looked):
-        if _cosine(track[first], track[second]) < SAME_IN_CLIP:
+        if _alike(track[first], track[second], sameness) < SAME_IN_CLIP:
             _look(track[first : second + 1], embed)
     people: list[Person] = []
     for one in track:
         if not people:
             people.append(Person())
         elif one.vector is not None:
-            alike = float(one.vector @ people[-1].template)
+            alike = sameness.pair(one.vector, people[-1].template)
             last = next(s for s in reversed(people[-1].seen) if s.vector is not None)
-            if max(alike, _cosine(one, last)) < SAME_IN_CLIP:
+            if max(alike, _alike(one, last, sameness)) < SAME_IN_CLIP:
                 people.append(Person())
         people[-1].seen.append(one)
     return people
@@ -187,10 +193,10 @@ def _look(faces: Sequence[TrackedFace], embed: Embed) -> None:
         one.vector = vector
 
 
-def _cosine(one: TrackedFace, other: TrackedFace) -> float:
+def _alike(one: TrackedFace, other: TrackedFace, sameness: Sameness) -> float:
     if one.vector is None or other.vector is None:
         return 1.0
-    return float(one.vector @ other.vector)
+    return sameness.pair(one.vector, other.vector)
 
 
 def _jump(one: TrackedFace, other: TrackedFace) -> bool:

@@ -24,7 +24,7 @@ from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.faces.cohort import cohort_crops, cohort_vectors
 from twin_matcher_dagster.faces.fixed_networks import recogniser_of
-from twin_matcher_dagster.faces.recogniser import SAME_PERSON
+from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness, load_sameness
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
 from twin_matcher_dagster.recognition.embedder import Embedder
@@ -152,7 +152,7 @@ class GalleryBuilder:
             templates |= dict(zip(known.identities, known.templates, strict=True))
         people = [p.identity_id for p in self.dataset.identities if p.identity_id in templates]
         self.imprinted = [who for who in people if who not in learnt]
-        self.found = _found(seen, people, rows)
+        self.found = _found(seen, people, rows, load_sameness(self.recogniser))
         fusion, temperature = (known.fusion, known.temperature) if known else (_UNMEASURED, 1.0)
         return Gallery(
             people,
@@ -200,7 +200,8 @@ class GalleryBuilder:
         fused = gallery.fusion(cosines)
         uncleaned = self.described("test", self.dataset.balanced.uncleaned)
         came = zip((cosines, truth), _against(gallery, uncleaned), strict=True)
-        same = cosines[np.arange(len(truth)), truth, 1] >= SAME_PERSON
+        sameness = load_sameness(self.recogniser)(described.vectors, gallery.templates)
+        same = sameness[np.arange(len(truth)), truth] >= SAME_PERSON
         both = (fused, cosines[..., 0])
         told = [(same & (ranks(one, truth) == 1)).tolist() for one in both]
         ahead = [margins(one, truth).round(4).tolist() for one in both]
@@ -273,6 +274,7 @@ def _found(
     seen: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
     people: Sequence[str],
     rows: Mapping[str, np.ndarray],
+    sameness: Sameness,
 ) -> float | None:
     """Share of new people's faces that are nearest to their own row, and by the recogniser the same
     person; None without any.
@@ -288,7 +290,8 @@ def _found(
             everybody = np.stack([rows[one] for one in people])
             everybody[people.index(who)] = template_of(embeddings[:half])
             nearest = (embeddings[half:] @ everybody.T).argmax(1)
-            same = vectors[half:] @ template_of(vectors[:half]) >= SAME_PERSON
+            template = template_of(vectors[:half])
+            same = sameness(vectors[half:], template[None])[:, 0] >= SAME_PERSON
             right.append((nearest == people.index(who)) & same)
     return float(np.concatenate(right).mean()) if right else None
 

@@ -59,6 +59,7 @@ def examine(
     from twin_matcher_dagster.faces.clip import MAX_FACES, MIN_FACES, spread
     from twin_matcher_dagster.faces.recheck import recheck
     from twin_matcher_dagster.faces.recogniser import load_recogniser
+    from twin_matcher_dagster.faces.sameness import load_sameness
 
     try:
         manifest = get_manifest(store, upload_id)
@@ -69,7 +70,7 @@ def examine(
         encoded = list(get_faces(store, manifest))
     except UploadError as error:
         return Examination(name, (), None, (str(error),), shown=_decoded(store, manifest))
-    found = recheck(encoded, load_recogniser(recogniser), progress)
+    found = recheck(encoded, load_recogniser(recogniser), load_sameness(recogniser), progress)
     # No more than the page gives: spread over what came.
     chosen = spread(len(found.kept), MAX_FACES)
     good = tuple((encoded[found.kept[i]], found.measures[i]) for i in chosen)

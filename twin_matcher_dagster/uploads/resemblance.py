@@ -8,20 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twin_matcher_dagster.dataset.identity import tidy
+from twin_matcher_dagster.faces.sameness import Sameness, load_sameness
 from twin_matcher_dagster.uploads.known_people import KnownPeople
 
-ALWAYS = 0.80
-"""Cosine of two people's mean faces above which they are taken for one, whoever else is known.
+KNOWN_PERSON = 0.5
+"""Sameness of two people's mean faces from which they are taken for one.
 
-Means over 10 and more photos of one real person were at 0.90 and above, those of two real people at
-0.51 and below; rendered people with clips, who resemble one another, came to 0.75.
+Means over 10 photos of one person were at 0.87 and above, of two people at 0.43 and below: of 17
+real people as of 24 rendered ones. Means of two clips of one rendered person were at 0.82 and more.
 """
-
-AT_LEAST = 0.60
-# So far above what others reach that it is no chance: in standard deviations.
-_DEVIATIONS = 4.0
-# With fewer others their spread says little.
-_MIN_OTHERS = 10
 
 
 @dataclass(frozen=True)
@@ -30,29 +25,27 @@ class Resemblance:
 
     Attributes:
         identity_id: who.
-        similarity: cosine of the two mean faces, -1 to 1.
-        threshold: what it had to reach to be taken for the same person.
+        similarity: sameness of the two mean faces, 1 at most.
     """
 
     identity_id: str
     similarity: float
-    threshold: float
 
     @property
     def same(self) -> bool:
         """Whether the two are taken for one person."""
-        return self.similarity >= self.threshold
+        return self.similarity >= KNOWN_PERSON
 
 
-def resembling(template: np.ndarray, known: Mapping[str, np.ndarray]) -> list[Resemblance]:
+def resembling(
+    template: np.ndarray, known: Mapping[str, np.ndarray], sameness: Sameness
+) -> list[Resemblance]:
     """Compare a new person with everyone known.
-
-    The threshold is normalised by the others (test normalisation, Auckenthaler et al. 2000): where
-    all faces are alike, as rendered ones are, more is asked for.
 
     Args:
         template: float [128], unit length: mean vector of the new person.
         known: the same of everyone known, by identity id.
+        sameness: how vectors are compared.
 
     Returns:
         The nearest one, and all who are taken for the same person, the nearest first; nothing where
@@ -61,14 +54,8 @@ def resembling(template: np.ndarray, known: Mapping[str, np.ndarray]) -> list[Re
     if not known:
         return []
     names: Sequence[str] = list(known)
-    scores = np.stack([known[name] for name in names]) @ template
-    best = int(scores.argmax())
-    others = np.delete(scores, best)
-    threshold = ALWAYS
-    if len(others) >= _MIN_OTHERS:
-        expected = float(others.mean() + _DEVIATIONS * others.std())
-        threshold = float(np.clip(expected, AT_LEAST, ALWAYS))
-    found = [Resemblance(names[i], float(scores[i]), threshold) for i in np.argsort(-scores)]
+    scores = sameness(template[None], np.stack([known[name] for name in names]))[0]
+    found = [Resemblance(names[i], float(scores[i])) for i in np.argsort(-scores)]
     return [found[0], *(one for one in found[1:] if one.same)]
 
 
@@ -85,15 +72,18 @@ class ResemblanceReport:
     flagged: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_resemblance(template: np.ndarray, name: str, known: KnownPeople) -> ResemblanceReport:
+def find_resemblance(
+    template: np.ndarray, name: str, known: KnownPeople, recogniser: str
+) -> ResemblanceReport:
     """Look an upload's face up among everyone known.
 
     Args:
         template: float [128], unit length: mean vector of the upload's faces.
         name: that it came with.
         known: with whom it is compared.
+        recogniser: name of the one whose vectors they are.
     """
-    alike = resembling(template, known.templates())
+    alike = resembling(template, known.templates(), load_sameness(recogniser))
     flagged = [one for one in alike if _is_another(known, name, one)][:3]
     return ResemblanceReport(
         (flagged or alike or [None])[0],
@@ -115,5 +105,5 @@ def _is_another(known: KnownPeople, name: str, nearest: Resemblance) -> bool:
 def _flag(nearest: Resemblance, other: str) -> str:
     return (
         f"the face looks like {other} ({nearest.identity_id}): similarity "
-        f"{nearest.similarity:.2f}, limit {nearest.threshold:.2f}"
+        f"{nearest.similarity:.2f}, limit {KNOWN_PERSON:.2f}"
     )

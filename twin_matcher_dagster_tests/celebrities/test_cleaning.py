@@ -28,7 +28,7 @@ from twin_matcher_dagster.celebrities.findings import (
     InspectedImage,
 )
 from twin_matcher_dagster.faces.duplicate_photos import SAME_PHOTO
-from twin_matcher_dagster.faces.recogniser import SAME_PERSON
+from twin_matcher_dagster.faces.sameness import SAME_PERSON, load_sameness
 
 PEOPLE = 6
 
@@ -122,8 +122,8 @@ def test_a_single_outlier_is_no_second_person() -> None:
         [one.vector[None] for one in collection()[:20] if one.vector is not None]
     )
     few = np.concatenate([vectors, faces_of(directions(PEOPLE)[3], 2, 3)])
-    assert not second_person(few, CleaningLimits()).any()
-    assert not second_person(vectors, CleaningLimits()).any()
+    assert not second_person(few, load_sameness(), CleaningLimits()).any()
+    assert not second_person(vectors, load_sameness(), CleaningLimits()).any()
 
 
 def test_of_copies_the_largest_stays() -> None:
@@ -160,7 +160,7 @@ def test_one_photo_of_two_names_of_one_person_stays_once() -> None:
     alias[0] = replace(alias[0], image=seen[0].image, photo=seen[0].photo)
     found = find_errors([*seen, *alias])
     assert [one.reason for one in found] == [SAME_IMAGE]
-    (pair,) = People.of([*seen, *alias], CleaningLimits()).one_person_twice()
+    (pair,) = People.of([*seen, *alias], CleaningLimits(), load_sameness()).one_person_twice()
     assert pair[:2] == ("c-0", "c-9")
 
 
@@ -197,6 +197,6 @@ def test_the_order_of_images_decides_nothing(order: Random) -> None:
 def test_the_centre_is_that_of_the_largest_group(wrong: int, seed: int) -> None:
     right, other = directions(2, seed)
     vectors = np.concatenate([faces_of(other, wrong, seed), faces_of(right, 24, seed + 1)])
-    centre = robust_centre(vectors)
+    centre = robust_centre(vectors, load_sameness())
     assert centre @ right > 0.9
     assert np.linalg.norm(centre) == pytest.approx(1, abs=1e-5)

@@ -19,6 +19,7 @@ from twin_matcher_dagster.celebrities.findings import (
     InspectedImage,
 )
 from twin_matcher_dagster.celebrities.namesakes import waiting_in
+from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 from twin_matcher_dagster_tests.celebrities.test_cleaning import (
     PEOPLE,
@@ -56,7 +57,7 @@ def test_two_in_equal_parts_who_resemble_one_another_are_told_apart() -> None:
     one, other = directions(2, seed=3)
     alike = (0.4 * one + np.sqrt(1 - 0.4**2) * other).astype(np.float32)
     vectors = np.concatenate([faces_of(one, 20, 1), faces_of(alike, 20, 2)])
-    smaller = second_person(vectors, CleaningLimits())
+    smaller = second_person(vectors, load_sameness(), CleaningLimits())
     assert smaller.sum() == 20
     assert len({*smaller[:20]}) == len({*smaller[20:]}) == 1
 
@@ -73,7 +74,7 @@ def test_a_second_group_of_a_fifth_makes_a_name_wait(count: int) -> None:
     assert len(curated.kept) == 5 * 20
     (two,) = curated.namesakes.values()
     assert two.waits
-    assert two.cosine < CleaningLimits().two_people
+    assert load_sameness().pair(*two.centres) < CleaningLimits().two_people
 
 
 def test_a_smaller_group_is_left_out_and_the_name_stays() -> None:
@@ -160,7 +161,7 @@ def test_the_other_person_by_another_name_is_named() -> None:
 
 
 def test_nobody_of_a_clean_collection_waits() -> None:
-    assert People.of(collection(), CleaningLimits()).namesakes == {}
+    assert People.of(collection(), CleaningLimits(), load_sameness()).namesakes == {}
     alone = np.stack([one.vector for one in collection()[:1] if one.vector is not None])
     one = InspectedImage("one", "One", "c-one", vector=alone[0], photo=1)
     assert curate([one]).namesakes == {}

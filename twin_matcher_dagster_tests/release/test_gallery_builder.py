@@ -9,6 +9,7 @@ import numpy as np
 
 from twin_matcher_dagster.dataset.schema import Split
 from twin_matcher_dagster.dataset.versions import read_version
+from twin_matcher_dagster.faces.sameness import Sameness
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.gallery_builder import DescribedFaces, GalleryBuilder, _found
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
@@ -50,5 +51,6 @@ def test_whoever_is_nearest_and_yet_another_person_is_not_found() -> None:
     own, other = np.eye(2, dtype=np.float32)
     embeddings = np.stack([own] * 4)
     seen = {"c-1": [(embeddings[:3], np.stack([own] * 3)), (embeddings[3:], other[None])]}
-    assert _found(seen, ["c-1"], {"c-1": own}) == 0.5
-    assert _found({}, ["c-1"], {"c-1": own}) is None
+    strangers = Sameness(-np.eye(2, dtype=np.float32))
+    assert _found(seen, ["c-1"], {"c-1": own}, strangers) == 0.5
+    assert _found({}, ["c-1"], {"c-1": own}, strangers) is None

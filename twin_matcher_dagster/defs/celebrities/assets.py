@@ -36,6 +36,7 @@ from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.celebrities.metadata import balancing_metadata
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import materialized, progress_of
+from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.faces.templates import encode_template
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
@@ -166,7 +167,8 @@ def balanced_faces(
     total = max(1, raw.record.rows)
     looked = inspect(rows, recogniser, lambda done: progress(0.95 * done / total))
     decisions, reviews = reviews_of(store)
-    curated = curate([one.seen for one in looked], decisions)
+    sameness = load_sameness(recogniser)
+    curated = curate([one.seen for one in looked], decisions, sameness=sameness)
     report = BalanceReport()
     faces = [
         *candidates(looked, curated.kept),

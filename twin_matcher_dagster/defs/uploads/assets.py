@@ -41,7 +41,7 @@ class ReviewConfig(dg.Config):
     group_name="uploads",
     kinds={"opencv", "onnx", "s3"},
     owners=[keys.OWNER],
-    code_version="4",
+    code_version="5",
     description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
     "compared with everyone known; accepted, rejected with the reason, or flagged for review. To "
     'review, materialize with the configuration `decision: "accept"` or `"reject"`.',
@@ -70,7 +70,9 @@ def user_faces(
         known = KnownPeople(store, others, lock.renew)
         resemblance = ResemblanceReport()
         if examined.found and not examined.reasons:
-            resemblance = find_resemblance(examined.found.template, examined.name, known)
+            resemblance = find_resemblance(
+                examined.found.template, examined.name, known, recogniser
+            )
         lock.renew()
         review = review_now(config.decision, config.note, before)
         verdict = log.commit(
