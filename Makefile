@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model bench-twins bench-gate lint format docs build lock audit clean sample sample-report pretrain
+	bench-model bench-twins bench-gate bench-fair lint format docs build lock audit clean sample sample-report \
+	pretrain
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -88,6 +89,9 @@ bench-faces: $(VENV)/installed $(HAAR)/.venv/installed ## Measure faces out of c
 
 bench-model: $(VENV)/installed ## Measure the model: people known and new, beside the alternatives (half an hour).
 	@$(BIN)/python benchmarks/bench_model.py
+
+bench-fair: $(VENV)/installed ## Measure false matches by kind of face, beside the alternatives (five minutes).
+	@$(BIN)/python benchmarks/bench_fair.py
 
 bench-twins: $(VENV)/installed ## Measure the twins of strangers, beside the alternatives (ten minutes).
 	@$(BIN)/python benchmarks/bench_twins.py
