@@ -65,7 +65,7 @@ FIGURES = Figures(
 
 
 STRANGERS = StrangerFigures(
-    people=230,
+    people=400,
     same_twin=0.6,
     within_three=0.85,
     commonest=0.1,

@@ -1,7 +1,7 @@
 """Make the cohort of strangers: renders what is missing, then puts all of it into one Parquet file.
 
-    python cohort.py --people 230         # what ships; stop it and start it again at will
-    python cohort.py --people 378 --target /tmp/cohort.parquet
+    python cohort.py                      # what ships; stop it and start it again at will
+    python cohort.py --people 600 --target /tmp/cohort.parquet
 
 It writes ``twin_matcher_dagster/sample/cohort.parquet``. What networks say of exactly these photos lies beside that file: after another
 number of people run ``tools/likeness_network/cohort_vectors.py`` too.
@@ -117,7 +117,7 @@ def write_sheet(people: list[Person], work: Path, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=230)
+    parser.add_argument("--people", type=int, default=400)
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--target", type=Path, default=HERE.parent.parent / "twin_matcher_dagster" / "sample" / "cohort.parquet")
     parser.add_argument("--sheet", type=Path, help="also a picture of the first people here, to look at")
