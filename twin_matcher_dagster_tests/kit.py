@@ -29,7 +29,8 @@ from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
-from twin_matcher_dagster.recognition.likeness import LikenessSpace, fit_metric, make_space
+from twin_matcher_dagster.recognition.likeness import LikenessSpace, make_space
+from twin_matcher_dagster.recognition.likeness_metric import fit_metric
 from twin_matcher_dagster.recognition.network import TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import SMALL_BACKBONE

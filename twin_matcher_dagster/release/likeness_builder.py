@@ -12,7 +12,8 @@ from twin_matcher_dagster.dataset.identity import is_celebrity
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.faces.cohort import cohort_fingerprint, cohort_vectors
 from twin_matcher_dagster.faces.fixed_networks import LIKENESS
-from twin_matcher_dagster.recognition.likeness import LikenessSpace, fit_metric, make_space
+from twin_matcher_dagster.recognition.likeness import LikenessSpace, make_space
+from twin_matcher_dagster.recognition.likeness_metric import fit_metric
 from twin_matcher_dagster.settings import SAMPLE_SOURCE
 from twin_matcher_dagster.storage.logs import raw_versions
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -60,5 +61,7 @@ def build_likeness(
     )
     # Who joined an earlier gallery changes nothing about how alike its celebrities are.
     if known and known.measured_on == "gallery":
-        return replace(space, quantiles=known.quantiles, measured_on=known.measured_on)
+        return replace(
+            space, quantiles=known.quantiles, pairs=known.pairs, measured_on=known.measured_on
+        )
     return space

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.likeness import (
     MAX_SHARE,
+    SURE_LEAD,
     LikenessSpace,
-    fit_metric,
     likeness_in_words,
     make_space,
 )
+from twin_matcher_dagster.recognition.likeness_metric import fit_metric, robust_mean
 
 DIMENSIONS = 16
 
@@ -169,6 +172,7 @@ def test_somebody_who_leaves_takes_their_place_along() -> None:
     assert left.ranked(noise(4, DIMENSIONS)) == others
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000), people=st.integers(1, 5))
 def test_a_space_reads_back(seed: int, people: int) -> None:
     space = space_of(seed, people)
@@ -188,3 +192,52 @@ def test_words() -> None:
 def test_no_likeness_without_strangers() -> None:
     with pytest.raises(TrainingError, match="cohort of strangers"):
         fit_metric(np.zeros((0, DIMENSIONS), np.float32))
+
+
+def test_a_sure_twin_is_first_by_a_lead_in_all_that_was_asked() -> None:
+    """On the way from one person's place to another's there is a point where both are first."""
+    space = replace(space_of(), offsets=np.zeros(12, np.float32))
+    one, other = np.linalg.solve(space.transform, space.templates[:2].T).T + space.centre
+    assert space.is_sure(np.stack([one, one * 2, one + 1e-4]))
+    assert not space.is_sure(np.stack([one, other]))
+    shares = np.linspace(0, 1, 2001)[:, None]
+    way = one / np.linalg.norm(one) * (1 - shares) + other / np.linalg.norm(other) * shares
+    scores = np.sort(space.scores(way), 1)
+    leads = scores[:, -1] - scores[:, -2]
+    close, clear = int(leads.argmin()), int(np.flatnonzero(leads > SURE_LEAD)[-1])
+    assert not space.is_sure(way[[close]])
+    assert space.is_sure(way[[clear]])
+    alone = replace(space, identities=["c-0"], templates=space.templates[:1], offsets=np.zeros(1))
+    assert alone.is_sure(np.stack([one, other]))
+
+
+def test_pairs_of_strangers_are_as_alike_as_they_are() -> None:
+    space = space_of()
+    strangers = noise(77, 200, DIMENSIONS) + 1
+    shares = [space.pair_percentile(*strangers[n : n + 2]) for n in range(0, 200, 2)]
+    assert np.quantile(shares, [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.15)
+    assert space.pair_percentile(strangers[0], strangers[0]) == 1
+
+
+def test_pairs_of_photos_are_measured_where_the_percentiles_are() -> None:
+    """The cohort is aside: from its middle all real people are alike."""
+    cohort = noise(0, 300, DIMENSIONS)
+    people = {f"c-{n}": noise(n, 1, DIMENSIONS) + 2 for n in range(30)}
+    metric = fit_metric(cohort)
+    places = {who: metric.template(one) for who, one in people.items()}
+    shown = {}
+    for held_out in ({}, people):
+        space = make_space(metric, places, cohort, held_out)
+        strangers = noise(500, 200, DIMENSIONS) + 2
+        pairs = zip(strangers[::2], strangers[1::2], strict=True)
+        shown[space.measured_on] = np.median([space.pair_percentile(*pair) for pair in pairs])
+    assert shown["cohort"] > 0.9
+    assert 0.3 < shown["gallery"] < 0.7
+
+
+def test_the_mean_of_several_photos_leaves_out_what_is_far_from_it() -> None:
+    own = noise(1, 1, DIMENSIONS) + noise(2, 7, DIMENSIONS) * 0.1
+    other = np.concatenate([own, noise(9, 1, DIMENSIONS)])
+    assert robust_mean(other) == pytest.approx(robust_mean(own), abs=1e-6)
+    assert np.linalg.norm(robust_mean(own)) == pytest.approx(1)
+    assert robust_mean(own[:1]) @ own[0] == pytest.approx(np.linalg.norm(own[0]))

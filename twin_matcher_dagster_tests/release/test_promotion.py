@@ -13,12 +13,8 @@ import pytest
 
 from twin_matcher_dagster.faces.cohort import cohort_fingerprint, cohort_vectors
 from twin_matcher_dagster.faces.fixed_networks import LIKENESS
-from twin_matcher_dagster.recognition.likeness import (
-    LikenessMetric,
-    LikenessSpace,
-    fit_metric,
-    make_space,
-)
+from twin_matcher_dagster.recognition.likeness import LikenessSpace, make_space
+from twin_matcher_dagster.recognition.likeness_metric import LikenessMetric, fit_metric
 from twin_matcher_dagster.release.promotion import compare_with_release, describe, in_production
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_file
