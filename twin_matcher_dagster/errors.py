@@ -27,6 +27,10 @@ class FaceError(TwinMatcherError):
     """A clip or photo is readable but does not show exactly one usable face."""
 
 
+class NoFaceError(FaceError):
+    """A photo shows no face at all."""
+
+
 class RecogniserError(TwinMatcherError):
     """The reference recogniser is missing or is no model of its kind."""
 

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "celebrities": {"dataset", "faces", "media", "storage"},
     "uploads": {"dataset", "faces", "media", "storage"},
     "training": {"dataset", "recognition", "storage"},
-    "release": {"dataset", "recognition", "faces", "storage"},
+    "release": {"dataset", "recognition", "faces", "media", "storage"},
     "publication": {"dataset", "storage"},
     "erasure": {"uploads", "dataset", "recognition", "storage"},
     "pages": {"uploads", "release", "erasure", "faces", "media", "storage"},

@@ -35,7 +35,9 @@ from twin_matcher_dagster.errors import ServicesError, UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.media.images import read_image
-from twin_matcher_dagster.release.serving import Answer, Production
+from twin_matcher_dagster.release.answers import Answer
+from twin_matcher_dagster.release.serving import Production
+from twin_matcher_dagster.release.shared_features import Why
 from twin_matcher_dagster.settings import SAMPLE, Settings, command
 from twin_matcher_dagster.storage.logs import balanced_versions, models, raw_versions, releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -116,11 +118,13 @@ class Demo:
                     self._make_release(stack, store, upload_id, display)
                 asked = time.monotonic()
                 display.show(PROBE_STAGE, Stage("running"))
-                answer = Production(store).finder().find(read_image(self._story.photo))
+                finder = Production(store).finder()
+                answer = finder.find(read_image(self._story.photo))
+                why = finder.explain(answer, answer.twins[0]) if answer.twins else None
                 display.show(PROBE_STAGE, Stage("done", 1.0))
                 probe = StageResult(1, time.monotonic() - asked)
             release = releases(store).read(answer.release).record
-        self._show_result(release, answer, probe, time.monotonic() - started)
+        self._show_result(release, answer, why, probe, time.monotonic() - started)
 
     def _open_store(self, stack: ExitStack) -> ObjectStore:
         """The bucket; with the embedded server, started for the time of this run."""
@@ -248,7 +252,12 @@ class Demo:
             display.show(name, stage)
 
     def _show_result(
-        self, release: Release | Withdrawn, answer: Answer, probe: StageResult, seconds: float
+        self,
+        release: Release | Withdrawn,
+        answer: Answer,
+        why: Why | None,
+        probe: StageResult,
+        seconds: float,
     ) -> None:
         """The table, the accuracy, the twins, and what to do next."""
         table = Table("stage", Column("rows", justify="right"), Column("seconds", justify="right"))
@@ -273,6 +282,13 @@ class Demo:
         say(f"The twins of {photo}, release {answer.release}:")
         for rank, twin in enumerate(answer.twins, 1):
             say(f"  {rank}. {escape(twin.label)} ({twin.kind}): {twin.words}")
+        if why:
+            shared = ", ".join(f"{one.name} {one.share:.0%}" for one in why.features if one.share)
+            say(f"The first and the photo share: {shared}.")
+        if answer.sure is False:
+            say("Another photo may have another first twin.")
+        for hint in answer.hints:
+            say(hint.advice)
         picture = self._home / "demo.png"
         save_answer(answer, picture)
         say(f"Picture: {_short(picture)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twin_matcher_dagster.media.images import read_image
 
 if TYPE_CHECKING:
-    from twin_matcher_dagster.release.serving import Answer
+    from twin_matcher_dagster.release.answers import Answer
 
 
 def save_answer(answer: Answer, path: Path) -> None:

@@ -1,10 +1,55 @@
-"""What to tell a person whose clip is refused: what is wrong, and what to do."""
+"""What to tell a person: what is wrong with a clip or a photo, and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from twin_matcher_dagster.faces.quality import Rejected
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What makes an answer about photos less sure; it refuses nothing.
+
+    Attributes:
+        reason: as of ``quality.Rejected``, or "no face".
+        advice: what is seen and what to do, in two short sentences.
+    """
+
+    reason: str
+    advice: str
+
+
+# What is seen, and what to do, for one photo.
+_HINTS = {
+    "no face": ("In some of the photos no face is found", "Use photos with the face in good light"),
+    "unsure": ("The face is hard to make out", "Uncover it, and face a light"),
+    "too small": ("The face is small", "Come closer, or use a larger photo"),
+    "cut off": ("The face is cut off by the edge", "Move to the middle of the picture"),
+    "too dark": ("The photo is dark", "Face a window or a lamp"),
+    "too bright": ("The photo is bright", "Turn away from the light a little"),
+    "no contrast": ("The face is flat and grey", "Clean the camera, or turn to the light"),
+    "blurred": ("The photo is blurred", "Hold still, and give the camera more light"),
+    "turned away": ("The head is turned far", "Look at the camera"),
+    "tilted": ("The head is tilted up or down", "Hold the camera at the height of the eyes"),
+    "leaning": ("The head leans to one side", "Hold it, or the camera, upright"),
+}
+
+
+def hints_of(photos: Sequence[Sequence[str]]) -> tuple[Hint, ...]:
+    """Hints on the photos that were asked about: what half of them or more have.
+
+    Args:
+        photos: reasons of each photo, as of ``quality.Rejected``, or "no face".
+    """
+    counts = Counter(reason for reasons in photos for reason in set(reasons))
+    return tuple(
+        Hint(reason, "{}. {}.".format(*_HINTS[reason]))
+        for reason in _HINTS
+        if 2 * counts[reason] >= max(1, len(photos))
+    )
 
 
 def sentence(refused: Rejected, left_out: Mapping[str, int], photos: bool = False) -> str:

@@ -30,6 +30,9 @@ _TEMPLATE = (
     / 112
 )
 
+# So far to either side, in distances between the eyes: `likeness.SURE_LEAD` was set with it.
+_CHANGE = 0.08
+
 # Points all over a crop: x, y and 1.
 _STEPS = np.linspace(0, FACE_SIZE, 17)
 _GRID = np.stack([*np.meshgrid(_STEPS, _STEPS), np.ones((17, 17))]).reshape(3, -1)
@@ -80,6 +83,29 @@ def align(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
+
+
+def small_changes(crop: np.ndarray) -> list[np.ndarray]:
+    """An aligned crop as other landmarks would have cut it: uint8 RGB [160, 160, 3] each.
+
+    The changes of a mirrored crop are the mirrored changes, in another order.
+
+    Args:
+        crop: uint8 RGB [160, 160, 3].
+    """
+    import cv2
+
+    aside = _CHANGE * float(_TEMPLATE[1, 0] - _TEMPLATE[0, 0])
+    return [
+        cv2.warpAffine(
+            crop,
+            np.array([[1, 0, x], [0, 1, 0]]),
+            (FACE_SIZE, FACE_SIZE),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        for x in (-aside, aside)
+    ]
 
 
 def share_inside(landmarks: np.ndarray, width: int, height: int) -> float:

@@ -113,8 +113,8 @@ def measure(crop: np.ndarray, face: Detection, size: tuple[int, int]) -> Measure
     )
 
 
-def judge(measures: Measures, limits: QualityLimits | None = None) -> FaceVerdict:
-    """The first limit that a face breaks, or that it breaks none."""
+def faults_of(measures: Measures, limits: QualityLimits | None = None) -> list[Rejected]:
+    """All limits that a face breaks, the gravest first."""
     limits = limits or QualityLimits()
     pose = measures.pose
     at_least = (
@@ -131,13 +131,15 @@ def judge(measures: Measures, limits: QualityLimits | None = None) -> FaceVerdic
         ("tilted", abs(pose.pitch), limits.pitch),
         ("leaning", abs(pose.roll), limits.roll),
     )
-    for reason, value, threshold in at_least:
-        if value < threshold:
-            return Rejected(reason, abs(value), abs(threshold))
-    for reason, value, threshold in at_most:
-        if value > threshold:
-            return Rejected(reason, value, threshold)
-    return Accepted()
+    return [
+        *(Rejected(why, abs(value), abs(limit)) for why, value, limit in at_least if value < limit),
+        *(Rejected(why, value, limit) for why, value, limit in at_most if value > limit),
+    ]
+
+
+def judge(measures: Measures, limits: QualityLimits | None = None) -> FaceVerdict:
+    """The first limit that a face breaks, or that it breaks none."""
+    return next(iter(faults_of(measures, limits)), Accepted())
 
 
 def count_rejected(verdicts: Iterable[FaceVerdict]) -> dict[str, int]:

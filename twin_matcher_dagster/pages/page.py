@@ -50,6 +50,7 @@ main, .fillable, .contain {width: 100% !important}
 .twins {display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 14px}
 .twin {border: 1px solid var(--border-color-primary); border-radius: 14px; overflow: hidden;
   background: var(--background-fill-secondary)}
+.note {opacity: .75; margin: 0 0 .5em}
 .twin > img {width: 100%; aspect-ratio: 1; object-fit: cover; display: block}
 .twin .more {display: flex; gap: 6px; padding: 8px 12px 0}
 .twin .more img {width: 44px; height: 44px; border-radius: 8px}

@@ -17,7 +17,8 @@ from twin_matcher_dagster.pages.page import (
     problem,
     serve_page,
 )
-from twin_matcher_dagster.release.serving import Answer, Production, TwinCard
+from twin_matcher_dagster.release.answers import Answer, TwinCard
+from twin_matcher_dagster.release.serving import Production
 
 _KINDS = {"celebrity": "celebrity", "user": "another visitor"}
 
@@ -41,7 +42,14 @@ def cards(found: Answer) -> str:
         f"{_identity(found)}Most alike, of everybody in release {found.release}:</p>"
     )
     body = "".join(_card(rank, twin) for rank, twin in enumerate(found.twins, 1))
-    return f'{head}<div class="twins" data-release="{found.release}">{body}</div>'
+    return f'{head}{_notes(found)}<div class="twins" data-release="{found.release}">{body}</div>'
+
+
+def _notes(found: Answer) -> str:
+    """What makes the answer less sure, and what to do about it."""
+    unsure = "Not sure: another photo of you may have another first twin."
+    notes = [*([unsure] if found.sure is False else []), *(hint.advice for hint in found.hints)]
+    return "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes)
 
 
 def _identity(found: Answer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,67 +13,23 @@ import numpy as np
 from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.dataset.schema import Face, read_shard
 from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
-from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.recogniser import load_recogniser
-from twin_matcher_dagster.faces.single_face import both_views
-from twin_matcher_dagster.faces.templates import template_of
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.gallery import Gallery
-from twin_matcher_dagster.recognition.likeness import LikenessSpace, likeness_in_words
+from twin_matcher_dagster.recognition.likeness import SURE_LEAD, LikenessSpace
+from twin_matcher_dagster.release.answers import Answer, ChoiceAnswer, PairAnswer, TwinCard
+from twin_matcher_dagster.release.probe_reader import Probe, ProbeReader
+from twin_matcher_dagster.release.shared_features import Why, explain_likeness
 from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
 
+# One photo, or several of one person: uint8 RGB [height, width, 3] each.
+Photos = np.ndarray | Sequence[np.ndarray]
+
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TwinCard:
-    """Somebody of the gallery as they are shown.
-
-    Attributes:
-        identity_id: who.
-        label: name for display, free text: escape it.
-        kind: celebrity or user.
-        likeness: share of pairs of two strangers that are less alike, 0 to 1; None where the
-            release does not know.
-        portraits: encoded face crops, the most typical first.
-        about: a short biography of a celebrity, where the source has one; free text too.
-    """
-
-    identity_id: str
-    label: str
-    kind: str
-    likeness: float | None
-    portraits: tuple[bytes, ...]
-    about: About | None = None
-
-    @property
-    def words(self) -> str:
-        """The likeness in words; empty where it is not known."""
-        if self.likeness is None:
-            return ""
-        # Never all of them, however close: it is one measurement of one photo.
-        less = min(99, int(100 * self.likeness))
-        return f"{likeness_in_words(self.likeness)}, more alike than {less} of 100 pairs of people"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a release says of one probe.
-
-    Attributes:
-        release: its number.
-        face: uint8 RGB [160, 160, 3], the crop that was searched.
-        identity: whom the gallery takes the probe for; None where it is nobody that it knows.
-        twins: who looks like the probe, the most alike first; never who it is.
-    """
-
-    release: int
-    face: np.ndarray
-    identity: TwinCard | None
-    twins: tuple[TwinCard, ...]
 
 
 class TwinFinder:
@@ -84,52 +40,110 @@ class TwinFinder:
         self._people = {person.identity_id: person for person in release.identities}
         with tempfile.TemporaryDirectory() as folder:
             get_model(store, release.files, Path(folder))
-            self._embedder = Embedder(Path(folder))
+            embedder = Embedder(Path(folder))
+        # The recogniser that the index was made with.
+        self._reader = ProbeReader(embedder, load_recogniser(release.recogniser))
         self._gallery = Gallery.from_bytes(store.get(release.index))
         self._identity_limit = release.identity_limit
         # Releases of earlier versions have none: they rank by who it is.
         self._space = (
             LikenessSpace.from_bytes(store.get(release.likeness)) if release.likeness else None
         )
-        # The one that the index was made with.
-        self._recogniser = load_recogniser(release.recogniser)
         self._portraits: dict[str, list[Face]] = {}
         for face in read_shard(store.get(release.portraits)):
             self._portraits.setdefault(face.identity_id, []).append(face)
 
-    def find(self, photo: np.ndarray, top: int = 3) -> Answer:
+    def find(self, photos: Photos, top: int = 3) -> Answer:
         """Who the one person in a photo is, and who looks like them.
 
         A photo and its mirror image get one answer.
 
         Args:
-            photo: uint8 RGB [height, width, 3].
+            photos: one, or several of one person, as from a clip or a camera: then the answer is
+                about all of them.
             top: how many twins.
 
         Raises:
             FaceError: no face, or several.
         """
-        views = np.stack(both_views(photo))
-        evidence = self._gallery.evidence(
-            template_of(self._embedder(views)), template_of(self._recogniser(views))
-        )
+        probe = self._reader.read(_several(photos))
+        evidence = self._gallery.evidence(probe.embedding, probe.vector)
         best = int(evidence.argmax())
         is_known = self._identity_limit is not None and evidence[best] > self._identity_limit
         identity = self._gallery.identities[best] if is_known else None
+        order = [self._gallery.identities[n] for n in np.argsort(-evidence, kind="stable")]
+        sure: bool | None = None
+        twins: list[tuple[str, float]] | list[tuple[str, None]]
         if self._space is None:
-            ranked = [(who, None) for who in self._ranked(evidence)]
+            twins = [(who, None) for who in order if who != identity]
         else:
-            ranked = self._space.ranked(template_of(load_likeness_network()(views)))
-        twins = [one for one in ranked if one[0] != identity][:top]
+            space = self._space.without(identity) if identity else self._space
+            twins = space.ranked(probe.likeness)
+            sure = space.is_sure(np.vstack([probe.likeness, probe.again]))
         return Answer(
             self.number,
-            views[0],
+            probe.face,
             self._card(identity, None) if identity else None,
-            tuple(self._card(*one) for one in twins),
+            tuple(self._card(*one) for one in twins[:top]),
+            sure,
+            probe.hints,
         )
 
-    def _ranked(self, evidence: np.ndarray) -> list[str]:
-        return [self._gallery.identities[n] for n in np.argsort(-evidence, kind="stable")]
+    def explain(self, answer: Answer, twin: TwinCard) -> Why | None:
+        """Which parts of the face the probe and a twin share; None where no likeness is known.
+
+        Asked of the twin's most typical portrait, and worked out now: an answer does not wait for
+        it.
+
+        Args:
+            answer: of this release.
+            twin: one of its twins.
+        """
+        if self._space is None or not twin.portraits:
+            return None
+        return explain_likeness(self._space.metric, answer.face, read_image(twin.portraits[0]))
+
+    def compare(self, one: Photos, other: Photos) -> PairAnswer:
+        """How alike the people in two photos are, and whether they are taken for one.
+
+        Args:
+            one, other: as for :meth:`find`.
+
+        Raises:
+            FaceError: no face, or several.
+        """
+        return self._pair(*(self._reader.read(_several(photos)) for photos in (one, other)))
+
+    def choose(self, person: Photos, one: Photos, other: Photos) -> ChoiceAnswer:
+        """Whom of two a third person resembles more.
+
+        Args:
+            person, one, other: as for :meth:`find`.
+
+        Raises:
+            FaceError: no face, or several.
+        """
+        probe, *two = (self._reader.read(_several(photos)) for photos in (person, one, other))
+        pairs = self._pair(probe, two[0]), self._pair(probe, two[1])
+        if self._space is None:
+            return ChoiceAnswer(pairs, None, None)
+        first, second = self._space.metric.place(np.stack([one.likeness for one in two]))
+        cosines = self._space.metric.place(np.vstack([probe.likeness, probe.again]))
+        more = cosines @ (second - first)
+        is_sure = (more > SURE_LEAD).all() or (more < -SURE_LEAD).all()
+        return ChoiceAnswer(pairs, int(more[0] > 0), bool(is_sure))
+
+    def _pair(self, one: Probe, other: Probe) -> PairAnswer:
+        likeness = None
+        if self._space:
+            likeness = self._space.pair_percentile(one.likeness, other.likeness)
+        return PairAnswer(
+            self.number,
+            (one.face, other.face),
+            one.is_same_person(other),
+            likeness,
+            (one.hints, other.hints),
+        )
 
     def _card(self, identity_id: str, likeness: float | None) -> TwinCard:
         person = self._people[identity_id]
@@ -141,6 +155,11 @@ class TwinFinder:
             portraits=tuple(p.image for p in self._portraits.get(identity_id, [])),
             about=About(**person.about) if person.about else None,
         )
+
+
+def _several(photos: Photos) -> Sequence[np.ndarray]:
+    """One photo, or several, as several."""
+    return [photos] if isinstance(photos, np.ndarray) else photos
 
 
 class Production:

@@ -12,6 +12,7 @@ from twin_matcher_dagster.faces.alignment import (
     align,
     share_inside,
     similarity_transform,
+    small_changes,
 )
 from twin_matcher_dagster.faces.detection import detect_faces
 from twin_matcher_dagster.media.images import read_image
@@ -116,3 +117,14 @@ def test_a_degenerate_face_is_no_error() -> None:
         FACE_SIZE,
         3,
     )
+
+
+def test_small_changes_are_small_and_those_of_a_mirrored_crop_are_mirrored() -> None:
+    photo = read_image(SAMPLE / "photos" / "mira.jpg")
+    crop = align(photo, detect_faces(photo)[0].landmarks)
+    changed = small_changes(crop)
+    for one in changed:
+        assert 0.5 < np.abs(one.astype(int) - crop).mean() < 15
+    mirrored = [one[:, ::-1].astype(int) for one in small_changes(crop[:, ::-1].copy())]
+    for one in changed:
+        assert min(np.abs(other - one).mean() for other in mirrored) < 1

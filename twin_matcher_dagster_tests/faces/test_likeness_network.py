@@ -37,8 +37,8 @@ def test_two_photos_of_one_person_are_more_alike_than_two_people() -> None:
 
 def test_a_photo_and_its_mirror_image_have_the_same_views() -> None:
     photo = read_image(SAMPLE / "photos" / "mira.jpg")
-    first, second = both_views(photo)
-    mirrored, back = both_views(np.ascontiguousarray(photo[:, ::-1]))
+    first, second = both_views(photo).crops
+    mirrored, back = both_views(np.ascontiguousarray(photo[:, ::-1])).crops
     assert np.array_equal(first, back)
     assert np.array_equal(second, mirrored)
     assert first.shape == (160, 160, 3)

@@ -20,6 +20,7 @@ from twin_matcher_dagster.faces.quality import (
     Measures,
     QualityLimits,
     Rejected,
+    faults_of,
     judge,
     measure,
 )
@@ -223,3 +224,12 @@ def test_what_was_refused_is_not_kept() -> None:
     verdicts = [duplicates.judge(crop + step) for step in range(10)]
     kept = [step for step, verdict in enumerate(verdicts) if isinstance(verdict, Accepted)]
     assert kept == [0, 3, 6, 9]
+
+
+def test_all_faults_are_named_the_gravest_first() -> None:
+    assert faults_of(GOOD) == []
+    bad = replace(GOOD, height=20, brightness=5, pose=Pose(80, 0, 60))
+    assert [fault.reason for fault in faults_of(bad)] == [
+        "too small", "too dark", "turned away", "leaning",
+    ]  # fmt: skip
+    assert judge(bad) == faults_of(bad)[0]

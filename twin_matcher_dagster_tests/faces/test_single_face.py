@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from twin_matcher_dagster.errors import FaceError
+from twin_matcher_dagster.errors import FaceError, NoFaceError
+from twin_matcher_dagster.faces import single_face
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
-from twin_matcher_dagster.faces.single_face import only_face, rivals
+from twin_matcher_dagster.faces.single_face import both_views, rivals
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
 
 PHOTOS = SAMPLE / "photos"
+
+
+def first_crop(photo: np.ndarray) -> np.ndarray:
+    return both_views(photo).crops[0]
 
 
 def of_height(height: float) -> Detection:
@@ -23,7 +29,7 @@ def of_height(height: float) -> Detection:
 
 @pytest.mark.parametrize("name", ["amara", "mira", "rory", "teodor"])
 def test_a_photo_of_one_person(name: str) -> None:
-    crop = only_face(read_image(PHOTOS / f"{name}.jpg"))
+    crop = first_crop(read_image(PHOTOS / f"{name}.jpg"))
     assert (crop.shape, crop.dtype) == ((160, 160, 3), np.uint8)
     (face,) = detect_faces(crop)
     between_the_eyes = face.landmarks[:2].mean(0)
@@ -32,22 +38,22 @@ def test_a_photo_of_one_person(name: str) -> None:
 
 
 def test_no_face_says_what_photo_to_use() -> None:
-    with pytest.raises(FaceError, match=r"No face was found\. Use a photo"):
-        only_face(read_image(PHOTOS / "no_face.jpg"))
+    with pytest.raises(NoFaceError, match=r"No face was found\. Use a photo"):
+        first_crop(read_image(PHOTOS / "no_face.jpg"))
 
 
 def test_two_people_say_what_photo_to_use() -> None:
     with pytest.raises(FaceError, match=r"Several faces were found \(2\)\. Use a photo of one"):
-        only_face(read_image(PHOTOS / "two_people.jpg"))
+        first_crop(read_image(PHOTOS / "two_people.jpg"))
 
 
 def test_somebody_far_behind_does_not_matter() -> None:
     photo = Image.open(PHOTOS / "mira.jpg").convert("RGB")
-    alone = only_face(np.asarray(photo))
+    alone = first_crop(np.asarray(photo))
     passer_by = Image.open(PHOTOS / "rory.jpg").convert("RGB").resize((160, 160))
     photo.paste(passer_by, (0, 0))
     assert len(detect_faces(np.asarray(photo))) == 2
-    difference = only_face(np.asarray(photo)).astype(int) - alone
+    difference = first_crop(np.asarray(photo)).astype(int) - alone
     assert np.abs(difference).mean() < 12
 
 
@@ -58,8 +64,8 @@ def test_a_photo_that_lies_on_its_side_is_turned_by_its_exif() -> None:
     lying = Image.open(PHOTOS / "mira.jpg").convert("RGB").transpose(Image.Transpose.ROTATE_90)
     buffer = io.BytesIO()
     lying.save(buffer, "JPEG", exif=exif, quality=95)
-    crop = only_face(read_image(buffer.getvalue()))
-    upright = only_face(read_image(PHOTOS / "mira.jpg"))
+    crop = first_crop(read_image(buffer.getvalue()))
+    upright = first_crop(read_image(PHOTOS / "mira.jpg"))
     assert np.abs(crop.astype(int) - upright).mean() < 6
 
 
@@ -68,3 +74,56 @@ def test_rivals_are_at_least_half_as_high() -> None:
     faces = [of_height(height) for height in heights]
     assert [face.height for face in rivals(faces)] == [99, 50]
     assert rivals(faces[:1]) == rivals([]) == []
+
+
+def face_at(x: float, height: float = 100) -> Detection:
+    """In an image of 400 x 300 pixels."""
+    spots = np.array([[35, 40], [65, 40], [50, 60], [38, 80], [62, 80]], np.float32)
+    return Detection(x, 100, height, height, spots * height / 100 + [x, 100], 0.99)
+
+
+@pytest.fixture
+def detected(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Says what the detector finds: in the photo first, then in the mirrored one."""
+
+    def say(*found: list[Detection]) -> None:
+        answers = iter(found)
+        monkeypatch.setattr(single_face, "detect_faces", lambda image: next(answers))
+
+    return say
+
+
+PHOTO = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
+
+
+def test_a_face_that_only_the_mirror_shows_is_enough(detected: Callable[..., None]) -> None:
+    detected([], [face_at(100)])
+    assert len(both_views(PHOTO).crops) == 1
+    detected([face_at(100)], [])
+    assert len(both_views(PHOTO).crops) == 1
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_rival_that_only_one_of_both_shows_counts(
+    detected: Callable[..., None], turn: int
+) -> None:
+    """Or a photo would be answered, and its mirror image refused."""
+    alone, two = [face_at(100)], [face_at(200), face_at(20, 60)]
+    detected(*[alone, two][::turn])
+    with pytest.raises(FaceError, match=r"Several faces were found \(2\)"):
+        both_views(PHOTO)
+
+
+def test_both_views_are_of_one_face(detected: Callable[..., None]) -> None:
+    """The largest face of the photo, and in the mirror another one."""
+    detected([face_at(100)], [face_at(200)])
+    assert len(both_views(PHOTO).crops) == 2
+    detected([face_at(100)], [face_at(100)])
+    with pytest.raises(FaceError, match=r"Several faces were found \(2\)"):
+        both_views(PHOTO)
+
+
+def test_what_is_wrong_with_a_photo_does_not_refuse_it() -> None:
+    photo = read_image(PHOTOS / "mira.jpg")
+    assert both_views(photo).faults == []
+    assert both_views(photo // 8).faults[0].reason == "too dark"

@@ -14,6 +14,7 @@ from PIL import Image
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.errors import FaceError, NoReleaseError, StorageError
+from twin_matcher_dagster.faces import regions
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE
@@ -22,6 +23,7 @@ from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.celebrities import Biography
 from twin_matcher_dagster.storage.records.release import Release
+from twin_matcher_dagster_tests.clips import sample_frames
 
 PARTS = (f"{layout.MODELS}/files/", f"{layout.INDEXES}/files/", f"{layout.RELEASES}/")
 
@@ -125,10 +127,91 @@ def test_a_photo_and_its_mirror_image_have_one_answer(production: Production, na
 
 def test_a_release_of_an_earlier_version_ranks_by_who_it_is(copy: ObjectStore) -> None:
     release_again(copy, likeness="", identity_limit=None)
-    answer = Production(copy).finder().find(photo("mira.jpg"))
+    finder = Production(copy).finder()
+    answer = finder.find(photo("mira.jpg"))
     assert answer.identity is None
     assert len(answer.twins) == 3
     assert {(twin.likeness, twin.words) for twin in answer.twins} == {(None, "")}
+    assert answer.sure is None
+    assert finder.explain(answer, answer.twins[0]) is None
+    pair = finder.compare(photo("mira.jpg"), photo("keiko.jpg"))
+    assert (pair.likeness, pair.words) == (None, "")
+    choice = finder.choose(*map(photo, ("mira.jpg", "keiko.jpg", "rory.jpg")))
+    assert (choice.more, choice.sure) == (None, None)
+
+
+def test_frames_of_a_clip_have_one_answer_and_halves_of_them_mostly_the_same(
+    production: Production, story: Story
+) -> None:
+    finder = production.finder()
+    frames = sample_frames(story.clip.name, 8)
+    whole = finder.find(frames, top=99)
+    halves = [finder.find(frames[n::2], top=99) for n in (0, 1)]
+    assert whole.identity
+    assert {one.identity and one.identity.label for one in (whole, *halves)} == {story.name}
+    if whole.sure:
+        assert {one.twins[0].identity_id for one in halves} == {whole.twins[0].identity_id}
+
+
+def test_an_answer_says_what_is_wrong_with_the_photo(production: Production) -> None:
+    finder = production.finder()
+    good, dark = (finder.find(one) for one in (photo("mira.jpg"), photo("mira.jpg") // 8))
+    assert good.hints == ()
+    hint = dark.hints[0]
+    assert hint.reason == "too dark"
+    assert "Face a window" in hint.advice
+    assert len(dark.twins) == 3
+
+
+def test_a_twin_is_sure_where_it_stays_first_under_small_changes(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finder = production.finder()
+    probe = finder._reader.read([photo("mira.jpg")])
+    other = finder._space.centre * 2 - probe.likeness if finder._space else probe.likeness
+    for again, sure in ((probe.likeness[None], True), (np.stack([probe.likeness, other]), False)):
+        asked = replace(probe, again=again)
+        monkeypatch.setattr(finder._reader, "read", lambda photos, asked=asked: asked)
+        assert finder.find(photo("mira.jpg")).sure is sure
+
+
+def test_why_a_twin_is_one(production: Production) -> None:
+    finder = production.finder()
+    answer = finder.find(photo("mira.jpg"))
+    why = finder.explain(answer, answer.twins[0])
+    assert why
+    assert sorted(one.name for one in why.features) == sorted(regions.PARTS)
+    assert sum(one.share for one in why.features) == pytest.approx(1)
+    assert why.face.shape == why.portrait.shape == (160, 160, 3)
+
+
+def test_how_alike_two_photos_are(production: Production) -> None:
+    """A photo and a frame of one person, and two people: identity and likeness apart."""
+    finder = production.finder()
+    frame = sample_frames("keiko_1.mp4", 1)[0]
+    own = finder.compare(photo("keiko.jpg"), frame)
+    other = finder.compare(photo("keiko.jpg"), photo("teodor.jpg"))
+    assert own.same_person
+    assert own.likeness is not None
+    assert other.likeness is not None
+    assert own.likeness > 0.95 > other.likeness
+    assert "alike, more alike than" in own.words
+    assert [face.shape for face in own.faces] == [(160, 160, 3)] * 2
+    back = finder.compare(frame, photo("keiko.jpg"))
+    assert back.likeness == pytest.approx(own.likeness, abs=1e-6)
+    dark = finder.compare(photo("keiko.jpg"), photo("keiko.jpg") // 8)
+    assert [bool(hints) for hints in dark.hints] == [False, True]
+
+
+def test_whom_of_two_somebody_resembles(production: Production) -> None:
+    finder = production.finder()
+    frame = sample_frames("keiko_1.mp4", 1)[0]
+    choice = finder.choose(photo("keiko.jpg"), photo("teodor.jpg"), frame)
+    assert (choice.more, choice.sure) == (1, True)
+    assert choice.pairs[1].same_person
+    swapped = finder.choose(photo("keiko.jpg"), frame, photo("teodor.jpg"))
+    assert swapped.more == 0
+    assert swapped.pairs[0].likeness == choice.pairs[1].likeness
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,108 @@
+"""What a release says: who a probe is, who looks like them, how alike two photos are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin_matcher_dagster.dataset.biographies import About
+from twin_matcher_dagster.faces.advice import Hint
+from twin_matcher_dagster.recognition.likeness import likeness_in_words
+
+
+@dataclass(frozen=True)
+class TwinCard:
+    """Somebody of the gallery as they are shown.
+
+    Attributes:
+        identity_id: who.
+        label: name for display, free text: escape it.
+        kind: celebrity or user.
+        likeness: share of pairs of a stranger and somebody of the gallery that are less alike, 0 to
+            1; None where the release does not know.
+        portraits: encoded face crops, the most typical first.
+        about: a short biography of a celebrity, where the source has one; free text too.
+    """
+
+    identity_id: str
+    label: str
+    kind: str
+    likeness: float | None
+    portraits: tuple[bytes, ...]
+    about: About | None = None
+
+    @property
+    def words(self) -> str:
+        """The likeness in words; empty where it is not known."""
+        return _words(self.likeness)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a release says of one probe; ``TwinFinder.explain`` says why.
+
+    Attributes:
+        release: its number.
+        face: uint8 RGB [160, 160, 3], the crop that was searched; of several photos the first.
+        identity: whom the gallery takes the probe for; None where it is nobody that it knows.
+        twins: who looks like the probe, the most alike first; never who it is.
+        sure: whether the first twin stays ahead: of one photo, with its face cut out differently;
+            of several, by half of them. None where the release does not know likeness.
+        hints: what makes the answer less sure, and what to do about it.
+    """
+
+    release: int
+    face: np.ndarray
+    identity: TwinCard | None
+    twins: tuple[TwinCard, ...]
+    sure: bool | None
+    hints: tuple[Hint, ...]
+
+
+@dataclass(frozen=True)
+class PairAnswer:
+    """How alike two photos are.
+
+    Attributes:
+        release: number of the release that was asked.
+        faces: the two crops that were compared, uint8 RGB [160, 160, 3].
+        same_person: whether both are taken for one person.
+        likeness: share of pairs of strangers that are less alike, 0 to 1; None where the release
+            does not know.
+        hints: on each photo.
+    """
+
+    release: int
+    faces: tuple[np.ndarray, np.ndarray]
+    same_person: bool
+    likeness: float | None
+    hints: tuple[tuple[Hint, ...], tuple[Hint, ...]]
+
+    @property
+    def words(self) -> str:
+        """The likeness in words; empty where it is not known."""
+        return _words(self.likeness)
+
+
+@dataclass(frozen=True)
+class ChoiceAnswer:
+    """Whom of two somebody resembles more.
+
+    Attributes:
+        pairs: how alike they are to the one, and to the other.
+        more: 0 or 1, the one that they resemble more; None where the release does not know.
+        sure: whether it stays so, as of a twin; None with ``more``.
+    """
+
+    pairs: tuple[PairAnswer, PairAnswer]
+    more: int | None
+    sure: bool | None
+
+
+def _words(likeness: float | None) -> str:
+    if likeness is None:
+        return ""
+    # Never all of them, however close: it is one measurement of one photo.
+    less = min(99, int(100 * likeness))
+    return f"{likeness_in_words(likeness)}, more alike than {less} of 100 pairs of people"

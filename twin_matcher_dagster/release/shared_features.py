@@ -1,0 +1,79 @@
+"""Why two faces are alike: which parts of the face they share.
+
+A part is covered in both faces, and what they lose of their likeness is what the part gave to it
+(occlusion sensitivity, Zeiler & Fergus 2014, section 4.2). It is covered with that of the average
+stranger: a grey patch would be something that both faces have in common.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from twin_matcher_dagster.dataset.cohort import cohort_crops
+from twin_matcher_dagster.faces.likeness_network import load_likeness_network
+from twin_matcher_dagster.faces.regions import PARTS, covered, highlighted
+from twin_matcher_dagster.recognition.likeness_metric import LikenessMetric
+
+
+@dataclass(frozen=True)
+class SharedFeature:
+    """A part of the face.
+
+    Attributes:
+        name: one of ``regions.PARTS``.
+        share: of the likeness that parts give, 0 to 1; 0 where two faces are no less alike without.
+    """
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Why:
+    """What two faces share.
+
+    Attributes:
+        features: all parts, the one that gives most to the likeness first.
+        face, portrait: uint8 RGB [160, 160, 3], both crops with the shared parts as they are and
+            the rest dimmed.
+    """
+
+    features: tuple[SharedFeature, ...]
+    face: np.ndarray
+    portrait: np.ndarray
+
+
+def explain_likeness(metric: LikenessMetric, face: np.ndarray, portrait: np.ndarray) -> Why:
+    """Why two faces are alike.
+
+    Args:
+        metric: of the likeness space.
+        face, portrait: uint8 RGB [160, 160, 3], aligned.
+    """
+    losses = likeness_losses(metric, face, portrait)
+    gains = np.maximum(losses, 0)
+    shares = gains / max(float(gains.sum()), 1e-9)
+    order = np.argsort(-losses, kind="stable")
+    features = tuple(SharedFeature(PARTS[n], float(shares[n])) for n in order)
+    # Those that give their equal part or more.
+    shown = [one.name for one in features if one.share * len(PARTS) >= 1]
+    return Why(features, highlighted(face, shown), highlighted(portrait, shown))
+
+
+def likeness_losses(metric: LikenessMetric, face: np.ndarray, portrait: np.ndarray) -> np.ndarray:
+    """How much less alike two faces are with each part covered in both: float64 [parts]."""
+    network = load_likeness_network()
+    average = _average_face()
+    crops = [[crop, *(covered(crop, part, average) for part in PARTS)] for crop in (face, portrait)]
+    one, other = (metric.place(network(some)) for some in crops)
+    cosines = (one * other).sum(1)
+    return cosines[0] - cosines[1:]
+
+
+@lru_cache(maxsize=1)
+def _average_face() -> np.ndarray:
+    """The mean of the cohort's faces: float64 [160, 160, 3]."""
+    return cohort_crops().mean(0)
