@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +27,19 @@ from bench_model import CONSOLE, Split
 from PIL import Image, ImageDraw, ImageFont
 from pyarrow import parquet
 from rich.table import Column, Table
+from twin_answers import pairs_of, print_answers
 
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.errors import FaceError
 from twin_matcher_dagster.faces.cohort import cohort_crops
 from twin_matcher_dagster.faces.likeness_network import _CHIP, _CHIP_SIZE, load_likeness_network
 from twin_matcher_dagster.faces.recogniser import load_recogniser
-from twin_matcher_dagster.faces.single_face import both_views
+from twin_matcher_dagster.faces.single_face import FaceViews, both_views
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import read_image
-from twin_matcher_dagster.recognition.likeness import LikenessSpace, fit_metric, make_space
+from twin_matcher_dagster.recognition.likeness import LikenessSpace, make_space
+from twin_matcher_dagster.recognition.likeness_metric import fit_metric
+from twin_matcher_dagster.release.probe_reader import by_photo
 
 # For measuring alone: the product knows nobody's sex.
 MEN = {"Simon Cowell", "Robert Downey Jr", "Hugh Jackman", "James Spader", "Keanu Reeves",
@@ -46,7 +48,8 @@ MEN = {"Simon Cowell", "Robert Downey Jr", "Hugh Jackman", "James Spader", "Kean
 POOL = 120
 MIRRORED = 300
 SHOWN, TILE, BLOCKS = 24, 96, 3
-Views = list[np.ndarray]
+# Position of the way that a release of photos has.
+RELEASED = 2
 
 
 def plain(crops: Sequence[np.ndarray]) -> np.ndarray:
@@ -71,13 +74,16 @@ class Seen:
     likeness: np.ndarray
 
     @classmethod
-    def of(cls, photos: Sequence[Views]) -> Seen:
+    def of(cls, photos: Sequence[FaceViews]) -> Seen:
         """Likeness of all views of a photo, the others of the first."""
-        first = [views[0] for views in photos]
-        vectors = load_likeness_network()([view for views in photos for view in views])
-        parts = np.split(vectors, np.cumsum([len(views) for views in photos])[:-1])
-        likeness = np.stack([template_of(part) for part in parts])
+        first = [views.crops[0] for views in photos]
+        likeness = by_photo(load_likeness_network(), photos)
         return cls(load_recogniser()(first), plain(first), likeness)
+
+    @classmethod
+    def of_crops(cls, crops: Sequence[np.ndarray]) -> Seen:
+        """Of crops without their photos."""
+        return cls(load_recogniser()(crops), plain(crops), load_likeness_network()(crops))
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Strangers:
     """Photos of one file in which exactly one face is found, and what the networks say of them."""
 
     photos: list[np.ndarray]
-    crops: Views
+    views: list[FaceViews]
     rows: list[dict[str, str]]
     seen: Seen
 
@@ -93,20 +99,21 @@ class Strangers:
     def read(cls, path: Path) -> Strangers:
         rows = parquet.read_table(path).to_pylist()
         asked = [read_image(row.pop("image")["bytes"]) for row in rows]
-        found = [one for one in zip(asked, serve(asked), rows, strict=True) if one[1]]
+        served = zip(asked, serve(asked), rows, strict=True)
+        found = [(photo, views, row) for photo, views, row in served if views]
         CONSOLE.print(f"{path.name}: {len(rows)} photos, {len(rows) - len(found)} without one face")
         photos, views, rows = map(list, zip(*found, strict=True))
-        return cls(photos, [one[0] for one in views], rows, Seen.of(views))
+        return cls(photos, views, rows, Seen.of(views))
 
 
-def serve(photos: Sequence[np.ndarray]) -> list[Views]:
+def serve(photos: Sequence[np.ndarray]) -> list[FaceViews | None]:
     """Both views of each photo; none of a photo without exactly one face."""
 
-    def one(photo: np.ndarray) -> Views:
+    def one(photo: np.ndarray) -> FaceViews | None:
         try:
             return both_views(photo)
         except FaceError:
-            return []
+            return None
 
     with ThreadPoolExecutor() as pool:
         return list(pool.map(one, photos))
@@ -117,15 +124,12 @@ Scores = Callable[[Seen], np.ndarray]
 
 @dataclass(frozen=True)
 class Way:
-    """A way of finding twins. With several scores, ``turn`` says which each stranger is for.
-
-    ``very_alike`` is the score that 5 of 100 pairs of two people are to be above, for each.
-    """
+    """A way of finding twins. With several scores, ``turn`` says which each stranger is for."""
 
     name: str
     scores: tuple[Scores, ...]
     turn: np.ndarray
-    very_alike: tuple[float, ...] = ()
+    spaces: tuple[LikenessSpace, ...] = ()
 
     def ranked(self, seen: Seen, turn: int = 0) -> np.ndarray:
         """Everybody, the most alike first: int [n, identities]."""
@@ -161,8 +165,7 @@ def ways(split: Split, strangers: Seen) -> list[Way]:
             metric = fit_metric(cohort, learnt)
             places = {who: metric.template(one) for who, one in vectors.items()}
             spaces.append(make_space(metric, places, cohort, held_out))
-        scores = tuple(partial(_likeness, space) for space in spaces)
-        return Way(name, scores, turn, tuple(float(one.quantiles[950]) for one in spaces))
+        return Way(name, tuple(partial(_likeness, one) for one in spaces), turn, tuple(spaces))
 
     rendered, real = load_likeness_network()(cohort_crops()), list(vectors.values())
     held_out = {who: load_likeness_network()(one.crops) for who, one in split.test.items()}
@@ -223,8 +226,8 @@ class Bench:
         both = ((one, other), (other, one))
         within = [(order[a, :1] == order[b, :3]).any(1) for order in orders for a, b in both]
         above = [
-            way.scores[n](self.faces.seen)[way.turn == n] > limit
-            for n, limit in enumerate(way.very_alike)
+            space.scores(self.faces.seen.likeness)[way.turn == n] > space.quantiles[950]
+            for n, space in enumerate(way.spaces)
         ]
         return {
             "twin of the stranger's sex": rate(right[:, 0]),
@@ -240,18 +243,30 @@ class Bench:
             "celebrities' held-out photos named": rate(np.mean(named, 0)),
         }
 
+    def strangers(self) -> tuple[list[int], list[str]]:
+        """Photos of people who are nobody of the gallery, and who is on each."""
+        who = [tidy(row["label"]) for row in self.people.rows]
+        kept = [n for n, name in enumerate(who) if name not in self.names]
+        return kept, [who[n] for n in kept]
+
     def pairs(self) -> np.ndarray:
         """Two photos of one stranger who is nobody of the gallery: int [n, 2]."""
-        who = [tidy(row["label"]) for row in self.people.rows]
-        pairs = combinations([n for n, name in enumerate(who) if name not in self.names], 2)
-        return np.array([(one, other) for one, other in pairs if who[one] == who[other]])
+        kept, who = self.strangers()
+        return np.array(kept)[pairs_of(who)]
+
+    def portraits(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The two most typical photos of everybody."""
+        pairs = []
+        for one in self.split.train.values():
+            first, second = np.argsort(-(one.vectors @ template_of(one.vectors)))[:2]
+            pairs.append((one.crops[first], one.crops[second]))
+        return pairs
 
 
 def sheet(bench: Bench, compared: Sequence[Way], path: Path) -> None:
     """Strangers, and their three twins by each of the ways, with the names."""
-    people = bench.split.train.values()
-    portraits = [one.crops[(one.vectors @ template_of(one.vectors)).argmax()] for one in people]
-    drawn = np.random.default_rng(0).permutation(len(bench.faces.crops))[:SHOWN]
+    portraits = [first for first, _ in bench.portraits()]
+    drawn = np.random.default_rng(0).permutation(len(bench.faces.views))[:SHOWN]
     orders = [way.strangers(bench.faces.seen, way.turn) for way in compared]
     part, high, top = 3 * TILE + 10, TILE + 28, 20
     wide = TILE + 30 + part * len(compared)
@@ -264,7 +279,7 @@ def sheet(bench: Bench, compared: Sequence[Way], path: Path) -> None:
 
     for number, stranger in enumerate(drawn):
         x, y = number % BLOCKS * wide, top + number // BLOCKS * high
-        place(bench.faces.crops[stranger], x, y)
+        place(bench.faces.views[stranger].crops[0], x, y)
         for n, order in enumerate(orders):
             left = x + TILE + 10 + n * part
             if number < BLOCKS:
@@ -287,10 +302,10 @@ def read(data: Path) -> tuple[Bench, list[Way]]:
     mirrored = serve([np.ascontiguousarray(faces.photos[n][:, ::-1]) for n in drawn])
     answered = np.array([bool(views) for views in mirrored])
     seen = Seen.of([views for views in mirrored if views])
-    held_out = [(n, [crop]) for n, who in enumerate(split.train) if who in split.test
+    held_out = [(n, crop) for n, who in enumerate(split.train) if who in split.test
                 for crop in split.test[who].crops]  # fmt: skip
     truth, crops = zip(*held_out, strict=True)
-    names, test = [name_of[who] for who in split.train], Seen.of(crops)
+    names, test = [name_of[who] for who in split.train], Seen.of_crops(crops)
     bench = Bench(split, names, test, np.array(truth), faces, people, drawn, answered, seen)
     return bench, ways(split, faces.seen)
 
@@ -319,8 +334,13 @@ def main() -> None:
         "these count as another twin."
     )
     CONSOLE.print(table)
+    (space,) = compared[RELEASED].spaces
+    kept, people = bench.strangers()
+    photos = [bench.people.photos[n] for n in kept]
+    views = [bench.people.views[n] for n in kept]
+    print_answers(CONSOLE, space, photos, views, people, bench.portraits(), arguments.data, rate)
     if arguments.sheet:
-        sheet(bench, [compared[0], compared[2]], arguments.sheet)
+        sheet(bench, [compared[0], compared[RELEASED]], arguments.sheet)
 
 
 if __name__ == "__main__":
