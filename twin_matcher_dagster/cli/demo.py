@@ -21,7 +21,7 @@ from rich.table import Column, Table
 
 from twin_matcher_dagster.celebrities.sources import check_source
 from twin_matcher_dagster.cli.display import Display
-from twin_matcher_dagster.cli.picture import save_answer
+from twin_matcher_dagster.cli.picture import answer_lines, save_answer
 from twin_matcher_dagster.cli.run_watcher import Stage, StageResult, Watcher, last_result
 from twin_matcher_dagster.cli.runs import launch_job
 from twin_matcher_dagster.dataset.versions import read_version
@@ -276,19 +276,8 @@ class Demo:
                 f"{figures.resnet.rank1:.1%} (ResNet alone), {figures.recogniser.rank1:.1%} "
                 f"(recogniser alone), guessing {fused.chance:.1%}"
             )
-        photo = _short(self._story.photo)
-        if answer.identity:
-            say(f"{photo} is taken for {escape(answer.identity.label)}, who was uploaded.")
-        say(f"The twins of {photo}, release {answer.release}:")
-        for rank, twin in enumerate(answer.twins, 1):
-            say(f"  {rank}. {escape(twin.label)} ({twin.kind}): {twin.words}")
-        if why:
-            shared = ", ".join(f"{one.name} {one.share:.0%}" for one in why.features if one.share)
-            say(f"The first and the photo share: {shared}.")
-        if answer.sure is False:
-            say("Another photo may have another first twin.")
-        for hint in answer.hints:
-            say(hint.advice)
+        for line in answer_lines(answer, why, _short(self._story.photo)):
+            say(escape(line))
         picture = self._home / "demo.png"
         save_answer(answer, picture)
         say(f"Picture: {_short(picture)}")
