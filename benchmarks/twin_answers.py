@@ -20,27 +20,28 @@ from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.regions import PARTS
 from twin_matcher_dagster.faces.single_face import FaceViews, both_views
 from twin_matcher_dagster.media.video import stream_frames
+from twin_matcher_dagster.recognition.intervals import interval_of_share
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.recognition.likeness_metric import robust_mean
 from twin_matcher_dagster.release.probe_reader import ProbeReader, asked_again, by_photo
-from twin_matcher_dagster.release.shared_features import likeness_losses
+from twin_matcher_dagster.release.shared_features import likeness_losses, places_without_parts
 from twin_matcher_dagster.settings import SAMPLE
 
 EXPLAINED, TIMED, HALF = 200, 40, 8
 Rate = Callable[[np.ndarray], str]
 
 
-def sure_twins(
-    space: LikenessSpace, views: Sequence[FaceViews], pairs: np.ndarray, rate: Rate
-) -> Table:
+def sure_twins(space: LikenessSpace, views: Sequence[FaceViews], people: Sequence[str]) -> Table:
     """Is a twin that is called sure more often that of the other photo, too?
+
+    Intervals are by person: who has three photos gives six of these questions.
 
     Args:
         space: of the gallery.
         views: of photos.
-        pairs: int [n, 2], two photos of one person.
-        rate: a share with its interval, as text.
+        people: who is on each.
     """
+    pairs = pairs_of(people)
     likeness = by_photo(load_likeness_network(), views)
     scores = space.scores(likeness)
     asked = [asked_again([one], own[None]) for one, own in zip(views, likeness, strict=True)]
@@ -63,8 +64,9 @@ def sure_twins(
         ("with a quality hint", ~clear[one]),
     ):
         hits = same[chosen]
-        share = f"{100 * chosen.mean():.1f}"
-        table.add_row(name, share, rate(hits).replace("\n", ", ") if len(hits) else "none")
+        low, high = interval_of_share(hits, np.array(people)[one[chosen]])
+        again = f"{100 * hits.mean():.1f}, {100 * low:.1f} to {100 * high:.1f}" if len(hits) else ""
+        table.add_row(name, f"{100 * chosen.mean():.1f}", again)
     return table
 
 
@@ -138,9 +140,13 @@ def shared_parts(
     seen = np.stack([load_likeness_network()(pair) for pair in photos])
     twins = space.scores(seen[:, 0]).argmax(1)
     losses = np.zeros((len(photos), 4, len(PARTS)))
-    for n, (own, twin) in enumerate(zip(photos, twins, strict=True)):
-        asked = [(photo, portrait) for portrait in portraits[twin] for photo in own]
-        losses[n] = [likeness_losses(space.metric, *two) for two in asked]
+    known = {
+        twin: [places_without_parts(space.metric, one) for one in portraits[twin]]
+        for twin in sorted(set(twins.tolist()))
+    }
+    for n, (pair, twin) in enumerate(zip(photos, twins.tolist(), strict=True)):
+        own = [places_without_parts(space.metric, photo) for photo in pair]
+        losses[n] = [likeness_losses(one, other) for other in known[twin] for one in own]
     everybody = np.arange(len(losses))
     first = losses[:, 0].argmax(1)
     another = (first + random.integers(1, len(PARTS), len(first))) % len(PARTS)
@@ -240,7 +246,7 @@ def print_answers(
     _, alone = np.unique(list(people), return_index=True)
     likeness = by_photo(load_likeness_network(), [views[n] for n in alone])
     console.print(percentiles(space, np.random.default_rng(0).permutation(likeness)))
-    console.print(sure_twins(space, views, pairs, rate))
+    console.print(sure_twins(space, views, people))
     console.print(bursts(space, views, people, data, rate))
     _, once = np.unique([people[one] for one, _ in pairs], return_index=True)
     drawn = np.random.default_rng(0).permutation(pairs[once])[:EXPLAINED]

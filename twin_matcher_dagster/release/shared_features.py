@@ -53,7 +53,7 @@ def explain_likeness(metric: LikenessMetric, face: np.ndarray, portrait: np.ndar
         metric: of the likeness space.
         face, portrait: uint8 RGB [160, 160, 3], aligned.
     """
-    losses = likeness_losses(metric, face, portrait)
+    losses = likeness_losses(*(places_without_parts(metric, one) for one in (face, portrait)))
     gains = np.maximum(losses, 0)
     shares = gains / max(float(gains.sum()), 1e-9)
     order = np.argsort(-losses, kind="stable")
@@ -63,12 +63,26 @@ def explain_likeness(metric: LikenessMetric, face: np.ndarray, portrait: np.ndar
     return Why(features, highlighted(face, shown), highlighted(portrait, shown))
 
 
-def likeness_losses(metric: LikenessMetric, face: np.ndarray, portrait: np.ndarray) -> np.ndarray:
-    """How much less alike two faces are with each part covered in both: float64 [parts]."""
-    network = load_likeness_network()
-    average = _average_face()
-    crops = [[crop, *(covered(crop, part, average) for part in PARTS)] for crop in (face, portrait)]
-    one, other = (metric.place(network(some)) for some in crops)
+def places_without_parts(metric: LikenessMetric, face: np.ndarray) -> np.ndarray:
+    """Where a face is in the likeness space: as it is, then with each part covered.
+
+    Args:
+        metric: of the space.
+        face: uint8 RGB [160, 160, 3], aligned.
+
+    Returns:
+        float32 [1 + parts, dimensions].
+    """
+    crops = [face, *(covered(face, part, _average_face()) for part in PARTS)]
+    return metric.place(load_likeness_network()(crops))
+
+
+def likeness_losses(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How much less alike two faces are with each part covered in both: float32 [parts].
+
+    Args:
+        one, other: of :func:`places_without_parts`.
+    """
     cosines = (one * other).sum(1)
     return cosines[0] - cosines[1:]
 
