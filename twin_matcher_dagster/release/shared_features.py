@@ -1,8 +1,8 @@
 """Why two faces are alike: which parts of the face they share.
 
-A part is covered in both faces, and what they lose of their likeness is what the part gave to it
-(occlusion sensitivity, Zeiler & Fergus 2014, section 4.2). It is covered with that of the average
-stranger: a grey patch would be something that both faces have in common.
+A part is covered in the one face and in the other, and what they lose of their likeness is what the
+part gave to it (occlusion sensitivity, Zeiler & Fergus 2014, section 4.2). It is covered with that
+of the average stranger. Not in both at once: they would have what covers them in common.
 """
 
 from __future__ import annotations
@@ -78,13 +78,14 @@ def places_without_parts(metric: LikenessMetric, face: np.ndarray) -> np.ndarray
 
 
 def likeness_losses(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How much less alike two faces are with each part covered in both: float32 [parts].
+    """How much less alike two faces are with each part covered in one of them: float32 [parts].
+
+    The mean of covering it in the one and in the other.
 
     Args:
         one, other: of :func:`places_without_parts`.
     """
-    cosines = (one * other).sum(1)
-    return cosines[0] - cosines[1:]
+    return one[0] @ other[0] - (one[1:] @ other[0] + other[1:] @ one[0]) / 2
 
 
 @lru_cache(maxsize=1)
