@@ -30,7 +30,7 @@ from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.errors import FaceError
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness, load_sameness
-from twin_matcher_dagster.faces.single_face import only_face
+from twin_matcher_dagster.faces.single_face import both_views
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT
 
@@ -80,7 +80,7 @@ class Shown:
 def crop_of(data: bytes) -> np.ndarray | None:
     """The one face of a photo."""
     try:
-        return only_face(read_image(data))
+        return both_views(read_image(data)).crops[0]
     except FaceError:
         return None
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.regions import PARTS
+from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.faces.single_face import FaceViews, both_views
 from twin_matcher_dagster.media.video import stream_frames
 from twin_matcher_dagster.recognition.intervals import interval_of_share
@@ -200,7 +201,7 @@ def percentiles(space: LikenessSpace, likeness: np.ndarray) -> str:
 
 def seconds(photos: Sequence[np.ndarray]) -> str:
     """What small changes cost: a photo with and without, in turns."""
-    reader = ProbeReader(load_recogniser(), load_recogniser())
+    reader = ProbeReader(load_recogniser(), load_recogniser(), load_sameness())
     spent: dict[bool, list[float]] = {True: [], False: []}
     for photo in photos[:TIMED]:
         started = time.perf_counter()

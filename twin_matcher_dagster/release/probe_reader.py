@@ -11,7 +11,8 @@ from twin_matcher_dagster.errors import FaceError, NoFaceError
 from twin_matcher_dagster.faces.advice import Hint, hints_of
 from twin_matcher_dagster.faces.alignment import small_changes
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
-from twin_matcher_dagster.faces.recogniser import SAME_PERSON, Recogniser
+from twin_matcher_dagster.faces.recogniser import Recogniser
+from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness
 from twin_matcher_dagster.faces.single_face import FaceViews, both_views
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.faces.tracking import TrackedFace, people_of
@@ -45,10 +46,6 @@ class Probe:
     again: np.ndarray
     hints: tuple[Hint, ...]
 
-    def is_same_person(self, other: Probe) -> bool:
-        """Whether the recogniser takes both for one person."""
-        return float(self.vector @ other.vector) >= SAME_PERSON
-
 
 class ProbeReader:
     """Looks at photos of one person with the networks of a release.
@@ -56,11 +53,17 @@ class ProbeReader:
     Args:
         embedder: the fine-tuned network.
         recogniser: the one that the release was made with.
+        sameness: how its vectors are compared.
     """
 
-    def __init__(self, embedder: Network, recogniser: Recogniser) -> None:
+    def __init__(self, embedder: Network, recogniser: Recogniser, sameness: Sameness) -> None:
         self._embedder = embedder
         self._recogniser = recogniser
+        self._sameness = sameness
+
+    def is_one_person(self, one: Probe, other: Probe) -> bool:
+        """Whether the recogniser takes both for one person."""
+        return self._sameness.pair(one.vector, other.vector) >= SAME_PERSON
 
     def read(self, photos: Sequence[np.ndarray]) -> Probe:
         """One person's probe. Photos without a face are left out, if others have one.
@@ -100,7 +103,9 @@ class ProbeReader:
             TrackedFace(float(n), one.face, one.crops[0], one.size, vector=vectors[n])
             for n, one in enumerate(views)
         ]
-        main, *others = people_of([[face] for face in faces], self._recogniser, SAME_PERSON)
+        main, *others = people_of(
+            [[face] for face in faces], self._recogniser, self._sameness, SAME_PERSON
+        )
         kept = [int(one.time) for one in main.seen]
         if any(not views[int(one.time)].faults for person in others for one in person.seen):
             raise FaceError(

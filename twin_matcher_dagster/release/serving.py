@@ -14,6 +14,7 @@ from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.dataset.schema import Face, read_shard
 from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
 from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.gallery import Gallery
@@ -42,7 +43,8 @@ class TwinFinder:
             get_model(store, release.files, Path(folder))
             embedder = Embedder(Path(folder))
         # The recogniser that the index was made with.
-        self._reader = ProbeReader(embedder, load_recogniser(release.recogniser))
+        recogniser = load_recogniser(release.recogniser)
+        self._reader = ProbeReader(embedder, recogniser, load_sameness(release.recogniser))
         self._gallery = Gallery.from_bytes(store.get(release.index))
         self._identity_limit = release.identity_limit
         # Releases of earlier versions have none: they rank by who it is.
@@ -140,7 +142,7 @@ class TwinFinder:
         return PairAnswer(
             self.number,
             (one.face, other.face),
-            one.is_same_person(other),
+            self._reader.is_one_person(one, other),
             likeness,
             (one.hints, other.hints),
         )

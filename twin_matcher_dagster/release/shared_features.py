@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from twin_matcher_dagster.dataset.cohort import cohort_crops
+from twin_matcher_dagster.faces.cohort import cohort_crops
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.regions import PARTS, covered, highlighted
 from twin_matcher_dagster.recognition.likeness_metric import LikenessMetric

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.cohort import cohort_crops
+from twin_matcher_dagster.faces.cohort import cohort_crops
 from twin_matcher_dagster.faces.regions import (
     PART_PIXELS,
     PARTS,

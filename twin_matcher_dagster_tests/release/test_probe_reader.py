@@ -8,15 +8,14 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.dataset.cached_vectors import recogniser_of
-from twin_matcher_dagster.dataset.cohort import cohort_vectors
 from twin_matcher_dagster.errors import FaceError, NoFaceError
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
-from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, Recogniser, load_recogniser
+from twin_matcher_dagster.faces.recogniser import load_recogniser
+from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.faces.single_face import both_views
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.release.probe_reader import MAX_PHOTOS, Probe, ProbeReader, by_photo
-from twin_matcher_dagster.settings import BUNDLED_RECOGNISER, SAMPLE
+from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster_tests.clips import sample_frames
 
 NO_FACE = np.zeros((200, 200, 3), np.uint8)
@@ -26,23 +25,10 @@ def photo(name: str) -> np.ndarray:
     return read_image(SAMPLE / "photos" / f"{name}.jpg")
 
 
-class Centred(Recogniser):
-    """The recogniser seen from the middle of rendered people: its limit is one of real people."""
-
-    def __call__(self, crops: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        vectors = super().__call__(crops) - _middle()
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-
-
-@lru_cache(maxsize=1)
-def _middle() -> np.ndarray:
-    return cohort_vectors(recogniser_of(BUNDLED_RECOGNISER)).mean(0)
-
-
 @lru_cache(maxsize=1)
 def _reader() -> ProbeReader:
     """The recogniser stands for the fine-tuned network, too."""
-    return ProbeReader(load_recogniser(), Centred(BUNDLED_FILE))
+    return ProbeReader(load_recogniser(), load_recogniser(), load_sameness())
 
 
 def read(*photos: np.ndarray) -> Probe:
@@ -133,5 +119,5 @@ def test_of_many_frames_some_are_looked_at(
 def test_who_is_one_person() -> None:
     mira, keiko = read(photo("mira")), read(photo("keiko"))
     darker = read((photo("mira") * 0.6).astype(np.uint8))
-    assert mira.is_same_person(darker)
-    assert not mira.is_same_person(keiko)
+    assert _reader().is_one_person(mira, darker)
+    assert not _reader().is_one_person(mira, keiko)
