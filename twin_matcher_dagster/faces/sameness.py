@@ -26,7 +26,7 @@ NEAREST = 0.05
 of 8 groups of strangers, within 0.2."""
 
 SAME_PERSON = 0.18
-"""From here on two single photos are of one person. Of pairs of different people of one kind 12.2%
+"""From here on two single photos are of one person. Of pairs of different people of one kind 11.7%
 are above it (8 groups of 200 strangers, UTKFace), as many as are above the cosine that SFace's
 authors give, 0.363; of pairs of any two people 0.2%; of pairs of one 1.4% are below (LFW)."""
 

@@ -169,7 +169,7 @@ any other user is not published. If one of them is erased, this model is withdra
 It knows these people and gives one of their names to any face; a high share says nothing about \
 whether it is that person. It was not measured across age, skin tone, gender or light, and will be \
 worse for those whom its data has few of. The face recogniser beside it was measured on 8 groups \
-of 200 strangers: pairs of different people of one group are taken for one person up to 4.3 times \
+of 200 strangers: pairs of different people of one group are taken for one person up to 4.4 times \
 as often as pairs of another group (95% interval 3.3 to 6.1).
 
 ## Intended use
