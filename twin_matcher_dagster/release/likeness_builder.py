@@ -41,7 +41,9 @@ def build_likeness(
     missing = set(identities) - set(have)
     trained: dict[str, list[np.ndarray]] = {}
     held_out: dict[str, list[np.ndarray]] = {}
-    for shard in dataset.shards_of(missing):
+    for shard in dataset.shards:
+        if not missing & {one.identity_id for one in shard.identities}:
+            continue
         for face, vector in zip(*read_with_likeness(store, shard), strict=True):
             if face.identity_id in missing and face.split != "validation":
                 parts = trained if face.split == "train" else held_out
