@@ -25,8 +25,10 @@ class Installation:
         self.home = home
         self.ports = HeldPorts(4)  # until this process ends: services stop and start again
         s3_port, dagster_port, upload_port, predict_port = self.ports.numbers
+        # Nothing of AWS and of other tests; nor is coverage measured, which slows every process.
+        others = ("AWS_", "TWIN_MATCHER", "COVERAGE_")
         self.variables = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TWIN_MATCHER"))},
+            **{k: v for k, v in os.environ.items() if not k.startswith(others)},
             "TWIN_MATCHER_HOME": str(home),
             "RAW_FACES": str(source),
             "EPOCHS": "4",
