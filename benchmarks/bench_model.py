@@ -16,9 +16,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -37,12 +39,17 @@ from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.evaluation import ranks
 from twin_matcher_dagster.recognition.fusion import fit, fit_gallery
 from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
+from twin_matcher_dagster.recognition.intervals import interval_of_share
+from twin_matcher_dagster.recognition.network import TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SMALL_BACKBONE
+from twin_matcher_dagster.training import blending
 from twin_matcher_dagster.training.backbone import image_processor, load_backbone
+from twin_matcher_dagster.training.blending import SHARES, Blender
 from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
 from twin_matcher_dagster.training.loop import start as start_of
+from twin_matcher_dagster.training.newcomers import Lessons
 from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
 
 DIRTY = DATA.parent / "bollywood" / "train.parquet"
@@ -147,11 +154,21 @@ def compared(
     return index.cosines(embedder(faces.images), faces.teacher), faces.classes
 
 
-def rank1(index: Gallery, embedder: Embedder, people: dict[str, Person]) -> list[float]:
-    """Of the ResNet alone, the recogniser alone, and both."""
+def found(
+    index: Gallery, embedder: Embedder, people: dict[str, Person]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Which photos are named rightly, bool [n], and whose they are, int64 [n].
+
+    Named by the ResNet alone, the recogniser alone, and both.
+    """
     cosines, truth = compared(index, embedder, people)
     scores = [cosines[..., 0], cosines[..., 1], index.fusion(cosines)]
-    return [float((ranks(one, truth) == 1).mean()) for one in scores]
+    return [ranks(one, truth) == 1 for one in scores], truth
+
+
+def rank1(index: Gallery, embedder: Embedder, people: dict[str, Person]) -> list[float]:
+    """Of the ResNet alone, the recogniser alone, and both."""
+    return [float(one.mean()) for one in found(index, embedder, people)[0]]
 
 
 def known_by(folder: Path, split: Split) -> list[float]:
@@ -238,6 +255,12 @@ def stock(
 # --- Tables --------------------------------------------------------------------------------------
 
 
+def rate(right: np.ndarray, whose: np.ndarray) -> str:
+    """A share in percent with its 95% interval, by person."""
+    low, high = interval_of_share(right, whose)
+    return f"{100 * right.mean():.1f}\n{100 * low:.1f} to {100 * high:.1f}"
+
+
 def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
@@ -277,26 +300,69 @@ def imprinted(split: Split, plan: TrainingPlan, folder: Path) -> Path:
     return folder
 
 
+class Kept(Blender):
+    """Keeps what a training ends with."""
+
+    last: Blender
+
+    def __init__(self, before: TwinNet, after: TwinNet, lessons: Lessons) -> None:
+        super().__init__(before, after, lessons)
+        Kept.last = self
+
+
+def endings(split: Split, plan: TrainingPlan, home: Path, learnt: Sequence[str]) -> dict[str, Path]:
+    """One training, ended in several ways: the folders."""
+    chosen: list[float] = []
+    with patch.object(blending, "Blender", Kept):
+        fine_tune(
+            labelled(split.train, learnt),
+            labelled(split.validation, learnt),
+            {who: who for who in learnt},
+            plan,
+            home / "ended",
+            on_choice=lambda choice: chosen.append(choice.share),
+        )
+    lessons, processor = Kept.last.lessons, image_processor(plan.backbone)
+    folders = {}
+
+    def end(name: str, share: float, metric: bool = True) -> None:
+        folders[name] = home / f"ended-{len(folders)}"
+        with nullcontext() if metric else patch.object(TwinNet, "fit_metric"):
+            net = Kept.last.blend(share, lessons.learnt, lessons.newcomers)
+        net.export(folders[name], plan.objective.scale, processor)
+
+    end("none: the backbone", 0, metric=False)
+    end("none, with the metric", 0)
+    end("fine-tuned weights", 1, metric=False)
+    for share in SHARES:
+        end(f"{share:.0%} of them, with the metric", share)
+    folders[f"as it is: {chosen[0]:.0%}, by newcomers" if chosen else "as it is"] = home / "ended"
+    return folders
+
+
 def new_people(split: Split, plan: TrainingPlan, home: Path) -> Table:
-    """Five people whom the fine-tuning never saw, enrolled with 20 photos each."""
+    """Five people whom the fine-tuning never saw, enrolled with 20 photos, by several endings."""
     people = list(split.train)
     new = [str(who) for who in np.random.default_rng(0).choice(people, NEW, replace=False)]
-    folder = home / "new"
-    trained(split, plan, folder, [who for who in people if who not in new])
-    embedder = Embedder(folder)
-    index = gallery(embedder, split, new)
-    table = Table(
-        "faces of",
-        *right("faces", "ResNet alone", "recogniser alone", "fused"),
-        title=f"{NEW} new people among all {len(people)}, rank-1",
-    )
     parts = {
-        "everybody": split.test,
-        "new people": {who: one for who, one in split.test.items() if who in new},
+        "known": {who: one for who, one in split.test.items() if who not in new},
+        "new": {who: one for who, one in split.test.items() if who in new},
+        "known, more": {who: one for who, one in split.more.items() if who not in new},
+        "new, more": {who: one for who, one in split.more.items() if who in new},
     }
-    for name, probes in parts.items():
-        faces = sum(len(one.crops) for one in probes.values())
-        table.add_row(name, str(faces), *map(percent, rank1(index, embedder, probes)))
+    names = [f"{name} ({sum(len(one.crops) for one in of.values())})" for name, of in parts.items()]
+    table = Table(
+        "how a training ends",
+        *right(*names, "known, both", "new, both"),
+        title=f"{NEW} new people among all {len(people)}, ResNet alone and both, rank-1",
+        show_lines=True,
+    )
+    for name, folder in endings(split, plan, home, [w for w in people if w not in new]).items():
+        embedder = Embedder(folder)
+        index = gallery(embedder, split, new)
+        asked = [found(index, embedder, of) for of in parts.values()]
+        alone = [rate(right[0], whose) for right, whose in asked]
+        table.add_row(name, *alone, *(rate(right[2], whose) for right, whose in asked[:2]))
     return table
 
 

@@ -35,7 +35,13 @@ from twin_matcher_dagster.storage.records.release import (
     Release,
     Withdrawn,
 )
-from twin_matcher_dagster.storage.records.training import Model, Refused, TrainingDue
+from twin_matcher_dagster.storage.records.training import (
+    Model,
+    Newcomers,
+    Refused,
+    TrainingDue,
+    TriedShare,
+)
 from twin_matcher_dagster.storage.records.uploads import Reviewed, Verdict
 from twin_matcher_dagster.training.plan import TrainingPlan
 
@@ -148,6 +154,7 @@ MODEL = Model(
     ancestor=1,
     curve=({"epoch": 1, "train_loss": 0.5},),
     refused=Refused(model=5, index=6, dataset="data"),
+    newcomers=Newcomers((ANA,), 0.5, (TriedShare(0.5, 0.97, 0.93, 0.4),)),
 )
 INDEX = Index(
     fingerprint="index",

@@ -11,7 +11,13 @@ unit vector is the embedding. It is asked to
   through a linear map that only training needs. What the recogniser says of all faces alike is
   taken off first: it tells nobody from anybody, and centred features cannot say it.
 
-What is saved is a plain classifier: the neck is an affine map, so it is folded into the head.
+After training, embeddings get a metric: the inverse of the covariance within people, so that they
+are compared by what tells one person from another rather than one photo from another (within-class
+covariance normalisation, Hatch et al. 2006, https://doi.org/10.21437/Interspeech.2006-183). That
+holds for people too whom no training saw.
+
+What is saved is a plain classifier: neck and metric are an affine map, so they are folded into the
+head.
 """
 
 from __future__ import annotations
@@ -30,6 +36,12 @@ from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 
 NECK_FILE = "neck.safetensors"
 TEACHER_DIMENSIONS = 128
+METRIC_SHRINKAGE = 1.0
+"""Of the mean variance, added to the covariance within people.
+
+Of 18 real celebrities, 20 or 85 photos each, 1 gave newcomers the best rank-1 by the bundled
+backbone, whoever of them the metric was fitted on, from 4 people up; 0.3 and 3 up to 2 points less.
+"""
 
 
 def head_of(model: Any) -> nn.Linear:
@@ -57,6 +69,8 @@ class TwinNet(nn.Module):
         folder: where an earlier training left its neck; without one it starts as the identity.
     """
 
+    metric: torch.Tensor
+
     def __init__(
         self, model: Any, preprocessing: Preprocessing, folder: Path | None = None
     ) -> None:
@@ -67,6 +81,7 @@ class TwinNet(nn.Module):
         dimensions = self.head.in_features
         self.neck: Any = nn.BatchNorm1d(dimensions, affine=False, eps=1e-4)
         self.projection = nn.Linear(dimensions, TEACHER_DIMENSIONS, bias=False)
+        self.register_buffer("metric", torch.eye(dimensions), persistent=False)
         self._frozen: list[nn.Module] = []
         self.register_state_dict_post_hook(_in_order)
         if folder is not None and (folder / NECK_FILE).is_file():
@@ -79,6 +94,11 @@ class TwinNet(nn.Module):
         self.projection.weight.data.copy_(kept["projection"])
         # Back from the folded head, see `export`.
         self.head.weight.data *= kept["deviation"]
+        if "metric" in kept:  # a backbone has none
+            self.metric.copy_(kept["metric"])
+            folded = self.head.weight.data.double()
+            rows = torch.linalg.solve(kept["metric"].double(), folded, left=False)
+            self.head.weight.data.copy_(rows)
 
     def freeze(self, stages: int) -> None:
         """Leave the stem of a ResNet and so many of its stages as they are, for good.
@@ -112,7 +132,41 @@ class TwinNet(nn.Module):
 
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
         """Unit vectors: float [n, dimensions]."""
-        return functional.normalize(self.neck(self.features(pixels)), dim=1)
+        return self.place(self.neck(self.features(pixels)))
+
+    def place(self, normal: torch.Tensor) -> torch.Tensor:
+        """Unit vectors in the metric: float [n, dimensions], of features behind the neck."""
+        return functional.normalize(normal @ self.metric.T, dim=1)
+
+    def fit_metric(self, normal: torch.Tensor, classes: torch.Tensor) -> None:
+        """Measure by what tells people apart rather than photos of one person.
+
+        Args:
+            normal: features behind the neck, float [n, dimensions], of several photos a person.
+            classes: int64 [n], whose. Where nobody has two photos that differ, nothing changes.
+        """
+        # On the CPU: not every device has double precision.
+        faces, classes = normal.cpu().double(), classes.cpu()
+        photos = classes.bincount()
+        sums = faces.new_zeros(len(photos), faces.shape[1]).index_add_(0, classes, faces)
+        apart = faces - sums[classes] / photos[classes, None]
+        within = apart.T @ apart / len(apart)
+        spread = within.diagonal().mean()
+        if not (spread > 0 and spread.isfinite()):
+            return
+        within.diagonal().add_(METRIC_SHRINKAGE * spread)
+        whitening = torch.linalg.inv(torch.linalg.cholesky(within))
+        # As long as before, on average: logits of the plain model are scaled by that.
+        longer = (faces @ whitening.T).square().sum() / faces.square().sum()
+        self.metric.copy_(whitening / longer.sqrt())
+
+    def forget_metric(self) -> None:
+        """Compare as if no metric had been fitted; the rows follow, as long as they are."""
+        rows = self.head.weight.data
+        plain = torch.linalg.solve(self.metric.T.double(), rows.double(), left=False)
+        lengths = rows.double().norm(dim=1, keepdim=True) / plain.norm(dim=1, keepdim=True)
+        rows.copy_(plain * lengths)
+        self.metric.copy_(torch.eye(len(self.metric)))
 
     def distillation_loss(self, normal: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
         """How far what the projection tells is from the teacher: 1 - cosine, float [n].
@@ -123,40 +177,55 @@ class TwinNet(nn.Module):
         """
         return 1 - (functional.normalize(self.projection(normal), dim=1) * aim).sum(1)
 
-    def imprint(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rows: set[int]) -> None:
+    def imprint(
+        self,
+        batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        rows: set[int],
+        measuring: Iterable[int] = (),
+    ) -> None:
         """Give identities a row of the head: the mean of their embeddings (Qi et al. 2018).
 
         Args:
             batches: pixels and classes of faces.
             rows: the classes that are to get one.
+            measuring: classes by whose faces the metric is fitted before; none to leave it.
         """
-        sums = torch.zeros_like(self.head.weight)
         was_training = self.training
         self.eval()
         with torch.no_grad():
-            for pixels, classes in batches:
-                sums.index_add_(0, classes, self.embed(pixels).to(sums))
+            parts = [(self.neck(self.features(pixels)), of) for pixels, of in batches]
+            normal, classes = (torch.cat(part) for part in zip(*parts, strict=True))
+            known = torch.isin(classes, torch.tensor(list(measuring), device=classes.device))
+            self.fit_metric(normal[known], classes[known])
+            embeddings = self.place(normal)
             for row in rows:
                 # As long as the others: the optimizer turns a longer row more slowly.
-                self.head.weight[row] = functional.normalize(sums[row], dim=0)
+                self.head.weight[row] = functional.normalize(
+                    embeddings[classes == row].mean(0), dim=0
+                )
         self.train(was_training)
 
     def export(self, folder: Path, scale: float, processor: Any) -> None:
-        """Write a standard model folder: the neck is folded into the head.
+        """Write a standard model folder: neck and metric are folded into the head.
 
-        With unit rows W and z = (f - mean) / deviation, the logits are scale * W z / sqrt(d): those
-        of training, but for the length of z, which is about sqrt(d).
+        With unit rows W, metric M and z = (f - mean) / deviation, the logits are
+        scale * W M z / sqrt(d): the cosines, but for the length of M z, which is about sqrt(d).
         """
         mean = self.neck.running_mean
         deviation = (self.neck.running_var + self.neck.eps).sqrt()
         rows = functional.normalize(self.head.weight.detach(), dim=1)
-        folded = rows * (scale / len(mean) ** 0.5) / deviation
+        folded = rows @ self.metric * (scale / len(mean) ** 0.5) / deviation
         with torch.no_grad():
             self.head.weight.copy_(folded)
             self.head.bias.copy_(-folded @ mean)
         self.model.save_pretrained(folder)
         processor.save_pretrained(folder)
-        tensors = {"mean": mean, "deviation": deviation, "projection": self.projection.weight}
+        tensors = {
+            "mean": mean,
+            "deviation": deviation,
+            "projection": self.projection.weight,
+            "metric": self.metric,
+        }
         save_file(
             {k: v.detach().float().cpu().contiguous() for k, v in tensors.items()},
             folder / NECK_FILE,

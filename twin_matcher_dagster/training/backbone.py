@@ -31,6 +31,13 @@ def folder_of(name: str) -> Path:
     return SAMPLE / "backbone" if name == BUNDLED_BACKBONE else Path(name)
 
 
+def knows_faces(name: str) -> bool:
+    """Whether a backbone was trained on faces before, which its neck tells."""
+    from twin_matcher_dagster.recognition.network import NECK_FILE
+
+    return name != SMALL_BACKBONE and (folder_of(name) / NECK_FILE).is_file()
+
+
 def identity_of(name: str) -> str:
     """A backbone's name, and a mark of its weights where they lie in a folder.
 
@@ -91,12 +98,12 @@ def _with_head(
 ) -> tuple[PreTrainedModel, set[int]]:
     """Give a model a head for these identities; known ones keep their row."""
     import torch
-    from torch import nn
 
     from twin_matcher_dagster.recognition.network import head_of
 
     old = head_of(model)
-    new = nn.Linear(old.in_features, len(labels))
+    give_head(model, labels)
+    new = head_of(model)
     fresh = set()
     with torch.no_grad():
         for row, who in enumerate(labels):
@@ -104,13 +111,27 @@ def _with_head(
                 new.weight[row] = old.weight[rows[who]]
             else:
                 fresh.add(row)
+    return model, fresh
+
+
+def give_head(model: Any, labels: Mapping[str, str]) -> None:
+    """A head with random rows for these identities, instead of the one that is there.
+
+    Args:
+        model: of `transformers`, with a linear head.
+        labels: as for :func:`load_backbone`.
+    """
+    from torch import nn
+
+    from twin_matcher_dagster.recognition.network import head_of
+
+    old = head_of(model)
     (place,) = (path for path, module in model.named_modules() if module is old)
-    model.set_submodule(place, new)
+    model.set_submodule(place, nn.Linear(old.in_features, len(labels)))
     model.config.id2label = dict(enumerate(labels))
     model.config.label2id = {who: row for row, who in enumerate(labels)}
     # ResNet keeps a copy, which its own loss reads.
     model.num_labels = len(labels)
-    return model, fresh
 
 
 def check_backbone(name: str) -> None:

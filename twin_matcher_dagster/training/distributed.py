@@ -13,13 +13,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.storage.records.training import Newcomers, TriedShare
 from twin_matcher_dagster.training import worker
 from twin_matcher_dagster.training.learning_curve import Epoch
-from twin_matcher_dagster.training.plan import LabelledFaces, TrainingPlan
+from twin_matcher_dagster.training.newcomers import Lessons
+from twin_matcher_dagster.training.plan import TrainingPlan
 from twin_matcher_dagster.training.worker import write_job
 
 _FACES = "faces-"
@@ -27,12 +29,11 @@ _FACES = "faces-"
 
 def train_on_devices(
     devices: int,
-    faces: LabelledFaces,
-    validation: LabelledFaces,
-    labels: Mapping[str, str],
+    lessons: Lessons,
     plan: TrainingPlan,
     folder: Path,
     on_epoch: Callable[[Epoch], None],
+    on_choice: Callable[[Newcomers], None],
     checkpoints: Path | None,
     logs: Path | None,
 ) -> list[Epoch]:
@@ -49,10 +50,10 @@ def train_on_devices(
     # Beside the checkpoints: whatever forgets those forgets the faces too that a crash left there.
     with tempfile.TemporaryDirectory(prefix=_FACES, dir=checkpoints) as temporary:
         job = Path(temporary)
-        write_job(job, faces, validation, labels, plan, folder, checkpoints, logs)
+        write_job(job, lessons, plan, folder, checkpoints, logs)
         with _started(devices, job) as processes:
             try:
-                return _listen(processes.stdout or (), on_epoch)
+                return _listen(processes.stdout or (), on_epoch, on_choice)
             finally:
                 processes.terminate()
                 processes.wait()
@@ -74,7 +75,11 @@ def _started(devices: int, job: Path) -> subprocess.Popen[str]:
     )
 
 
-def _listen(lines: Iterable[str], on_epoch: Callable[[Epoch], None]) -> list[Epoch]:
+def _listen(
+    lines: Iterable[str],
+    on_epoch: Callable[[Epoch], None],
+    on_choice: Callable[[Newcomers], None],
+) -> list[Epoch]:
     """What the processes say, until the last one ends."""
     curve = None
     for line in lines:
@@ -83,6 +88,10 @@ def _listen(lines: Iterable[str], on_epoch: Callable[[Epoch], None]) -> list[Epo
             raise TrainingError(said["error"])
         if "epoch" in said:
             on_epoch(Epoch(**said["epoch"]))
+        if "choice" in said:
+            tried = tuple(TriedShare(**one) for one in said["choice"]["tried"])
+            identities = tuple(said["choice"]["identities"])
+            on_choice(Newcomers(identities, said["choice"]["share"], tried))
         if "curve" in said:
             curve = [Epoch(**epoch) for epoch in said["curve"]]
     if curve is None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twin_matcher_dagster.settings import SMALL_BACKBONE
+
+if TYPE_CHECKING:
+    import torch
+
+    from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,9 @@ class TrainingPlan:
         ema: of the mean of weights that is validated and saved, 0 to 1: how slowly it follows.
         patience: epochs without a better validation accuracy after which training ends; None to
             see the schedule through. It needs checkpoints, to go back to the best one.
-        seed: fixes initial weights, order and augmentation.
+        newcomers: share of the celebrities who are kept out, 0 to 1, see
+            :func:`~.newcomers.without_newcomers`.
+        seed: fixes initial weights, order, augmentation and who is kept out.
     """
 
     backbone: str = SMALL_BACKBONE
@@ -54,6 +63,7 @@ class TrainingPlan:
     objective: Objective = field(default_factory=Objective)
     ema: float = 0.99
     patience: int | None = None
+    newcomers: float = 0.2
     seed: int = 0
 
 
@@ -73,6 +83,31 @@ class LabelledFaces:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def where(self, chosen: np.ndarray) -> LabelledFaces:
+        """Some of them.
+
+        Args:
+            chosen: bool [n], or int64 [m], positions.
+        """
+        teacher = None if self.teacher is None else self.teacher[chosen]
+        return LabelledFaces(self.images[chosen], self.classes[chosen], teacher)
+
+    def prepared(
+        self, preprocessing: Preprocessing, device: str
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Pixels and classes as a network takes them, as they are, in batches.
+
+        Args:
+            preprocessing: the network's.
+            device: where they go.
+        """
+        import torch
+
+        for first in range(0, len(self), _BATCH):
+            part = slice(first, first + _BATCH)
+            pixels, classes = preprocessing(self.images[part]), self.classes[part]
+            yield pixels.to(device), torch.from_numpy(classes).to(device)
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Any]:
         """A batch at once: nothing is done face by face."""

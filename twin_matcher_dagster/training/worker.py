@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,26 +15,26 @@ import numpy as np
 
 from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.training.loop import train
+from twin_matcher_dagster.training.newcomers import Lessons
 from twin_matcher_dagster.training.plan import LabelledFaces, Objective, TrainingPlan
 
 _JOB = "job.json"
+_PARTS = ("learnt", "newcomers", "validation")
 
 
 def write_job(
     job: Path,
-    faces: LabelledFaces,
-    validation: LabelledFaces,
-    labels: Mapping[str, str],
+    lessons: Lessons,
     plan: TrainingPlan,
     folder: Path,
     checkpoints: Path | None,
     logs: Path | None,
 ) -> None:
     """Write down what the processes are to do; see :func:`~.fine_tuning.fine_tune`."""
-    _write(job, "train", faces)
-    _write(job, "validation", validation)
+    for part in _PARTS:
+        _write(job, part, getattr(lessons, part))
     told = {
-        "labels": dict(labels),
+        "labels": dict(lessons.labels),
         "plan": asdict(plan),
         "folder": str(folder.resolve()),
         "checkpoints": str(checkpoints.resolve()) if checkpoints else None,
@@ -44,17 +43,17 @@ def write_job(
     (job / _JOB).write_text(json.dumps(told))
 
 
-def _write(job: Path, split: str, faces: LabelledFaces) -> None:
+def _write(job: Path, part: str, faces: LabelledFaces) -> None:
     for name, values in vars(faces).items():
         if values is not None:
-            np.save(job / f"{split}-{name}.npy", values, allow_pickle=False)
+            np.save(job / f"{part}-{name}.npy", values, allow_pickle=False)
 
 
-def _read(job: Path, split: str) -> LabelledFaces:
+def _read(job: Path, part: str) -> LabelledFaces:
     def values(name: str) -> np.ndarray:
-        return np.load(job / f"{split}-{name}.npy", mmap_mode="c", allow_pickle=False)
+        return np.load(job / f"{part}-{name}.npy", mmap_mode="c", allow_pickle=False)
 
-    teacher = values("teacher") if (job / f"{split}-teacher.npy").exists() else None
+    teacher = values("teacher") if (job / f"{part}-teacher.npy").exists() else None
     return LabelledFaces(values("images"), values("classes"), teacher)
 
 
@@ -78,12 +77,11 @@ def main(job: Path) -> None:
     objective = Objective(**told["plan"].pop("objective"))
     try:
         curve = train(
-            _read(job, "train"),
-            _read(job, "validation"),
-            told["labels"],
+            Lessons(told["labels"], **{part: _read(job, part) for part in _PARTS}),
             TrainingPlan(**told["plan"], objective=objective),
             Path(told["folder"]),
             lambda epoch: report(epoch=vars(epoch)),
+            lambda choice: report(choice=asdict(choice)),
             Path(told["checkpoints"]) if told["checkpoints"] else None,
             Path(told["logs"]) if told["logs"] else None,
         )

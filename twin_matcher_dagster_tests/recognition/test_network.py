@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from transformers import ResNetForImageClassification
 
-from twin_matcher_dagster.recognition.network import TwinNet
+from twin_matcher_dagster.recognition.network import METRIC_SHRINKAGE, TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import BUNDLED_BACKBONE
 from twin_matcher_dagster.training.backbone import folder_of, image_processor, load_backbone
@@ -126,3 +126,52 @@ def test_what_is_frozen_does_not_change(stages: int, frozen: int) -> None:
         for part, was in zip(parts, before, strict=True)
     ]
     assert same == [bool(frozen) and n <= frozen for n in range(len(parts))]
+
+
+def spread(normal: torch.Tensor) -> torch.Tensor:
+    """The covariance within people."""
+    apart = torch.cat([normal[n == CLASSES] - normal[n == CLASSES].mean(0) for n in range(4)])
+    return apart.T @ apart / len(apart)
+
+
+def test_the_metric_levels_what_differs_between_photos_of_one_person(net: TwinNet) -> None:
+    """By the shrunk covariance it is the inverse; lengths are what they were."""
+    normal = net.neck(net.features(net.preprocessing(IMAGES)))
+    net.fit_metric(normal, CLASSES)
+    within = spread(normal) + METRIC_SHRINKAGE * spread(normal).diagonal().mean() * torch.eye(16)
+    levelled = net.metric @ within @ net.metric.T
+    assert torch.allclose(levelled, levelled[0, 0] * torch.eye(16), atol=1e-3)
+    placed = normal @ net.metric.T
+    assert placed.square().sum() == pytest.approx(float(normal.square().sum()), rel=1e-4)
+    assert torch.allclose(net.embed(net.preprocessing(IMAGES)), functional.normalize(placed, dim=1))
+
+
+@pytest.mark.parametrize("classes", [torch.arange(40), torch.zeros(0, dtype=torch.int64)])
+def test_without_two_photos_of_anybody_there_is_no_metric(
+    net: TwinNet, classes: torch.Tensor
+) -> None:
+    net.fit_metric(torch.randn(len(classes), 16), classes)
+    assert torch.equal(net.metric, torch.eye(16))
+    net.fit_metric(torch.full((40, 16), float("nan")), CLASSES)
+    assert torch.equal(net.metric, torch.eye(16))
+
+
+def test_a_metric_is_read_back_and_can_be_forgotten(
+    net: TwinNet, tiny: str, tmp_path: Path
+) -> None:
+    pixels = net.preprocessing(IMAGES)
+    net.imprint([(pixels, CLASSES)], {0, 1, 2, 3})
+    plain = functional.normalize(net.head.weight, dim=1)
+    net.fit_metric(net.neck(net.features(pixels)), CLASSES)
+    net.imprint([(pixels, CLASSES)], {0, 1, 2, 3})
+    metric, rows, embedded = net.metric.clone(), net.head.weight.clone(), net.embed(pixels)
+    again = reloaded(exported(net, tiny, tmp_path / "model"))
+    assert torch.allclose(again.metric, metric)
+    assert torch.allclose(functional.normalize(again.head.weight, dim=1), rows, atol=1e-4)
+    assert torch.allclose(again.embed(pixels), embedded, atol=1e-4)
+    logits = again.head(again.features(pixels))  # before they are folded back
+    again.forget_metric()
+    assert torch.equal(again.metric, torch.eye(16))
+    nearest = functional.cosine_similarity(again.head.weight, plain)
+    assert nearest.min() > 0.98  # not the same: a mean of unit vectors is not a unit vector
+    assert logits.shape == (40, 4)

@@ -275,5 +275,6 @@ def test_the_neck_is_kept_as_safetensors(trained: Trained) -> None:
         "mean": (384,),
         "deviation": (384,),
         "projection": (128, 384),
+        "metric": (384, 384),
     }
     assert (kept["deviation"] > 0).all()

@@ -2,9 +2,11 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -22,7 +24,7 @@ from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.files import put_model
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.logs import dataset_versions, models
-from twin_matcher_dagster.storage.records.training import Model
+from twin_matcher_dagster.storage.records.training import Model, Newcomers
 from twin_matcher_dagster.storage.tombstones import refuse_erased_people
 from twin_matcher_dagster.training.backbone import identity_of
 from twin_matcher_dagster.training.examples import examples_of
@@ -192,6 +194,7 @@ def twin_model(
             f"{epoch.validation_accuracy:.1%}"
         )
 
+    choices: list[Newcomers] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         try:
@@ -199,7 +202,10 @@ def twin_model(
             home = state_folder(ours)
             kept = checkpoints_of(home / "training", dataset, started, f"{start}, {backbone}")
             logs = home / "tensorboard" / context.run.run_id[:8]
-            curve = fine_tune(train, validation, labels, started, folder, on_epoch, kept, logs)
+            curve = fine_tune(
+                *(train, validation, labels, started, folder, on_epoch, kept, logs),
+                on_choice=choices.append,
+            )
         except TrainingError as error:
             raise refuse(error) from error
         saved = kept_epoch(curve, plan.patience)
@@ -225,6 +231,7 @@ def twin_model(
         backbone=backbone,
         ancestor=ancestor.number if ancestor else None,
         curve=tuple(asdict(epoch) for epoch in curve),
+        newcomers=choices[0] if choices else None,
     )
     manifest = models(store).commit(model)
     shutil.rmtree(kept)  # only now: what is cut off before goes on from its last epoch
@@ -239,8 +246,27 @@ def twin_model(
             "validation accuracy": saved.validation_accuracy,
             "needed, beyond guessing": needed or 0.0,
             "learning curve": picture,
+            **_newcomers(model.newcomers, labels),
         },
     )
+
+
+def _newcomers(newcomers: Newcomers | None, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What a training did to people whom it did not learn."""
+    if newcomers is None:
+        return {"newcomers": "nobody was kept out: there are too few celebrities or photos"}
+    lines = [
+        f"| {one.share:.0%} | {one.learnt:.1%} | {one.newcomers:.1%} | {one.loss:.3f} |"
+        for one in newcomers.tried
+    ]
+    head = ["| fine-tuned share | people learnt | newcomers | loss |", "|---|---|---|---|"]
+    (chosen,) = (one for one in newcomers.tried if one.share == newcomers.share)
+    return {
+        "newcomers": ", ".join(labels[who] for who in newcomers.identities),
+        "newcomers' rank-1": chosen.newcomers,
+        "fine-tuned share": newcomers.share,
+        "shares compared": dg.MetadataValue.md("\n".join([*head, *lines])),
+    }
 
 
 def _needed(validation: LabelledFaces) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.records.parts import FileEntry
@@ -32,6 +32,38 @@ class Refused:
     dataset: str
 
 
+@dataclass(frozen=True)
+class TriedShare:
+    """A mean of the weights before and after a training, and how well it knows people.
+
+    Attributes:
+        share: of the weights after it, 0 to 1.
+        learnt, newcomers: rank-1 of held-out photos of the people who were learnt, and of those who
+            were not, 0 to 1.
+        loss: cross-entropy, the mean of both kinds of people.
+    """
+
+    share: float
+    learnt: float
+    newcomers: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """Celebrities who were kept out of a training, to see what it does to whoever comes later.
+
+    Attributes:
+        identities: their ids. They are in the model by the mean of their photos.
+        share: of the weights after the training, in the model.
+        tried: all shares that were compared.
+    """
+
+    identities: tuple[str, ...]
+    share: float
+    tried: tuple[TriedShare, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model(Record):
     """A trained model.
@@ -47,7 +79,10 @@ class Model(Record):
         ancestor: number of the model that it was trained on from; None if from the backbone.
         curve: what was measured after each epoch.
         refused: the model that gave way to it last.
+        newcomers: who was kept out of the training; None where nobody was.
     """
+
+    schema: ClassVar[int] = 4
 
     files: tuple[FileEntry, ...]
     dataset: int
@@ -59,6 +94,7 @@ class Model(Record):
     ancestor: int | None
     curve: tuple[Mapping[str, Any], ...]
     refused: Refused | None = None
+    newcomers: Newcomers | None = None
 
     @property
     def backbone_name(self) -> str:

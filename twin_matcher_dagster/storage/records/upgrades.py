@@ -166,6 +166,11 @@ def _cleaned_alone(body: Body) -> Body:
     return {**body, "uncleaned": ()}
 
 
+def _without_newcomers(body: Body) -> Body:
+    """Before anybody was kept out of a training."""
+    return {**body, "newcomers": None}
+
+
 def _withdrawn(body: Body) -> Body:
     return {"fingerprint": body["fingerprint"], "reason": body["withdrawn"]}
 
@@ -213,4 +218,5 @@ _STEPS: Mapping[tuple[str, int], Callable[[Body], Body]] = {
     ("Index", 2): _without_likeness,
     ("Release", 2): _without_likeness,
     ("BalancedVersion", 3): _cleaned_alone,
+    ("Model", 3): _without_newcomers,
 }
