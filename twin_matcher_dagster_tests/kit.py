@@ -261,6 +261,7 @@ class Kit:
                 backbone=SMALL_BACKBONE,
                 ancestor=None,
                 curve=(),
+                newcomers=None,
             )
         )
 

@@ -94,7 +94,7 @@ class Model(Record):
     ancestor: int | None
     curve: tuple[Mapping[str, Any], ...]
     refused: Refused | None = None
-    newcomers: Newcomers | None = None
+    newcomers: Newcomers | None
 
     @property
     def backbone_name(self) -> str:
