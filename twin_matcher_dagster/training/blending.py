@@ -36,7 +36,8 @@ class Blender:
     """The networks between two.
 
     Args:
-        before, after: the network before and after a training.
+        before: the network before a training.
+        after: the network after it.
         lessons: what it was trained on, and who was kept out.
 
     Attributes:
