@@ -37,6 +37,7 @@ from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.single_face import FaceViews, both_views
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.recognition.intervals import interval_of_share
 from twin_matcher_dagster.recognition.likeness import LikenessSpace, make_space
 from twin_matcher_dagster.recognition.likeness_metric import fit_metric
 from twin_matcher_dagster.release.probe_reader import by_photo
@@ -187,10 +188,8 @@ def _likeness(space: LikenessSpace, seen: Seen) -> np.ndarray:
 
 def rate(hits: np.ndarray) -> str:
     """A share in percent with its 95% interval (Wilson)."""
-    count, share, z = len(hits), float(np.mean(hits)), 1.96
-    middle = (share + z * z / 2 / count) / (1 + z * z / count)
-    spread = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + (z / 2 / count) ** 2)
-    return f"{100 * share:.1f}\n{100 * (middle - spread):.1f} to {100 * (middle + spread):.1f}"
+    low, high = interval_of_share(hits, np.arange(len(hits)))
+    return f"{100 * np.mean(hits):.1f}\n{100 * low:.1f} to {100 * high:.1f}"
 
 
 @dataclass(frozen=True)

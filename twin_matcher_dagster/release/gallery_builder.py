@@ -283,15 +283,15 @@ def _found(
     itself would find it.
     """
     right = []
+    everybody = np.stack([rows[one] for one in people])
     for who, parts in seen.items():
         embeddings, vectors = (np.concatenate(some) for some in zip(*parts, strict=True))
         half = len(embeddings) // 2
         if half:
-            everybody = np.stack([rows[one] for one in people])
-            everybody[people.index(who)] = template_of(embeddings[:half])
-            nearest = (embeddings[half:] @ everybody.T).argmax(1)
-            template = template_of(vectors[:half])
-            same = sameness(vectors[half:], template[None])[:, 0] >= SAME_PERSON
+            asked = everybody.copy()
+            asked[people.index(who)] = template_of(embeddings[:half])
+            nearest = (embeddings[half:] @ asked.T).argmax(1)
+            same = sameness(vectors[half:], template_of(vectors[:half])[None])[:, 0] >= SAME_PERSON
             right.append((nearest == people.index(who)) & same)
     return float(np.concatenate(right).mean()) if right else None
 

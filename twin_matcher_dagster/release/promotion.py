@@ -77,10 +77,9 @@ def compare_with_release(store: ObjectStore, index: Index) -> Against:
     if not champion:
         return Against(nothing="the release's answers are not kept")
     challenger = decode_answers(store.get(index.answers))
-    common = sorted(set(champion) & set(challenger))
+    common, groups = _in_common(champion, challenger)
     if not common:
         return Against(nothing="no held-out face was asked of both")
-    groups = [challenger[digest].identity_id for digest in common]
     pairs = {
         name: pair
         for name in _SCORERS
@@ -113,6 +112,12 @@ def _answers(store: ObjectStore, release: Release) -> Answers:
         return {}
 
 
+def _in_common(champion: Answers, challenger: Answers) -> tuple[list[str], list[str]]:
+    """The held-out faces that both were asked about, and whose each is."""
+    common = sorted(set(champion) & set(challenger))
+    return common, [challenger[digest].identity_id for digest in common]
+
+
 def _values(
     answer: str, digests: Iterable[str], champion: Answers, challenger: Answers
 ) -> tuple[np.ndarray, np.ndarray] | None:
@@ -142,10 +147,9 @@ def _margins(
     champion: Answers, challenger: Answers, confidence: float = 0.95
 ) -> dict[str, Difference]:
     """How far ahead, by scorer, on the faces that both were asked about."""
-    common = sorted(set(champion) & set(challenger))
+    common, groups = _in_common(champion, challenger)
     if not common:
         return {}
-    groups = [challenger[digest].identity_id for digest in common]
     return {
         name: _difference(*pair, groups, tolerated=TOLERATED, confidence=confidence)
         for name, answer in _SCORERS.items()

@@ -73,10 +73,10 @@ class TwinFinder:
         best = int(evidence.argmax())
         is_known = self._identity_limit is not None and evidence[best] > self._identity_limit
         identity = self._gallery.identities[best] if is_known else None
-        order = [self._gallery.identities[n] for n in np.argsort(-evidence, kind="stable")]
         sure: bool | None = None
         twins: list[tuple[str, float]] | list[tuple[str, None]]
         if self._space is None:
+            order = [self._gallery.identities[n] for n in np.argsort(-evidence, kind="stable")]
             twins = [(who, None) for who in order if who != identity]
         else:
             space = self._space.without(identity) if identity else self._space
