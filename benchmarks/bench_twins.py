@@ -5,7 +5,10 @@ SFace's cosines to everybody's template (a release adds the ResNet, which is lef
 network as the package `face_recognition` uses it, Euclid's distance to everybody's mean vector; and
 likeness as a release of photos has it, as one of the rendered sample has it (Euclid's metric, and
 nothing but the cohort), and with real strangers for a cohort. Likeness is asked both views of a
-photo, as a release is; the first two one crop, which is what they are made for.
+photo, as a release is; the others one crop, which is what they are made for.
+
+Each ``--network`` (the bundled backbone, where none is named) is a ResNet's folder: cosines to
+everybody's template, and as a third of likeness as one of the rendered sample has it.
 
 A twin of the stranger's own sex is the crudest sign of likeness that anybody sees. Sex and group
 are used for figures alone: nothing is fitted with them. No network is trained.
@@ -37,10 +40,12 @@ from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.single_face import FaceViews, both_views
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.intervals import interval_of_share
 from twin_matcher_dagster.recognition.likeness import LikenessSpace, make_space
 from twin_matcher_dagster.recognition.likeness_metric import fit_metric
 from twin_matcher_dagster.release.probe_reader import by_photo
+from twin_matcher_dagster.settings import SAMPLE
 
 # For measuring alone: the product knows nobody's sex.
 MEN = {"Simon Cowell", "Robert Downey Jr", "Hugh Jackman", "James Spader", "Keanu Reeves",
@@ -68,23 +73,26 @@ def plain(crops: Sequence[np.ndarray]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the networks say of some photos: float32 [n, 128] each."""
+    """What the networks say of some photos: float32 [n, 128] each; others as they have it."""
 
     sface: np.ndarray
     plain: np.ndarray
     likeness: np.ndarray
+    others: list[np.ndarray]
 
     @classmethod
-    def of(cls, photos: Sequence[FaceViews]) -> Seen:
+    def of(cls, photos: Sequence[FaceViews], others: Sequence[Embedder]) -> Seen:
         """Likeness of all views of a photo, the others of the first."""
         first = [views.crops[0] for views in photos]
         likeness = by_photo(load_likeness_network(), photos)
-        return cls(load_recogniser()(first), plain(first), likeness)
+        told = [one(np.stack(first)) for one in others]
+        return cls(load_recogniser()(first), plain(first), likeness, told)
 
     @classmethod
-    def of_crops(cls, crops: Sequence[np.ndarray]) -> Seen:
+    def of_crops(cls, crops: Sequence[np.ndarray], others: Sequence[Embedder]) -> Seen:
         """Of crops without their photos."""
-        return cls(load_recogniser()(crops), plain(crops), load_likeness_network()(crops))
+        told = [one(np.stack(crops)) for one in others]
+        return cls(load_recogniser()(crops), plain(crops), load_likeness_network()(crops), told)
 
 
 @dataclass(frozen=True)
@@ -97,14 +105,14 @@ class Strangers:
     seen: Seen
 
     @classmethod
-    def read(cls, path: Path) -> Strangers:
+    def read(cls, path: Path, others: Sequence[Embedder]) -> Strangers:
         rows = parquet.read_table(path).to_pylist()
         asked = [read_image(row.pop("image")["bytes"]) for row in rows]
         served = zip(asked, serve(asked), rows, strict=True)
         found = [(photo, views, row) for photo, views, row in served if views]
         CONSOLE.print(f"{path.name}: {len(rows)} photos, {len(rows) - len(found)} without one face")
         photos, views, rows = map(list, zip(*found, strict=True))
-        return cls(photos, views, rows, Seen.of(views))
+        return cls(photos, views, rows, Seen.of(views, others))
 
 
 def serve(photos: Sequence[np.ndarray]) -> list[FaceViews | None]:
@@ -142,7 +150,7 @@ class Way:
         return orders[turn, np.arange(len(turn))]
 
 
-def ways(split: Split, strangers: Seen) -> list[Way]:
+def ways(split: Split, strangers: Seen, others: Mapping[str, Embedder]) -> list[Way]:
     """All that are compared."""
     templates = np.stack([template_of(one.vectors) for one in split.train.values()])
     means = np.stack([plain(one.crops).mean(0) for one in split.train.values()])
@@ -173,13 +181,41 @@ def ways(split: Split, strangers: Seen) -> list[Way]:
     everybody = np.zeros(len(strangers.sface), np.int64)
     half = np.random.default_rng(0).permutation(len(everybody)) % 2
     halves = [strangers.likeness[half != n] for n in (0, 1)]
+    alone = by_likeness("likeness, rendered alone", [rendered], everybody)
+    networks = []
+    for n, (name, network) in enumerate(others.items()):
+        theirs = np.stack(
+            [template_of(network(np.stack(one.crops))) for one in split.train.values()]
+        )
+        middle = network(cohort_crops()).mean(0)
+        by_network = partial(_network, n, theirs, 0.0)
+        networks.append(Way(f"{name}: cosines", (by_network,), everybody))
+        mixed = partial(_mixed, alone.scores[0], partial(_network, n, theirs, middle))
+        networks.append(Way(f"{name}: a third of it", (mixed,), everybody))
     return [
         Way("by identity: SFace (ResNet left out)", (by_identity,), everybody),
         Way("dlib as in face_recognition", (by_distance,), everybody),
         by_likeness("likeness, as released", [rendered], everybody, real, held_out),
-        by_likeness("likeness, rendered alone", [rendered], everybody),
+        alone,
         by_likeness("likeness, half the strangers as cohort", halves, half, real),
+        *networks,
     ]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def _network(
+    number: int, templates: np.ndarray, middle: np.ndarray | float, seen: Seen
+) -> np.ndarray:
+    return _unit(seen.others[number] - middle) @ _unit(templates - middle).T
+
+
+def _mixed(one: Scores, other: Scores, seen: Seen) -> np.ndarray:
+    """Two thirds the one and a third the other, of equal deviation."""
+    first, second = one(seen), other(seen)
+    return (2 * first / first.std() + second / second.std()) / 3
 
 
 def _likeness(space: LikenessSpace, seen: Seen) -> np.ndarray:
@@ -288,37 +324,41 @@ def sheet(bench: Bench, compared: Sequence[Way], path: Path) -> None:
     page.save(path)
 
 
-def read(data: Path) -> tuple[Bench, list[Way]]:
+def read(data: Path, networks: Sequence[Path]) -> tuple[Bench, list[Way]]:
     """The gallery, everybody who is asked about, and the ways."""
     celebs = data / "celebs"
     labels = parquet.read_table(celebs / "train.parquet", columns=["label"])["label"].to_pylist()
     name_of = {celebrity_id(label): tidy(label) for label in labels}
     split = Split.of(*read_celebrities(celebs, POOL))
+    others = {folder.name: Embedder(folder) for folder in networks}
+    asked = list(others.values())
     faces, people = (
-        Strangers.read(data / "strangers" / f"{part}.parquet") for part in ("faces", "people")
+        Strangers.read(data / "strangers" / f"{part}.parquet", asked)
+        for part in ("faces", "people")
     )
     drawn = np.random.default_rng(0).permutation(len(faces.photos))[:MIRRORED]
     mirrored = serve([np.ascontiguousarray(faces.photos[n][:, ::-1]) for n in drawn])
     answered = np.array([bool(views) for views in mirrored])
-    seen = Seen.of([views for views in mirrored if views])
+    seen = Seen.of([views for views in mirrored if views], asked)
     held_out = [(n, crop) for n, who in enumerate(split.train) if who in split.test
                 for crop in split.test[who].crops]  # fmt: skip
     truth, crops = zip(*held_out, strict=True)
-    names, test = [name_of[who] for who in split.train], Seen.of_crops(crops)
+    names, test = [name_of[who] for who in split.train], Seen.of_crops(crops, asked)
     bench = Bench(split, names, test, np.array(truth), faces, people, drawn, answered, seen)
-    return bench, ways(split, faces.seen)
+    return bench, ways(split, faces.seen, others)
 
 
 def main() -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, default=DATA.parent, help="instead of ../shared/data")
+    options.add_argument("--network", type=Path, action="append", help="a ResNet's folder")
     options.add_argument("--sheet", type=Path, help="a PNG of strangers and their twins")
     arguments = options.parse_args()
     if not (arguments.data / "strangers").is_dir():
         CONSOLE.print("bench_twins: left out, the real faces of ../shared/data are not here.")
         return
-    bench, compared = read(arguments.data)
+    bench, compared = read(arguments.data, arguments.network or [SAMPLE / "backbone"])
     found = [bench.figures(way) for way in compared]
     columns = [Column(way.name, justify="right", overflow="fold") for way in compared]
     table = Table("%, 95% intervals", *columns, show_lines=True)

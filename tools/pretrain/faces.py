@@ -1,20 +1,18 @@
-"""From renders of people who do not exist to faces with what the reference recogniser says of them.
+"""From renders of people who do not exist to faces of many more.
 
 Few people teach no general embedding. So most faces are made of two people's: crops are aligned, so
 a soft mask or a blend of two gives a face of a third person, and a smooth warp gives it another
-shape. What it is called does not matter: the recogniser looks at exactly the pixels that the
-network will look at ("function matching", Beyer et al. 2022, https://arxiv.org/abs/2106.05237).
+shape. What it is called does not matter: the teachers look at exactly the pixels that the network
+will look at ("function matching", Beyer et al. 2022, https://arxiv.org/abs/2106.05237).
 """
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,12 +23,11 @@ from torch.nn import functional
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import detect_faces
-from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, DIMENSIONS, load_recogniser
 from twin_matcher_dagster.media.images import read_image
 
 SIZE = 112
 SHARE_OF_ONE_PERSON = 0.3
-_BATCH = 256
+BATCH = 256
 _SIDES = range(28, 100, 8)
 
 
@@ -41,9 +38,9 @@ def crops_of(renders: Path) -> tuple[np.ndarray, np.ndarray]:
         renders: folder with one folder of ``view_*.png`` a person.
 
     Returns:
-        uint8 RGB [n, 112, 112, 3], and int64 [n], whose face it is.
+        uint8 RGB [n, 112, 112, 3], and int64 [n], whose face it is, as :func:`people_in` counts.
     """
-    folders = sorted(renders.glob("random*"))
+    folders = people_in(renders)
     crops, people = [], []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = track(pool.map(_faces_in, folders), "finding faces", total=len(folders))
@@ -53,6 +50,11 @@ def crops_of(renders: Path) -> tuple[np.ndarray, np.ndarray]:
     if not crops:
         raise SystemExit(f"There are no renders in {renders}: see README.md.")
     return np.stack(crops), np.array(people)
+
+
+def people_in(renders: Path) -> list[Path]:
+    """A folder each of those who were rendered, always in one order."""
+    return sorted(renders.glob("random*"))
 
 
 def _faces_in(folder: Path) -> list[np.ndarray]:
@@ -89,11 +91,10 @@ def compose(crops: np.ndarray, people: np.ndarray, count: int, seed: int, file: 
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     ours = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)
-    changes = np.flatnonzero(np.diff(people, prepend=-1, append=people[-1] + 1))
-    starts = torch.from_numpy(changes).to(device)
+    starts = _starts(people).to(device)
 
     def batch(first: int) -> np.ndarray:
-        draw = Draw(_BATCH, torch.Generator(device).manual_seed(seed * 10**7 + first))
+        draw = Draw(BATCH, torch.Generator(device).manual_seed(_seed(seed, first)))
         some = _composed(ours, starts, draw).permute(0, 2, 3, 1).cpu().numpy()
         qualities = draw.uniform(35, 95).flatten().int().tolist()
         return np.stack(list(pool.map(_as_jpeg, some, qualities)))
@@ -127,8 +128,8 @@ def filled(
         array = np.lib.format.open_memmap(file, "r+")
     except (OSError, ValueError) as error:
         raise SystemExit(f"{file} is damaged ({error}). Delete {file.parent}.") from error
-    for first in track(range(done, shape[0], _BATCH), title):
-        last = min(first + _BATCH, shape[0])
+    for first in track(range(done, shape[0], BATCH), title):
+        last = min(first + BATCH, shape[0])
         array[first:last] = batch(first)[: last - first]
         unfinished = file.with_suffix(".part")
         unfinished.write_text(str(last))
@@ -174,17 +175,51 @@ class Draw:
         return places, Draw(len(places), self.generator)
 
 
-def _composed(crops: torch.Tensor, starts: torch.Tensor, draw: Draw) -> torch.Tensor:
-    """A batch: uint8 RGB [n, 3, 112, 112]."""
+def parents(people: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of whom the faces are made that :func:`compose` makes of the same people, count and seed.
+
+    Returns:
+        int64 [count, 2], rows of two crops; and float32 [count], the first one's share of the
+        middle of the face, 0 to 1.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    starts = _starts(people).to(device)
+    rows, shares = [], []
+    for first in range(0, count, BATCH):
+        draw = Draw(BATCH, torch.Generator(device).manual_seed(_seed(seed, first)))
+        one, other, mask = _parents(starts, draw)
+        rows.append(torch.stack([one, other], 1).cpu())
+        middle = (torch.hypot(draw.x, draw.y) < 0.35).float()
+        shares.append(((mask * middle).sum((1, 2, 3)) / middle.sum()).cpu())
+    return torch.cat(rows)[:count].numpy(), torch.cat(shares)[:count].numpy()
+
+
+def _starts(people: np.ndarray) -> torch.Tensor:
+    """Where each person's crops begin, and where the last one's end."""
+    return torch.from_numpy(np.flatnonzero(np.diff(people, prepend=-1, append=people[-1] + 1)))
+
+
+def _seed(seed: int, first: int) -> int:
+    return seed * 10**7 + first
+
+
+def _parents(starts: torch.Tensor, draw: Draw) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Two crops each, int64 [n], and the first one's share of each pixel, [n, 1, 112, 112]."""
     counts = starts.diff()
     who = (draw.shares() * len(counts)).long()
     away = 1 + (draw.shares() * (len(counts) - 1)).long()
-    face, other = (
-        crops[starts[person] + (draw.shares() * counts[person]).long()].float() / 255
+    one, other = (
+        starts[person] + (draw.shares() * counts[person]).long()
         for person in (who, (who + away) % len(counts))
     )
     alone = draw.chance(SHARE_OF_ONE_PERSON)
-    face = torch.where(alone, face, torch.lerp(other, face, _mask(draw)))
+    return one, other, torch.where(alone, 1, _mask(draw))
+
+
+def _composed(crops: torch.Tensor, starts: torch.Tensor, draw: Draw) -> torch.Tensor:
+    """A batch: uint8 RGB [n, 3, 112, 112]."""
+    one, other, mask = _parents(starts, draw)
+    face = torch.lerp(crops[other].float() / 255, crops[one].float() / 255, mask)
     face = _warped(draw, face)
     at, some = draw.some(0.5)
     face[at] = torch.lerp(face[at], _clutter(some), _around(some))
@@ -296,83 +331,3 @@ def _as_jpeg(face: np.ndarray, quality: int) -> np.ndarray:
     flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
     encoded = cv2.imencode(".jpg", np.ascontiguousarray(face[..., ::-1]), flags)[1]
     return cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
-
-
-def taught(faces: np.ndarray, file: Path) -> np.ndarray:
-    """The recogniser's vectors, float32 [n, 128], in a file.
-
-    It is asked on a GPU where there is one, and the package `onnx` to read it with.
-    """
-    ask: Callable[[np.ndarray], np.ndarray] = load_recogniser()
-    if torch.cuda.is_available() and importlib.util.find_spec("onnx"):
-        usual, ask = ask, OnGpu(BUNDLED_FILE)
-        alike = (ask(faces[:_BATCH]) * usual(faces[:_BATCH])).sum(1).min()
-        print(f"the recogniser on the GPU: cosine to the usual vectors at least {alike:.6f}")
-    shape = (len(faces), DIMENSIONS)
-    return filled(
-        file, shape, np.float32, lambda n: ask(faces[n : n + _BATCH]), "asking the recogniser"
-    )
-
-
-class OnGpu:
-    """The bundled recogniser's graph, run by torch: the package has no onnxruntime for GPUs.
-
-    It needs the package ``onnx``, to read the file.
-    """
-
-    def __init__(self, file: Path, device: str = "cuda") -> None:
-        import onnx
-
-        graph = onnx.load(str(file)).graph
-        self.device = device
-        self._nodes = [
-            (node, {of.name: onnx.helper.get_attribute_value(of) for of in node.attribute})
-            for node in graph.node
-        ]
-        self._given = {
-            one.name: torch.from_numpy(onnx.numpy_helper.to_array(one).copy()).to(device)
-            for one in graph.initializer
-        }
-        (self._asked,) = {one.name for one in graph.input} - set(self._given)
-        self._told = graph.output[0].name
-        self._last_use = {n: at for at, node in enumerate(graph.node) for n in node.input}
-
-    @torch.no_grad()
-    def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Unit vectors, float32 [n, 128], of uint8 RGB [n, 112, 112, 3]."""
-        values = dict(self._given)
-        pixels = torch.from_numpy(faces).to(self.device).permute(0, 3, 1, 2).float()
-        values[self._asked] = pixels
-        for at, (node, how) in enumerate(self._nodes):
-            values[node.output[0]] = _NODES[node.op_type]([values[n] for n in node.input], how)
-            for name in set(node.input):
-                if self._last_use[name] == at:
-                    del values[name]  # a batch's feature maps are gigabytes together
-        return functional.normalize(values[self._told], dim=1).cpu().numpy()
-
-
-def _convolved(given: list[torch.Tensor], how: dict[str, Any]) -> torch.Tensor:
-    face, weight, *bias = given
-    top, left, bottom, right = how["pads"]
-    face = functional.pad(face, (left, right, top, bottom))
-    return functional.conv2d(face, weight, *bias, stride=how["strides"], groups=how["group"])
-
-
-def _normalised(given: list[torch.Tensor], how: dict[str, Any]) -> torch.Tensor:
-    face, scale, shift, mean, variance = given
-    return functional.batch_norm(face, mean, variance, scale, shift, eps=how["epsilon"])
-
-
-# The nodes of SFace's graph; its matrix product has its weights transposed.
-_NODES: dict[str, Callable[[list[torch.Tensor], dict[str, Any]], torch.Tensor]] = {
-    "Add": lambda given, how: given[0] + given[1],
-    "BatchNormalization": _normalised,
-    "Cast": lambda given, how: given[0].float(),
-    "Conv": _convolved,
-    "Dropout": lambda given, how: given[0],
-    "Flatten": lambda given, how: given[0].flatten(1),
-    "Gemm": lambda given, how: functional.linear(*given),
-    "Mul": lambda given, how: given[0] * given[1],
-    "Relu": lambda given, how: functional.relu(given[0]),
-    "Sub": lambda given, how: given[0] - given[1],
-}

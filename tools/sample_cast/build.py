@@ -16,8 +16,10 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cast import CAST, everyone
+from people import random_person
 from render_person import PAIR, PHOTO_PEOPLE
 from sources import DEFAULT_WORK, HERE, prepare
+from truth import write_truth
 
 RANDOM_VIEW_SIZE = 256  # for networks that look at 112 pixels
 RANDOM_TOGETHER = 10  # generated people in a process: what it reads it reads once
@@ -62,7 +64,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    prepare(arguments.work)
+    sources = prepare(arguments.work)
     # The software renderer starts a thread for every core; so many processes of so many threads get in each other's way.
     os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // arguments.processes)))
     jobs = plan(arguments)
@@ -91,6 +93,8 @@ def main() -> None:
     failed = [key for (keys, *_), future in zip(jobs, running, strict=True) if future.result() for key in keys]
     if failed:
         raise SystemExit(f"not rendered completely: {', '.join(failed)}; start again to continue")
+    if arguments.random:
+        write_truth([random_person(number) for number in range(arguments.random)], sources, renders)
 
 
 if __name__ == "__main__":

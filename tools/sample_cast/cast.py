@@ -1,4 +1,4 @@
-"""Who is in the sample: invented adults, described by a few parameters each, and a generator of random ones."""
+"""Who is in the sample: invented adults, described by a few parameters each."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Person:
     amplitude: float = 0.55          # of the local shape of the face, see geometry.AMPLITUDE
     gender_share: float = 1.0        # of the gender in the shape of head and body; the rest is the other one's
     crops: int = 0
-    role: str = "cast"               # cast or clip
+    role: str = "cast"               # cast, clip; cohort or random where people are drawn
     name: str = ""
     nationality: str = ""
     occupation: str = ""
@@ -144,36 +144,8 @@ def everyone() -> list[Person]:
 
 
 def find(key: str) -> Person:
-    """A person of the list, or ``random<number>`` for a generated one."""
+    """A person of the list."""
     for person in everyone():
         if person.key == key:
             return person
-    if key.startswith("random"):
-        return random_person(int(key.removeprefix("random")))
     raise SystemExit(f"nobody is called {key}")
-
-
-def random_person(number: int) -> Person:
-    """A balanced stream of further people, for larger sets that are not looked at one by one."""
-    rng = np.random.default_rng(90_000 + number)
-    gender = ("female", "male")[number % 2]
-    main = ("caucasian", "asian", "african")[(number // 2) % 3]
-    other = str(rng.choice([origin for origin in ("caucasian", "asian", "african") if origin != main]))
-    share = float(rng.uniform(0, 0.35))
-    years = int(rng.choice([27, 31, 36, 42, 50, 60]))
-    tone = {"caucasian": rng.uniform(0, 3.6), "asian": rng.uniform(0.8, 3.8), "african": rng.uniform(4.2, 6)}[main]
-    dark = main != "caucasian" or tone > 2.2
-    colours = [BLACK, SOFT_BLACK, DARK_BROWN] if dark else [DARK_BROWN, BROWN, CHESTNUT, BLOND, GINGER]
-    if main == "african":
-        styles = ["coils", "buzz", "shaved"] if gender == "male" else ["coils", "afro", "bun", "curly"]
-    else:
-        styles = ["short", "side", "swept", "buzz"] if gender == "male" else ["bob", "long", "wavy", "fringe", "bun"]
-    beards = ["none", "none", "stubble", "short", "goatee", "full"]
-    return Person(f"random{number}", 90_000 + number, gender, years, {main: 1 - share, other: share}, float(tone),
-                  str(rng.choice(styles)), colours[rng.integers(len(colours))],
-                  "dark" if dark and rng.random() < 0.7 else str(rng.choice(list(EYES))),
-                  beard=str(rng.choice(beards)) if gender == "male" else "none", grey=0.35 if years > 48 else 0.0,
-                  recede=float(rng.uniform(0, 0.7)) if gender == "male" and years > 40 else 0.0,
-                  weight=float(rng.uniform(-0.4, 0.4)), brow_thickness=float(rng.uniform(0.85, 1.15)),
-                  hair_scale=float(rng.uniform(0.8, 1.1)), part=float(rng.uniform(-0.25, 0.25)),
-                  name=f"Random Person {number}")

@@ -34,37 +34,31 @@ import pyarrow.parquet as parquet
 from rich.progress import track
 
 from cast import Person
-from cohort_people import ORIGINS, cohort_person
 from cohort_views import VIEWS, folder_of, is_done
 from face_shape import shapes_of
 from faces import jpeg
+from people import cohort_person
 from sources import DEFAULT_WORK, HERE, prepare
+from truth import COLUMNS, truth_of
 
 TOGETHER = 10                           # people in a process: what it reads it reads once
 QUALITY = 85
 LARGEST = 6_000_000                     # bytes of the file
-GREY_STRAND = np.array([0.26, 0.25, 0.24])                      # as in shaders.HAIR_VERTEX: half of it in every grey strand
 SHEET_COLUMNS = 10
 
 
-def a_list(kind: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.field("item", kind))
-
-
-COLUMNS = {"person": pa.string(), "view": pa.int32(), "years": pa.int32(), "gender": pa.string(), "origins": a_list(pa.float32()),
-           "tone": pa.float32(), "hair": pa.string(), "hair_colour": a_list(pa.float32()), "eyes": pa.string(), "beard": pa.string(),
-           "weight": pa.float32(), "shape": a_list(pa.float32())}
 NAMES = {pa.string(): "string", pa.int32(): "int32", pa.float32(): "float32"}
 
 
 def schema() -> pa.Schema:
     """Columns, with the Hugging Face features that make ``image`` an image, as ``dataset/schema.py`` has them."""
     features = {"image": {"_type": "Image"}}
-    for name, kind in COLUMNS.items():
+    columns = {"person": pa.string(), "view": pa.int32(), **COLUMNS}
+    for name, kind in columns.items():
         value = {"dtype": NAMES[kind.value_type if pa.types.is_list(kind) else kind], "_type": "Value"}
         features[name] = {"feature": value, "_type": "List"} if pa.types.is_list(kind) else value
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    return pa.schema({"image": image, **COLUMNS}, {"huggingface": json.dumps({"info": {"features": features}})})
+    return pa.schema({"image": image, **columns}, {"huggingface": json.dumps({"info": {"features": features}})})
 
 
 def render_missing(people: list[Person], work: Path) -> None:
@@ -82,21 +76,13 @@ def render_missing(people: list[Person], work: Path) -> None:
         print(f"{len(missing)} people rendered, each in {each:.1f} s, {busy:.1f} s of processor time")
 
 
-def truth_of(person: Person, shape: np.ndarray) -> dict:
-    """What is true of a person; the colour of hair is what is seen of it, grey strands among the others."""
-    colour = np.array(person.hair_colour)
-    return {"person": person.key, "years": person.years, "gender": person.gender, "origins": [person.origins[name] for name in ORIGINS],
-            "tone": person.tone, "hair": person.hair, "hair_colour": (colour + 0.5 * person.grey * (GREY_STRAND - colour)).tolist(),
-            "eyes": person.eyes, "beard": person.beard, "weight": person.weight, "shape": shape.tolist()}
-
-
 def write_parquet(people: list[Person], shapes: np.ndarray, work: Path, path: Path) -> int:
     """Both photos of everybody, one after the other; returns the size of the file."""
     rows = []
     for person, shape in zip(people, shapes, strict=True):
         for view in range(VIEWS):
             face = jpeg(cv2.imread(str(folder_of(person, work) / f"face_{view}.png")), QUALITY)
-            rows.append({"image": {"bytes": face, "path": None}, "view": view, **truth_of(person, shape)})
+            rows.append({"image": {"bytes": face, "path": None}, "person": person.key, "view": view, **truth_of(person, shape)})
     parquet.write_table(pa.Table.from_pylist(rows, schema=schema()), path, compression="zstd", row_group_size=100)
     return path.stat().st_size
 

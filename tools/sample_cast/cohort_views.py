@@ -17,7 +17,7 @@ import numpy as np
 
 from actor import EXPRESSION_CHANCES, EXPRESSIONS, Actor, random_expression
 from cast import Person
-from cohort_people import cohort_person
+from people import cohort_person
 from render_person import with_noise, write_image
 from skin import SIZE
 from sources import DEFAULT_WORK, HERE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,11 @@ def face_vertices(sources: Path) -> np.ndarray:
     return found[np.any([seen(base, found, side) for side in SIDES], 0)]
 
 
+def crossed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The cross product of the first two coordinates."""
+    return one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
+
+
 def seen(base: BaseMesh, indices: np.ndarray, degrees: float) -> np.ndarray:
     """Which vertices nothing of the head hides from a camera far away, so many degrees to the side."""
     turn = math.radians(degrees)
@@ -42,12 +48,12 @@ def seen(base: BaseMesh, indices: np.ndarray, degrees: float) -> np.ndarray:
     quads = np.concatenate([base.faces[name] for name in OCCLUDERS])
     quads = quads[(base.vertices[quads][..., 1] > JAW_Y[-1] - 0.5).all(1)]
     a, b, c = turned[np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).T]
-    area = np.cross((b - a)[:, :2], (c - a)[:, :2])
+    area = crossed(b - a, c - a)
     area = np.where(np.abs(area) < 1e-12, np.nan, area)
     visible = []
     for point in turned[indices]:
-        second = np.cross((point - a)[:, :2], (c - a)[:, :2]) / area
-        third = np.cross((b - a)[:, :2], (point - a)[:, :2]) / area
+        second = crossed(point - a, c - a) / area
+        third = crossed(b - a, point - a) / area
         inside = (second > -1e-6) & (third > -1e-6) & (second + third < 1 + 1e-6)      # edges lie in the middle of the face
         depth = a[inside, 2] + second[inside] * (b - a)[inside, 2] + third[inside] * (c - a)[inside, 2]
         visible.append(not (depth > point[2] + 0.01).any())
@@ -73,13 +79,19 @@ def superimposed(shapes: np.ndarray) -> np.ndarray:
     return shapes * sizes.mean()
 
 
+def head_of(person: Person, sources: Path) -> np.ndarray:
+    """The neutral head's vertices (n, 3)."""
+    return neutral_vertices(person, sources, np.random.default_rng(person.seed))
+
+
 def shapes_of(people: list[Person], sources: Path) -> tuple[np.ndarray, str]:
     """Shape vectors (people, at most 48) float32 whose Euclidean distance is the RMS distance of the vertices in millimetres.
 
     The second value says in a line how many numbers there are and what they leave out.
     """
     face, base = face_vertices(sources), load_base(sources)
-    heads = [neutral_vertices(person, sources, np.random.default_rng(person.seed)) for person in people]
+    with ProcessPoolExecutor() as pool:
+        heads = list(pool.map(functools.partial(head_of, sources=sources), people, chunksize=10))
     faces = np.stack([head[face] for head in heads])
     eyes = [base.group_vertices(f"joint-{side}-eye") for side in "lr"]
     apart = [np.linalg.norm(head[eyes[0]].mean(0) - head[eyes[1]].mean(0)) for head in heads]

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from actor import Actor, random_expression
-from cast import find
+from people import person_of
 from skin import SIZE
 from sources import DEFAULT_WORK
 
@@ -150,7 +150,7 @@ def render(key: str, arguments: argparse.Namespace) -> None:
     if not missing:
         return
     skin_size = SIZE if arguments.view_size >= VIEW_SIZE else SIZE // 2
-    actor = Actor(find(key), arguments.work / "sources", skin_size)
+    actor = Actor(person_of(key), arguments.work / "sources", skin_size)
     if "photo.jpg" in missing:
         render_photo(actor, folder / "photo.jpg")
     if "pair.png" in missing:

@@ -94,7 +94,7 @@ class TwinNet(nn.Module):
         self.projection.weight.data.copy_(kept["projection"])
         # Back from the folded head, see `export`.
         self.head.weight.data *= kept["deviation"]
-        if "metric" in kept:  # a backbone has none
+        if "metric" in kept:  # a backbone compares as if there were none
             self.metric.copy_(kept["metric"])
             folded = self.head.weight.data.double()
             rows = torch.linalg.solve(kept["metric"].double(), folded, left=False)
@@ -224,8 +224,9 @@ class TwinNet(nn.Module):
             "mean": mean,
             "deviation": deviation,
             "projection": self.projection.weight,
-            "metric": self.metric,
         }
+        if not torch.equal(self.metric, torch.eye(len(mean), device=mean.device)):
+            tensors["metric"] = self.metric
         save_file(
             {k: v.detach().float().cpu().contiguous() for k, v in tensors.items()},
             folder / NECK_FILE,

@@ -92,7 +92,7 @@ def test_what_is_stopped_goes_on_where_it_was(tool: Any, tmp_path: Path) -> None
         begun.append(first)
         if len(begun) == 3:
             raise KeyboardInterrupt
-        return np.arange(first, first + tool._BATCH, dtype=np.int64)
+        return np.arange(first, first + tool.BATCH, dtype=np.int64)
 
     def fill() -> np.ndarray:
         return tool.filled(tmp_path / "rows.npy", (700,), np.int64, batch, "counting")
@@ -104,12 +104,6 @@ def test_what_is_stopped_goes_on_where_it_was(tool: Any, tmp_path: Path) -> None
     (tmp_path / "rows.npy").write_bytes(b"half")
     with pytest.raises(SystemExit, match=r"rows\.npy is damaged"):
         fill()
-
-
-def test_the_recognisers_graph_says_the_same_by_torch(tool: Any, crops: np.ndarray) -> None:
-    pytest.importorskip("onnx", reason="only a GPU machine needs it to make the backbone anew")
-    alike = (tool.OnGpu(tool.BUNDLED_FILE, "cpu")(crops) * load_recogniser()(crops)).sum(1)
-    assert alike.min() > 0.9999
 
 
 def test_without_renders_it_says_so(tool: Any, tmp_path: Path) -> None:

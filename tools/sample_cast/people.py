@@ -1,16 +1,17 @@
-"""Who is in the cohort of strangers: a stream of invented adults of its own, wider than ``cast.random_person``.
+"""People who are drawn: the strangers of the cohort, and those whom the bundled backbone learns from.
 
-Nobody here is in the sample or in any pre-training. Sex, main origin and age go round with the number, so that the first so many
-are as balanced as all of them; everything else is drawn. What is true of people in general (grey hair comes with the years,
-beards grow on men) holds, but nothing is tied to one kind of people alone: men with long hair, women with a shaved neck.
+Both streams are drawn in one way from seeds of their own: nobody is in both, or in the sample. Sex, main origin and age go round
+with the number, so that the first so many are as balanced as all of them; everything else is drawn. What is true of people in
+general (grey hair comes with the years, beards grow on men) holds, but nothing is tied to one kind of people alone: men with long
+hair, women with a shaved neck.
 """
 from __future__ import annotations
 
 import numpy as np
 
-from cast import BLACK, BLOND, BROWN, CHESTNUT, DARK_BROWN, EYES, GINGER, GREY, SOFT_BLACK, WHITE, Person
+from cast import BLACK, BLOND, BROWN, CHESTNUT, DARK_BROWN, EYES, GINGER, GREY, SOFT_BLACK, WHITE, Person, find
 
-SEED = 7_000_000                       # far from those of the sample (below 1,000) and of random people (from 90,000)
+COHORT_SEED, LEARNT_SEED = 7_000_000, 9_000_000               # far from each other, and from those of the sample (below 1,000)
 GOLDEN = (5**0.5 - 1) / 2
 YOUNGEST, OLDEST = 25, 75
 ORIGINS = ("caucasian", "asian", "african")
@@ -63,7 +64,22 @@ def eyes_of(rng: np.random.Generator, caucasian: float, tone: float) -> str:
 
 def cohort_person(number: int) -> Person:
     """One of the cohort; ``s-00012`` is number 12."""
-    rng = np.random.default_rng([SEED, number])          # not the one that shape and skin are drawn from
+    return drawn(COHORT_SEED, number, f"s-{number:05d}", "cohort", f"Stranger {number}")
+
+
+def random_person(number: int) -> Person:
+    """One of those who are learnt from; not looked at one by one."""
+    return drawn(LEARNT_SEED, number, f"random{number}", "random", f"Random Person {number}")
+
+
+def person_of(key: str) -> Person:
+    """One of the sample, or ``random<number>``."""
+    return random_person(int(key.removeprefix("random"))) if key.startswith("random") else find(key)
+
+
+def drawn(seed: int, number: int, key: str, role: str, name: str) -> Person:
+    """A person of a stream."""
+    rng = np.random.default_rng([seed, number])          # not the one that shape and skin are drawn from
     gender = ("female", "male")[number % 2]
     main = ORIGINS[(number // 2) % 3]
     years = YOUNGEST + int((OLDEST - YOUNGEST + 1) * ((0.5 + number * GOLDEN) % 1))
@@ -79,10 +95,10 @@ def cohort_person(number: int) -> Person:
     loses = gender == "male" and rng.random() < 0.25 + (years - YOUNGEST) / 90
     freckled = tone < 2 and rng.random() < 0.25
     return Person(
-        f"s-{number:05d}", SEED + number, gender, years, origins, tone, hair, colour, eyes_of(rng, origins["caucasian"], tone),
+        key, seed + number, gender, years, origins, tone, hair, colour, eyes_of(rng, origins["caucasian"], tone),
         beard=pick(rng, BEARDS) if gender == "male" else "none", grey=grey,
         recede=float(rng.uniform(0.1, 0.35 + (years - YOUNGEST) / 110)) if loses else 0.0,
         weight=float(rng.triangular(-0.7, 0.05, 0.9)), brow_thickness=float(np.exp(rng.normal(0.05, 0.22))),
         freckles=float(rng.uniform(0.2, 0.8)) if freckled else 0.0, hair_scale=float(rng.uniform(*SCALES.get(hair, (0.75, 1.1)))),
         part=float(rng.uniform(-0.35, 0.35)), amplitude=float(rng.uniform(0.6, 0.8)), gender_share=float(rng.uniform(0.75, 1.0)),
-        role="cohort", name=f"Stranger {number}")
+        role=role, name=name)
