@@ -39,8 +39,8 @@ demo: $(VENV)/installed ## Run the whole job once: a clip goes in, the twins of 
 up: $(VENV)/installed ## Start S3, Dagster, the upload page and the prediction page, until Ctrl-C.
 	@$(BIN)/twin-matcher up
 
-# Three files of tests at a time: much of their time is spent waiting for processes. In order, so that
-# the long ones are not the last.
+# Three groups of tests at a time, mostly a file each: much of their time is spent waiting for
+# processes. In order, so that the long ones are not the last.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 # PYTEST holds more arguments: make test PYTEST=twin_matcher_dagster_tests/storage

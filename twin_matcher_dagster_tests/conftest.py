@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
@@ -36,8 +40,28 @@ SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first: the other worker does everything else meanwhile."""
-    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
+    """The longest first: the other workers do everything else meanwhile."""
+    items.sort(
+        key=lambda item: ("end_to_end" not in item.nodeid, costly_fixture(item.path) is None)
+    )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """A file goes to one worker, and so do all files that ask for the same costly fixture."""
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return costly_fixture(config.rootpath / file) or file
+
+    return Scheduling(config, log)
+
+
+@cache
+def costly_fixture(file: Path) -> str | None:
+    """Which of the fixtures that each worker makes anew, if it is asked, a file asks for."""
+    found = re.search(r"\b(released|trained): ", file.read_text())
+    return found[1] if found else None
 
 
 @pytest.fixture(scope="session")

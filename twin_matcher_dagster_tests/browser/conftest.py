@@ -63,12 +63,12 @@ def webcam(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="package")
-def browser(webcam: Path, released: ObjectStore) -> Generator[Browser]:
+@pytest.fixture(scope="module")
+def browser(webcam: Path) -> Generator[Browser]:
     """Headless Chromium.
 
-    While it runs this thread has an event loop, which Dagster's runs do not bear: the release is
-    made before, and Chromium is stopped before the next folder's tests.
+    While it runs this thread has an event loop, which Dagster's runs do not bear: what is made for
+    the whole session is made before, and Chromium is stopped before the next file's tests.
     """
     path = chromium()
     with sync_playwright() as playwright:
