@@ -54,7 +54,7 @@ from twin_matcher_dagster.storage.records.index import (
     Scorers,
     encode_answers,
 )
-from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in, user_id
+from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in, person_of, user_id
 from twin_matcher_dagster.storage.records.release import Against, Release
 from twin_matcher_dagster.storage.records.training import Model
 from twin_matcher_dagster.storage.records.uploads import Reviewed, State, Verdict
@@ -166,17 +166,20 @@ class Kit:
         rows: int = 3,
         label: str = "",
         publication: bool = False,
+        another_of: str = "",
         noted: bool = True,
     ) -> Manifest[Verdict]:
-        """The verdict on an upload, noted for the data set."""
+        """The verdict on an upload, noted for the data set; on another clip of a person's first."""
         who = user_id(upload_id)
         faces = self.faces(who, count=rows, label=label)
         accepted = state == "accepted"
         shard = put_faces(self.store, layout.user(upload_id), faces) if accepted else None
+        person = person_of(another_of or upload_id)
         return self._verdict(
             Verdict(
-                fingerprint=fingerprint(state, publication, *flags, shard),
+                fingerprint=fingerprint(state, publication, *flags, shard, person),
                 upload_id=upload_id,
+                person=person,
                 state=state,
                 publication=publication,
                 reasons=(),
@@ -201,6 +204,13 @@ class Kit:
         if noted:
             note_verdict(self.store, record.upload_id, verdict.number)
         return verdict
+
+    def another_clip(self, first: str, *, publication: bool = False) -> str:
+        """A second upload by somebody who is in, and the data set with it; its id."""
+        upload_id = self.upload(publication=publication)
+        self.judge(upload_id, publication=publication, another_of=first)
+        update_dataset(self.store)
+        return upload_id
 
     def user(self, name: str, *, publication: bool, noted: bool = True) -> str:
         """An accepted upload of 25 faces, which the data set has not looked at yet; its id."""
@@ -316,6 +326,7 @@ class Kit:
                 strangers=STRANGERS,
                 figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
                 as_they_came=None,
+                other_clips=None,
                 fusion=gallery.fusion.as_dict(),
             )
         )

@@ -21,12 +21,19 @@ from twin_matcher_dagster.storage.records.dataset import (
     MemberList,
     list_of,
 )
-from twin_matcher_dagster.storage.records.index import Figures, Index, Scorers, StrangerFigures
+from twin_matcher_dagster.storage.records.index import (
+    Figures,
+    Index,
+    OtherClipFigures,
+    Scorers,
+    StrangerFigures,
+)
 from twin_matcher_dagster.storage.records.parts import (
     FileEntry,
     Identity,
     RawShard,
     ShardEntry,
+    person_of,
     user_id,
 )
 from twin_matcher_dagster.storage.records.release import (
@@ -78,6 +85,7 @@ STRANGERS = StrangerFigures(
     agreement=0.44,
     percentiles_of="cohort",
 )
+OTHER_CLIPS = OtherClipFigures(clips="clips", people=6, faces=48, found=42, interval=(0.5, 0.98))
 
 
 def digest(what: str) -> str:
@@ -120,6 +128,7 @@ REVIEW = Review(
 VERDICT = Verdict(
     fingerprint="verdict",
     upload_id=UPLOAD,
+    person=person_of(OTHER),
     state="accepted",
     publication=True,
     reasons=(),
@@ -130,9 +139,9 @@ VERDICT = Verdict(
     template=(0.6, -0.8),
     shard=shard(layout.user(UPLOAD), USER),
 )
-MEMBERS = MemberList(f"{layout.MEMBERS}/{digest('members')}.json", 1, 25)
+MEMBERS = MemberList(f"{layout.MEMBERS}/{digest('members')}.json", 2, 50, 1, 25)
 DATASET = DatasetVersion.of(
-    Celebrities(2, "balanced", 7, 1, {"train": 5, "test": 2}), {list_of(UPLOAD): MEMBERS}
+    Celebrities(2, "balanced", 7, 1, {"train": 5, "test": 2}), {list_of(person_of(UPLOAD)): MEMBERS}
 )
 TRAINING_DUE = TrainingDue(fingerprint="due", reasons=("there is no model yet",))
 MODEL = Model(
@@ -176,6 +185,7 @@ INDEX = Index(
     strangers=STRANGERS,
     figures=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
     as_they_came=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
+    other_clips=OTHER_CLIPS,
     fusion={"names": ["resnet", "recogniser"], "weights": [1.0, 2.0], "bias": -1.0},
     refused="it was worse",
 )

@@ -177,7 +177,8 @@ class Demo:
             return RELEASE_JOB
         dataset = read_version(store, release.dataset)
         same = dataset.record.balanced.fingerprint == balanced.fingerprint
-        if not same or upload_id not in dataset.upload_ids:
+        others = (clip.upload_id for clip in dataset.other_clips)
+        if not same or upload_id not in {*dataset.upload_ids, *others}:
             return CELEBRITIES_JOB
         model = models(store).read(release.model).record
         wanted = self._variables["BACKBONE"], epochs_of(self._settings)

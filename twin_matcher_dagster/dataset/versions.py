@@ -6,21 +6,27 @@ tree of two levels (Merkle 1987). To take an upload in, or out, one list and the
 written anew, whatever else is there, and equal content has an equal fingerprint whichever way it
 came about.
 
+Who handed in several clips is known by the first one. The others are held out: they are among the
+faces of a version, and not among its members. All clips of one person are in one list, so a list
+says by itself which are held out.
+
 ``user_faces`` notes each verdict under ``datasets/changes``; ``twin_dataset`` looks at what was
 noted since, so neither asks about anybody who was there before.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from twin_matcher_dagster.dataset.member_lists import changed_lists, read_list
 from twin_matcher_dagster.dataset.schema import SPLITS, Face
 from twin_matcher_dagster.dataset.shards import faces_in
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.lock import exclusive
-from twin_matcher_dagster.storage.logs import balanced_versions, dataset_versions, verdicts
+from twin_matcher_dagster.storage.logs import balanced_versions, dataset_versions
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.celebrities import BalancedVersion, Biography
@@ -29,13 +35,30 @@ from twin_matcher_dagster.storage.records.dataset import (
     Celebrities,
     DatasetVersion,
     Member,
-    MemberList,
-    decode_members,
-    encode_members,
-    list_of,
+    enrolled_among,
 )
 from twin_matcher_dagster.storage.records.parts import Identity, ShardEntry, people_in
-from twin_matcher_dagster.storage.tombstones import get_tombstone
+
+
+@dataclass(frozen=True)
+class OtherClip:
+    """An upload of a user who is in by an earlier one. It is held out: it measures, and no more.
+
+    Attributes:
+        upload_id: which.
+        shard: its faces. They say what the upload is by itself, an identity of its own.
+        enrolled: the upload by which its person is in.
+    """
+
+    upload_id: str
+    shard: ShardEntry
+    enrolled: Member
+
+    @property
+    def identity(self) -> Identity:
+        """Whose it is."""
+        (who,) = self.enrolled.shard.identities
+        return who
 
 
 class Version:
@@ -64,15 +87,35 @@ class Version:
         return self.balanced.shards
 
     @cached_property
-    def members(self) -> tuple[Member, ...]:
-        """The uploads that are in, by id."""
+    def _accepted(self) -> dict[str, Member]:
+        """All uploads, by id."""
         lists = (read_list(self._store, one) for one in self.record.members.values())
         found = {who: member for one in lists for who, member in one.items()}
-        return tuple(found[who] for who in sorted(found))
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def _enrolled(self) -> dict[str, Member]:
+        """The upload by which each person is in, by the person's mark."""
+        return enrolled_among(self._accepted)
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """The uploads by which users are in, one a user, by id."""
+        known = {member.upload_id for member in self._enrolled.values()}
+        return tuple(one for upload_id, one in self._accepted.items() if upload_id in known)
+
+    @cached_property
+    def other_clips(self) -> tuple[OtherClip, ...]:
+        """The other uploads of these users, by id."""
+        return tuple(
+            OtherClip(upload_id, one.shard, self._enrolled[one.person])
+            for upload_id, one in self._accepted.items()
+            if self._enrolled[one.person] != one
+        )
 
     @property
     def upload_ids(self) -> tuple[str, ...]:
-        """Ids of the uploads that are in."""
+        """Ids of the uploads by which users are in."""
         return tuple(member.upload_id for member in self.members)
 
     def changes_since(self, before: Version | None) -> tuple[dict[str, Member], set[str]]:
@@ -96,8 +139,14 @@ class Version:
 
     @property
     def shards(self) -> tuple[ShardEntry, ...]:
-        """All shards: the celebrities', then one an upload."""
+        """All shards of those who are in: the celebrities', then one a user."""
         return (*self.celebrities, *(member.shard for member in self.members))
+
+    @property
+    def training_fingerprint(self) -> str:
+        """Identity of what a training learns: other clips have no part in it."""
+        marks = (member.shard.sha256 for member in self.members)
+        return fingerprint(self.record.balanced.fingerprint, *marks)
 
     def shards_of(self, people: Collection[str]) -> list[ShardEntry]:
         """The shards in which there are faces of these identities to learn from."""
@@ -118,8 +167,12 @@ class Version:
         return self.balanced.people
 
     def faces(self) -> Iterator[Face]:
-        """All faces; one shard at a time is in memory."""
-        return faces_in(self._store, self.shards)
+        """All faces, other clips held out; one shard at a time is in memory."""
+        yield from faces_in(self._store, self.shards)
+        for clip in self.other_clips:
+            who = clip.identity
+            for face in faces_in(self._store, [clip.shard]):
+                yield replace(face, identity_id=who.identity_id, label=who.label, split="test")
 
 
 def read_version(store: ObjectStore, number: int | None = None) -> Version:
@@ -161,8 +214,7 @@ def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest[
             changed = _all_uploads(store)
         else:
             changed = {_upload_of(key) for key in noted}
-        members = {upload_id: _member(store, upload_id) for upload_id in changed}
-        lists = _changed(store, before.members, members)
+        lists = changed_lists(store, before.members, changed)
         return DatasetVersion.of(_celebrities(store, before.balanced), lists)
 
     # No erasure meanwhile: it would delete a list that the new version names.
@@ -173,30 +225,12 @@ def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest[
     return manifest
 
 
-def without(store: ObjectStore, version: DatasetVersion, upload_id: str) -> DatasetVersion:
-    """A version as it would be had an upload never been in."""
-    return DatasetVersion.of(version.balanced, _changed(store, version.members, {upload_id: None}))
-
-
-def read_list(store: ObjectStore, one: MemberList) -> dict[str, Member]:
-    """The members of a list, by upload id."""
-    return decode_members(store.get(one.key))
-
-
 def _upload_of(change: str) -> str:
     return change.removeprefix(f"{layout.CHANGES}/").split(".")[0]
 
 
 def _all_uploads(store: ObjectStore) -> set[str]:
     return {key.split("/")[1] for key in store.list("users/")}
-
-
-def _member(store: ObjectStore, upload_id: str) -> Member | None:
-    """What an upload is by its newest verdict; an erased one is nothing."""
-    head = verdicts(store, upload_id).head()
-    if head is None or head.record.shard is None or get_tombstone(store, upload_id):
-        return None
-    return Member(upload_id, head.record.shard, head.record.publication)
 
 
 def _celebrities(store: ObjectStore, before: Celebrities) -> Celebrities:
@@ -218,28 +252,3 @@ def _celebrities(store: ObjectStore, before: Celebrities) -> Celebrities:
         identities=len(people),
         splits={split: sum(one.faces.get(split, 0) for one in people) for split in SPLITS},
     )
-
-
-def _changed(
-    store: ObjectStore, lists: Mapping[str, MemberList], members: Mapping[str, Member | None]
-) -> dict[str, MemberList]:
-    """The lists after some uploads came in (a member) or left (None); others are not read."""
-    result = dict(lists)
-    for name in {list_of(upload_id) for upload_id in members}:
-        found = read_list(store, lists[name]) if name in lists else {}
-        for upload_id, member in members.items():
-            if list_of(upload_id) == name:
-                found.pop(upload_id, None)
-                if member:
-                    found[upload_id] = member
-        result.pop(name, None)
-        if found:
-            result[name] = _write_list(store, found)
-    return result
-
-
-def _write_list(store: ObjectStore, members: Mapping[str, Member]) -> MemberList:
-    data = encode_members(members)
-    key = f"{layout.MEMBERS}/{hashlib.sha256(data).hexdigest()}.json"
-    store.put_content(key, data, "application/json")
-    return MemberList(key, len(members), sum(member.shard.rows for member in members.values()))

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from twin_matcher_dagster.dataset.member_lists import lists_naming, lists_without
 from twin_matcher_dagster.dataset.schema import read_shard, write_shard
-from twin_matcher_dagster.dataset.versions import read_list, without
 from twin_matcher_dagster.erasure.retention import (
     delete_entries,
     purge_models,
@@ -43,10 +43,9 @@ from twin_matcher_dagster.storage.logs import (
     verdicts,
 )
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.records.dataset import DatasetVersion, decode_members, list_of
+from twin_matcher_dagster.storage.records.dataset import DatasetVersion
 from twin_matcher_dagster.storage.records.index import Index
 from twin_matcher_dagster.storage.records.parts import user_id
-from twin_matcher_dagster.storage.records.record import CONTENT_KEY
 from twin_matcher_dagster.storage.records.release import Withdrawn
 from twin_matcher_dagster.storage.tombstones import (
     Tombstone,
@@ -141,23 +140,25 @@ def _erase_from_datasets(
 ) -> None:
     """Write every version that names an upload without it; the list that named it goes."""
     log = dataset_versions(store)
+    naming = lists_naming(store, upload_id)
+
+    def without(version: DatasetVersion) -> DatasetVersion | None:
+        if naming.isdisjoint(one.key for one in version.members.values()):
+            return None
+        lists = lists_without(store, version.members, upload_id, naming)
+        return DatasetVersion.of(version.balanced, lists)
+
     head = log.head()
-    if head and _is_member(store, head.record, upload_id):
-        log.append(without(store, head.record, upload_id))
+    if head and (again := without(head.record)):
+        log.append(again)
     for entry in log.entries():
         lock.renew()
-        if _is_member(store, entry.record, upload_id):
-            log.rewrite(entry.number, without(store, entry.record, upload_id))
+        if again := without(entry.record):
+            log.rewrite(entry.number, again)
             done.rewritten += 1
-    for key in list(store.list(f"{layout.MEMBERS}/")):
-        if CONTENT_KEY.fullmatch(key) and upload_id in decode_members(store.get(key)):
-            store.delete(key)
-            done.deleted += 1
-
-
-def _is_member(store: ObjectStore, version: DatasetVersion, upload_id: str) -> bool:
-    one = version.members.get(list_of(upload_id))
-    return one is not None and upload_id in read_list(store, one)
+    for key in naming:
+        store.delete(key)
+        done.deleted += 1
 
 
 def _erase_from_verdicts(store: ObjectStore, upload_id: str, lock: Lock) -> None:

@@ -43,6 +43,7 @@ class ModelFigures:
         users: how many of them are users.
         backbone: what training started from.
         held_out: of the network alone, see ``recognition.evaluation.Evaluation``.
+        other_clips: of both networks together, see ``release.other_clips``; None without any.
         license: as the Hub names it.
     """
 
@@ -50,6 +51,7 @@ class ModelFigures:
     users: int
     backbone: str
     held_out: Mapping[str, Any]
+    other_clips: Mapping[str, Any] | None
     license: str
 
 
@@ -157,7 +159,7 @@ On {held_out["faces"]:,.0f} held-out faces of the people it knows, from photos t
 | the person is among the five most similar | {held_out["rank5"]:.1%} |
 | the most similar one, for the person it knows worst | {held_out["rank1_lowest"]:.1%} |
 | always naming the most frequent person | {held_out["chance"]:.1%} |
-
+{_in_other_clips(figures.other_clips)}
 ## Data and consent
 
 Celebrities' faces, and those of users who are 18 or older by their own word and agreed, in \
@@ -191,6 +193,18 @@ tags:
 # Withdrawn
 
 This model learned from somebody who was erased since. The next release will be here.
+"""
+
+
+def _in_other_clips(users: Mapping[str, Any] | None) -> str:
+    """A paragraph about users, who have held-out faces where they handed in a second clip."""
+    if not users:
+        return ""
+    low, high = users["interval"]
+    return f"""
+Of users, in other clips of theirs: {users["found"]:,} of {users["faces"]:,} faces of \
+{users["people"]:,} people find them, with the face recogniser's help (95% interval {low:.1%} to \
+{high:.1%}, by person).
 """
 
 

@@ -2,8 +2,9 @@
 
 A data set is ``data/<split>/<sha256>.parquet`` for celebrities and ``data/train/<upload>.parquet``
 for users, so that one look at the paths tells who is in. Only celebrities, and users who agreed to
-publication, are ever sent. It is always the newest version that is published: which one it is, is
-asked after each look at the head, so that a slow writer never brings back what is gone.
+publication, are ever sent; and no other clips of theirs, which are held out. It is always the
+newest version that is published: which one it is, is asked after each look at the head, so that a
+slow writer never brings back what is gone.
 """
 
 from __future__ import annotations
@@ -154,6 +155,7 @@ def model_files(
         users=len(model.uploads),
         backbone=_public_name(model.backbone_name, SMALL_BACKBONE, BUNDLED_BACKBONE),
         held_out=asdict(release.figures.resnet),
+        other_clips=asdict(release.other_clips) if release.other_clips else None,
         license=license,
     )
     files = {file.name: File(file.sha256, _reader(store, file.key)) for file in model.files}

@@ -16,7 +16,7 @@ def interval_of_share(right: np.ndarray, groups: np.ndarray) -> tuple[float, flo
     much: the design effect by person, at least 1 (Korn & Graubard 1998, Survey Methodology 24).
 
     Args:
-        right, groups: bool [n], and [n], whose photo each is.
+        right, groups: bool [n], or shares 0 to 1, and [n], whose photo each is.
 
     Returns:
         Its ends, 0 to 1; the whole range without photos.

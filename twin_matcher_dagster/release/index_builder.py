@@ -11,6 +11,7 @@ from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.release.gallery_builder import GalleryBuilder, Measurement
 from twin_matcher_dagster.release.likeness_builder import build_likeness
+from twin_matcher_dagster.release.other_clips import ask_other_clips
 from twin_matcher_dagster.release.portraits import portraits_of
 from twin_matcher_dagster.release.promotion import in_production
 from twin_matcher_dagster.release.strangers import stranger_figures
@@ -97,8 +98,10 @@ def build_index(
     space = build_likeness(store, dataset, gallery.identities, places)
     likeness = put_file(store, layout.INDEXES, space.to_bytes(), ".safetensors")
     shown = put_file(store, layout.INDEXES, write_shard(typical).data, ".parquet")
+    other_clips = ask_other_clips(builder, gallery, earlier.other_clips if earlier else None)
+    asked = [str(other_clips)] if other_clips else []
     record = Index(
-        fingerprint=fingerprint(basis, index, shown, answers, likeness),
+        fingerprint=fingerprint(basis, index, shown, answers, likeness, *asked),
         basis=basis,
         model=model.number,
         model_fingerprint=model.fingerprint,
@@ -117,6 +120,7 @@ def build_index(
         strangers=stranger_figures(space),
         figures=figures,
         as_they_came=as_they_came,
+        other_clips=other_clips,
         fusion=gallery.fusion.as_dict(),
     )
     return BuiltIndex(record, gallery, typical, measurement)

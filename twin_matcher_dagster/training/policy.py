@@ -98,7 +98,7 @@ def training_due(
         "other celebrities": "yes" if other else "no",
     }
     refused = model.refused
-    if reasons and not left and refused and refused.dataset == dataset.fingerprint:
+    if reasons and not left and refused and refused.dataset == dataset.training_fingerprint:
         # The same data would give the same model.
         figures["refused"] = f"model {refused.model}, which learnt all this, was worse"
         reasons = []

@@ -80,7 +80,7 @@ def checkpoints_of(home: Path, dataset: Version, plan: TrainingPlan, start: str)
 
     values = {name: value for name, value in asdict(plan).items() if name != "backbone"}
     gpus = torch.cuda.device_count()
-    folder = home / fingerprint(dataset.fingerprint, start, values, gpus)[:16]
+    folder = home / fingerprint(dataset.training_fingerprint, start, values, gpus)[:16]
     for other in home.glob("*"):
         if other != folder:
             shutil.rmtree(other)

@@ -74,6 +74,10 @@ class KnownPeople:
         verdict = self._verdicts.get(identity_id)
         return verdict is not None and verdict.accepted
 
+    def person(self, identity_id: str) -> str:
+        """The mark of whose upload this is, see :func:`~.parts.person_of`."""
+        return self._verdicts[identity_id].person
+
     def name(self, identity_id: str) -> str:
         """Display name of somebody known."""
         for shard in self._shards:

@@ -1,4 +1,8 @@
-"""Is a new face somebody who is known already? For the operator's eyes: nothing is merged by it."""
+"""Is a new face somebody who is known already?
+
+The same face under another name is for the operator's eyes. With the same name as well it is
+another clip of that person, which is held out: nobody's faces are merged by it.
+"""
 
 from __future__ import annotations
 
@@ -66,10 +70,13 @@ class ResemblanceReport:
     Attributes:
         nearest: the known person it resembles most; of those it must not be, if there are any.
         flagged: identity ids of those, and what a person is asked to look into.
+        person: mark of the nearest accepted upload with this face and name, see
+            :func:`~.parts.person_of`; empty where there is none.
     """
 
     nearest: Resemblance | None = None
     flagged: Mapping[str, str] = field(default_factory=dict)
+    person: str = ""
 
 
 def find_resemblance(
@@ -84,10 +91,13 @@ def find_resemblance(
         recogniser: name of the one whose vectors they are.
     """
     alike = resembling(template, known.templates(), load_sameness(recogniser))
-    flagged = [one for one in alike if _is_another(known, name, one)][:3]
+    another = [one for one in alike if _is_another(known, name, one)]
+    own = [one for one in alike if one.same and one not in another]
+    flagged = another[:3]
     return ResemblanceReport(
         (flagged or alike or [None])[0],
         {one.identity_id: _flag(one, known.shown(one.identity_id)) for one in flagged},
+        known.person(own[0].identity_id) if own else "",
     )
 
 

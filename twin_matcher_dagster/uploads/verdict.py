@@ -11,7 +11,7 @@ from twin_matcher_dagster.faces.templates import encode_template
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.records.parts import ShardEntry, user_id
+from twin_matcher_dagster.storage.records.parts import ShardEntry, person_of, user_id
 from twin_matcher_dagster.storage.records.uploads import Reviewed, State, Verdict
 from twin_matcher_dagster.uploads.examination import Examination
 from twin_matcher_dagster.uploads.resemblance import ResemblanceReport
@@ -32,6 +32,7 @@ def verdict_on(
     resemblance: ResemblanceReport,
     review: Reviewed,
     recogniser: str,
+    before: Verdict | None = None,
 ) -> Verdict:
     """What is kept of a judgement; the faces of an accepted upload are written as a shard.
 
@@ -41,7 +42,9 @@ def verdict_on(
         examined, resemblance: what was found.
         review: what a person decided.
         recogniser: name of the one that compared.
+        before: the verdict that there was.
     """
+    person = _person(upload_id, resemblance, before)
     flags = tuple(resemblance.flagged.values())
     state = _state(examined.reasons, flags, review)
     shard = _put(store, upload_id, examined) if state == "accepted" else None
@@ -56,8 +59,10 @@ def verdict_on(
             *examined.reasons,
             *flags,
             *([shard.sha256] if shard else []),
+            *([person] if person != person_of(upload_id) else []),
         ),
         upload_id=upload_id,
+        person=person,
         state=state,
         publication=examined.publication,
         reasons=examined.reasons,
@@ -96,6 +101,16 @@ def review_now(decision: UploadDecision, note: str, before: Verdict | None) -> R
     if decision is not UploadDecision.none or note:
         return Reviewed(decision.value, note)
     return before.review if before else Reviewed()
+
+
+def _person(upload_id: str, resemblance: ResemblanceReport, before: Verdict | None) -> str:
+    """Whose it is: found when it is accepted first, and kept.
+
+    So whoever hands somebody's face in later cannot make the first one another clip of theirs.
+    """
+    if before and (before.accepted or before.is_another_clip):
+        return before.person
+    return resemblance.person or person_of(upload_id)
 
 
 def _state(reasons: Sequence[str], flags: Sequence[str], review: Reviewed) -> State:

@@ -23,7 +23,7 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.logs import dataset_versions, verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.dataset import list_of
-from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.storage.records.parts import person_of, user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.records import example
@@ -146,8 +146,8 @@ def test_one_more_upload_asks_for_nobody_who_was_there(kit: Kit) -> None:
         while kit.version().record.users < before:
             kit.member()
         # Whose list nobody is in yet: an upload in seven of them would read one that is there.
-        lists = {list_of(one) for one in members(kit.version())}
-        while list_of(new := kit.upload()) in lists:
+        lists = {list_of(person_of(one)) for one in members(kit.version())}
+        while list_of(person_of(new := kit.upload())) in lists:
             pass
         kit.judge(new)
         requests.clear()

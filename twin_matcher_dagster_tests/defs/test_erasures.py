@@ -122,7 +122,7 @@ def test_a_version_says_what_it_was_made_from(
     result = materialize(instance, [keys.TWIN_DATASET])
     (made,) = result.asset_materializations_for_node(keys.TWIN_DATASET)
     tags = made.tags or {}
-    assert tags["dagster/code_version"] == "3"
+    assert tags["dagster/code_version"] == "4"
     erased = materialize(instance, [keys.ERASURES])
     assert tags[f"dagster/input_data_version/{keys.ERASURES}"] == version_of(erased, keys.ERASURES)
 

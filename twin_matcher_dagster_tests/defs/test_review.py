@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -110,11 +110,17 @@ def test_the_same_face_under_another_name_waits_for_a_person(bench: Bench) -> No
     assert user_id(second) not in bench.people()
 
 
-def test_the_same_person_by_the_same_name_is_welcome_again(bench: Bench) -> None:
-    assert bench.judge(upload_story(bench.store, AMARA)).state == "accepted"
-    judged = bench.judge(upload_story(bench.store, AGAIN))
+def test_the_same_person_by_the_same_name_is_that_person_again(bench: Bench) -> None:
+    first, second = (upload_story(bench.store, one) for one in (AMARA, AGAIN))
+    assert bench.judge(first).metadata["another clip"] == "no"
+    judged = bench.judge(second)
     assert judged.state == "accepted"
     assert "an earlier upload" in judged.metadata["most like"]
+    assert judged.metadata["another clip"].startswith("yes")
+    assert {user_id(first)} == bench.people() & {user_id(first), user_id(second)}
+    # Kept out is the first one: the second is that person.
+    bench.judge(first, decision="reject")
+    assert {user_id(second)} == bench.people() & {user_id(first), user_id(second)}
 
 
 def test_a_flag_is_taken_away_by_a_person_alone(bench: Bench) -> None:
@@ -156,9 +162,11 @@ def test_sending_it_again_gets_nobody_past_a_review(bench: Bench) -> None:
         assert bench.judge(upload_story(bench.store, IMPOSTOR)).state == "flagged"
 
 
-def test_another_person_is_not_flagged(bench: Bench) -> None:
-    assert bench.judge(upload_story(bench.store, AMARA)).state == "accepted"
-    assert bench.judge(upload_story(bench.store, TEODOR)).state == "accepted"
+def test_another_person_is_not_flagged_and_a_namesake_is_somebody_new(bench: Bench) -> None:
+    for one in (AMARA, replace(TEODOR, name=AMARA.name)):
+        judged = bench.judge(upload_story(bench.store, one))
+        assert judged.state == "accepted"
+        assert not judged.verdict.is_another_clip
 
 
 def test_a_celebritys_face_is_flagged_whatever_the_name(bench: Bench) -> None:

@@ -26,6 +26,7 @@ from twin_matcher_dagster_tests.hub_server import HubServer
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.publication import client
 from twin_matcher_dagster_tests.publication.conftest import Client
+from twin_matcher_dagster_tests.records import OTHER_CLIPS
 
 LFS = r"^PUT /lfs/"
 COMMIT = r"^POST .*/commit/"
@@ -158,6 +159,32 @@ def test_who_did_not_agree_is_never_sent(hub: HubServer, run: Client, kit: Kit, 
         assert words not in received
 
 
+def test_other_clips_are_held_out_and_never_sent(
+    hub: HubServer, run: Client, kit: Kit, repo: str
+) -> None:
+    """Whatever their person agreed to; without the first one they are that person, and are."""
+    mira = kit.user("Mira", publication=True)
+    kit.version()
+    again = kit.another_clip(mira, publication=True)
+    version = kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
+    sent = hub.paths("datasets", repo)
+    assert f"data/train/{mira}.parquet" in sent
+    assert not [path for path in sent if again in path]
+    card = yaml.safe_load(hub.content("datasets", repo, "README.md").split(b"---")[1])
+    counted = card["twin_matcher"]
+    assert counted["users"] == version.record.users == 1
+    assert sum(counted["faces"].values()) == version.record.rows - 3
+    kit.withdraw_consent(mira)
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
+    assert not [path for path in hub.paths("datasets", repo) if mira in path or again in path]
+    kit.judge(mira, state="rejected")
+    kit.version()
+    run(client.publish_dataset, kit.store.bucket, repo)
+    assert f"data/train/{again}.parquet" in hub.paths("datasets", repo)
+
+
 def test_consent_that_is_taken_back_takes_the_faces_out(
     hub: HubServer, run: Client, kit: Kit, repo: str
 ) -> None:
@@ -271,6 +298,19 @@ def test_a_models_card_and_files(hub: HubServer, run: Client, kit: Kit, repo: st
     ):
         assert part in card
     assert yaml.safe_load(card.split("---")[1])["pipeline_tag"] == "image-classification"
+
+
+def test_a_models_card_says_how_users_are_found_in_other_clips(
+    hub: HubServer, run: Client, kit: Kit, repo: str
+) -> None:
+    kit.version()
+    release = kit.release(kit.train(real=True)).record
+    measured = replace(release, other_clips=OTHER_CLIPS, fingerprint="measured")
+    releases(kit.store).append(measured)
+    run(client.publish_model, kit.store.bucket, repo)
+    card = hub.content("models", repo, "README.md").decode()
+    assert "42 of 48 faces of 6 people find them" in " ".join(card.split())
+    assert yaml.safe_load(card.split("---")[1])["twin_matcher"]["other_clips"]["found"] == 42
 
 
 def test_a_model_that_learned_from_somebody_who_did_not_agree_is_withheld(

@@ -29,7 +29,7 @@ from twin_matcher_dagster.storage.records.index import (
     decode_answers,
     encode_answers,
 )
-from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.storage.records.parts import person_of, user_id
 from twin_matcher_dagster.storage.records.record import Record
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn, read_release
 from twin_matcher_dagster.storage.records.uploads import ERASED
@@ -254,11 +254,11 @@ def test_equal_withdrawals_are_one() -> None:
 def test_a_version_is_a_function_of_what_is_in_it() -> None:
     """Equal celebrities and equal lists give an equal version, whichever came first."""
     balanced = Celebrities(2, "balanced", 7, 2, {"train": 5, "test": 2})
-    one, two = MemberList("one", 1, 25), MemberList("two", 2, 30)
+    one, two = MemberList("one", 1, 25, 0, 0), MemberList("two", 3, 40, 1, 10)
     version = DatasetVersion.of(balanced, {"00": one, "ff": two})
     assert DatasetVersion.of(balanced, {"ff": two, "00": one}) == version
-    assert (version.rows, version.users, version.identities) == (62, 3, 5)
-    assert dict(version.splits) == {"train": 60, "test": 2}
+    assert (version.rows, version.users, version.identities) == (72, 3, 5)
+    assert dict(version.splits) == {"train": 60, "test": 12}
     others = [
         DatasetVersion.of(balanced, {"00": one}),
         DatasetVersion.of(balanced, {"00": two, "ff": one}),
@@ -273,8 +273,8 @@ def test_a_version_is_a_function_of_what_is_in_it() -> None:
 
 def test_lists_of_members_are_the_same_bytes_whoever_came_first() -> None:
     assert VERDICT.shard is not None
-    one = Member(UPLOAD, VERDICT.shard, publication=True)
-    two = Member(OTHER, VERDICT.shard, publication=False)
+    one = Member(UPLOAD, VERDICT.shard, publication=True, person=person_of(UPLOAD))
+    two = Member(OTHER, VERDICT.shard, publication=False, person=person_of(UPLOAD))
     data = encode_members({UPLOAD: one, OTHER: two})
     assert encode_members({OTHER: two, UPLOAD: one}) == data
     assert decode_members(data) == {UPLOAD: one, OTHER: two}
@@ -292,8 +292,8 @@ def test_lists_are_written_as_ever() -> None:
 
 
 def test_an_upload_has_one_of_256_lists() -> None:
-    assert list_of(UPLOAD) == list_of(UPLOAD)
-    names = {list_of(f"{UPLOAD}{number}") for number in range(5000)}
+    assert list_of(person_of(UPLOAD)) == list_of(person_of(UPLOAD))
+    names = {list_of(person_of(f"{UPLOAD}{number}")) for number in range(5000)}
     assert names == {f"{number:02x}" for number in range(256)}
 
 

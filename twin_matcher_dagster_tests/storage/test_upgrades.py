@@ -27,6 +27,7 @@ from twin_matcher_dagster.storage.records.dataset import (
     list_of,
 )
 from twin_matcher_dagster.storage.records.index import HeldOutAnswer, Index, decode_answers
+from twin_matcher_dagster.storage.records.parts import person_of
 from twin_matcher_dagster.storage.records.record import Record
 from twin_matcher_dagster.storage.records.release import (
     Against,
@@ -180,6 +181,14 @@ def test_whom_an_upload_resembles_stood_in_its_flags(shape: str) -> None:
     assert verdict.template == (0.6, -0.8)
 
 
+@pytest.mark.parametrize("shape", ["first", "first_rejected", "0.1.0", "3"])
+def test_before_a_second_upload_was_another_clip_each_was_of_somebody_new(shape: str) -> None:
+    verdict = Verdict.from_body(body_of(f"Verdict-{shape}"))
+    assert verdict.person == person_of(UPLOAD)
+    assert not verdict.is_another_clip
+    assert Verdict.from_body(body_of("Verdict-4")).person == person_of(OTHER)
+
+
 def test_verdicts_that_a_person_decided() -> None:
     waiting = Verdict.from_body(body_of("Verdict-with_flags"))
     assert (waiting.state, waiting.publication, waiting.shard) == ("flagged", False, None)
@@ -202,7 +211,9 @@ def test_a_version_that_named_its_shards_is_followed_by_one_of_all_verdicts(shap
 def test_versions_with_lists() -> None:
     version = DatasetVersion.from_body(body_of("DatasetVersion-0.1.0"))
     assert version.balanced.number == 2
-    assert version.members == {"e8": MemberList(f"datasets/members/{digest('7')}.json", 1, 25)}
+    assert version.members == {
+        "e8": MemberList(f"datasets/members/{digest('7')}.json", 1, 25, 0, 0)
+    }
     assert (version.rows, version.users, version.identities) == (34, 1, 3)
     assert dict(version.splits) == {"train": 32, "validation": 0, "test": 2}
     # What is made of the same content now has the same fingerprint but for the examples' own.
@@ -214,7 +225,9 @@ def test_lists_of_members() -> None:
     (member,) = decode_members(example("MemberList-0.1.0")).values()
     assert (member.upload_id, member.publication, member.shard.rows) == (UPLOAD, True, 25)
     assert member.shard.identities[0].identity_id == ZOE
-    assert len(list_of(UPLOAD)) == 2
+    assert member.person == person_of(UPLOAD)
+    assert member.is_first
+    assert list_of(person_of(UPLOAD)) == "8e"
 
 
 @pytest.mark.parametrize("shape", ["first", "with_uploads", "with_celebrities", "0.1.0"])
@@ -285,6 +298,15 @@ def test_before_likeness_was_asked_apart() -> None:
         assert isinstance(record, Index | Release)
         assert (record.likeness, record.identity_limit) == ("", None)
         assert len(record.content_keys()) >= 3
+
+
+def test_before_users_were_asked_about_by_other_clips() -> None:
+    for name in ("Index-3", "Release-3"):
+        record = KINDS[name[:-2]].from_body(body_of(name))
+        assert isinstance(record, Index | Release)
+        assert record.other_clips is None
+    (one,) = DatasetVersion.from_body(body_of("DatasetVersion-3")).members.values()
+    assert (one.uploads, one.other_clips, one.held_out) == (1, 0, 0)
 
 
 def test_answers_before_the_network_was_asked_alone() -> None:

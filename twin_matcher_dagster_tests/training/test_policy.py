@@ -73,6 +73,29 @@ def test_who_left_and_other_celebrities_are_reasons_whatever_the_policy(kit: Kit
     assert training_due(kit.store, NEVER).reasons[1:] == ["the celebrities are others"]
 
 
+def test_another_clip_is_nobody_new_and_no_model_learns_from_it(kit: Kit) -> None:
+    eager = RetrainingPolicy(1, 0.01, 0, 0.0)
+    model = kit.train().record
+    assert training_due(kit.store, eager).reasons == []
+    (member,) = read_version(kit.store).members
+    second = kit.another_clip(member.upload_id)
+    due = training_due(kit.store, eager)
+    assert due.reasons == []
+    assert due.figures["new faces"].startswith("0 ")
+    assert kit.train().record.uploads == model.uploads == (member.upload_id,)
+    # Without the first one it is who is new, and the first is who left.
+    kit.judge(member.upload_id, state="rejected")
+    kit.version()
+    left, new, *_ = training_due(kit.store, eager).reasons
+    assert "1 people whom it learnt" in left
+    assert new == "3 new faces"
+    # Once it was learnt it measures nothing: it is unlearnt when the first one is back.
+    assert kit.train().record.uploads == (second,)
+    kit.judge(member.upload_id, rows=FACES)
+    kit.version()
+    assert "1 people whom it learnt" in training_due(kit.store, eager).reasons[0]
+
+
 def test_an_old_model_is_trained_again_for_somebody_new_alone(kit: Kit) -> None:
     later = datetime.now(timezone.utc) + timedelta(days=31)
     assert training_due(kit.store, NEVER, later).reasons == [
@@ -94,11 +117,14 @@ def test_what_was_refused_is_not_trained_on_again(kit: Kit) -> None:
     policy = replace(NEVER, new_faces=FACES)
     dataset = read_version(kit.store)
     model = models(kit.store).existing_head().record
-    refused = Refused(model=2, index=1, dataset=dataset.fingerprint)
+    refused = Refused(model=2, index=1, dataset=dataset.training_fingerprint)
     models(kit.store).append(replace(model, refused=refused, fingerprint="again"))
     found = training_due(kit.store, policy)
     assert found.reasons == []
     assert "model 2, which learnt all this, was worse" in found.figures["refused"]
+    (member,) = dataset.members
+    kit.another_clip(member.upload_id)
+    assert training_due(kit.store, policy).reasons == []
     kit.member()
     assert training_due(kit.store, policy).reasons == [f"{FACES + 3} new faces"]
 

@@ -12,7 +12,7 @@ from twin_matcher_dagster.dataset.schema import Face, read_shard
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.records.parts import user_id
+from twin_matcher_dagster.storage.records.parts import person_of, user_id
 from twin_matcher_dagster.storage.records.uploads import Reviewed, Verdict
 from twin_matcher_dagster.uploads.examination import Examination, examine
 from twin_matcher_dagster.uploads.resemblance import ResemblanceReport
@@ -47,10 +47,11 @@ def judge(store: ObjectStore, examined: Examination) -> Judge:
         resemblance: ResemblanceReport = NOBODY,
         review: Reviewed = UNDECIDED,
         recogniser: str = "bundled",
+        before: Verdict | None = None,
         **changes: object,
     ) -> Verdict:
         looked = replace(examined, **changes)
-        return verdict_on(store, UPLOAD, looked, resemblance, review, recogniser)
+        return verdict_on(store, UPLOAD, looked, resemblance, review, recogniser, before)
 
     return on_it
 
@@ -121,8 +122,26 @@ def test_the_same_judgement_has_the_same_fingerprint_and_another_one_another(jud
         judge(reasons=("no face",)),
         judge(reasons=("another reason",)),
         judge(name="Another name"),
+        judge(ResemblanceReport(person=person_of(OTHER))),
     ]
     assert len({first.fingerprint, *(one.fingerprint for one in others)}) == 1 + len(others)
+
+
+def test_whose_clip_it_is_is_found_when_it_is_accepted_first_and_kept(judge: Judge) -> None:
+    """Whoever hands somebody's face in later must not make the first one a clip of theirs."""
+    same = ResemblanceReport(person=person_of(OTHER))
+    new, another = judge(), judge(same)
+    assert (new.person, new.is_another_clip) == (person_of(UPLOAD), False)
+    assert (another.person, another.is_another_clip) == (person_of(OTHER), True)
+    assert judge(same, before=new).person == person_of(UPLOAD)
+    assert judge(before=another).person == person_of(OTHER)
+    # Kept out or erased is the other one, or this one: whose it is does not change.
+    out = judge(same, Reviewed("reject"))
+    assert judge(before=out).person == out.person == person_of(OTHER)
+    # It waited, perhaps because the other one did.
+    waiting = judge(FLAGGED)
+    assert waiting.person == person_of(UPLOAD)
+    assert judge(same, before=waiting).person == person_of(OTHER)
 
 
 def test_a_first_verdict_answers_to_everybody() -> None:

@@ -51,7 +51,7 @@ class ReleaseConfig(dg.Config):
     group_name="release",
     kinds={"pytorch", "onnx", "s3"},
     owners=[keys.OWNER],
-    code_version="5",
+    code_version="6",
     output_required=False,  # it may have to wait for the next model
     automation_condition=when_inputs_change(busy={keys.TWIN_MODEL}),
     description="Two vectors of everybody in the newest data set, by the newest model and by the "
@@ -81,7 +81,7 @@ def face_index(
     if built and against.worse:
         # Kept, should a person want it; what goes on is the index of the model in production.
         kept = _commit(store, built.record)
-        champion = restore_champion(store, model, kept, dataset.fingerprint)
+        champion = restore_champion(store, model, kept, dataset.training_fingerprint)
         refused = describe(against)
         context.log.warning(refused)
         built = build(champion) if champion else None
@@ -117,7 +117,7 @@ def _commit(store: ObjectStore, index: Index) -> Manifest[Index]:
     group_name="release",
     kinds={"s3"},
     owners=[keys.OWNER],
-    code_version="3",
+    code_version="4",
     output_required=False,  # it may have to wait for the next model
     automation_condition=when_inputs_change(),
     description="One manifest that names data set, model and index together. The prediction page "

@@ -15,7 +15,12 @@ from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.gallery_builder import Measurement
 from twin_matcher_dagster.release.index_builder import BuiltIndex
-from twin_matcher_dagster.storage.records.index import Index, Scorers, StrangerFigures
+from twin_matcher_dagster.storage.records.index import (
+    Index,
+    OtherClipFigures,
+    Scorers,
+    StrangerFigures,
+)
 from twin_matcher_dagster.storage.records.release import Release
 
 CONFUSIONS = 12
@@ -62,6 +67,7 @@ def main_figures(record: Index | Release) -> dict[str, float | str]:
         "held-out rank1, resnet alone, 95% interval": _interval(figures.resnet.rank1_interval),
         "held-out chance": figures.fused.chance,
         **(_as_they_came(record.as_they_came) if record.as_they_came else {}),
+        **(_of_other_clips(record.other_clips) if record.other_clips else {}),
         **(_of_strangers(strangers) if strangers else {}),
     }
 
@@ -73,6 +79,14 @@ def _as_they_came(came: Scorers) -> dict[str, float | str]:
         "held-out rank1, as they came": came.fused.rank1,
         "held-out rank1, as they came, resnet alone": came.resnet.rank1,
         "held-out rank1, as they came, recogniser alone": came.recogniser.rank1,
+    }
+
+
+def _of_other_clips(users: OtherClipFigures) -> dict[str, float | str]:
+    """Of users, in clips that are held out."""
+    return {
+        "users' other clips": f"{users.found} of {users.faces} faces of {users.people} users found",
+        "users' other clips, 95% interval by person": _interval(users.interval),
     }
 
 

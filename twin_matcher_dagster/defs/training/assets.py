@@ -87,7 +87,7 @@ class DatasetConfig(dg.Config):
     group_name="training",
     kinds={"huggingface", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="3",
+    code_version="4",
     automation_condition=when_inputs_change(),
     description="Celebrities and all accepted uploads as one data set: a manifest that names "
     "immutable shards. A new person adds a shard; nothing is copied.",
@@ -106,6 +106,9 @@ def twin_dataset(config: DatasetConfig, object_store: ObjectStoreResource) -> dg
         {
             "identities": version.identities,
             "users": version.users,
+            "other clips of users, held out": sum(
+                one.other_clips for one in version.members.values()
+            ),
             "uploads that came in": ", ".join(sorted(came)) or "none",
             "uploads that left": ", ".join(sorted(left)) or "none",
             "celebrities": version.balanced.number,

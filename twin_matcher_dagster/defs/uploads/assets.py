@@ -41,9 +41,10 @@ class ReviewConfig(dg.Config):
     group_name="uploads",
     kinds={"opencv", "onnx", "s3"},
     owners=[keys.OWNER],
-    code_version="5",
+    code_version="6",
     description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
-    "compared with everyone known; accepted, rejected with the reason, or flagged for review. To "
+    "compared with everyone known; accepted, rejected with the reason, or flagged for review. The "
+    "same face under the same name is another clip of that person, and held out. To "
     'review, materialize with the configuration `decision: "accept"` or `"reject"`.',
 )
 @retried()
@@ -76,7 +77,7 @@ def user_faces(
         lock.renew()
         review = review_now(config.decision, config.note, before)
         verdict = log.commit(
-            verdict_on(store, upload_id, examined, resemblance, review, recogniser)
+            verdict_on(store, upload_id, examined, resemblance, review, recogniser, before)
         )
     note_verdict(store, upload_id, verdict.number)
     if get_tombstone(store, upload_id):  # erased while this ran

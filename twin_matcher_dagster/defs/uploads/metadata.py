@@ -22,6 +22,7 @@ def verdict_metadata(
         "flags": "; ".join(verdict.flags) or "none",
         "hints": "; ".join(examined.hints) or "none",
         "review": in_words(verdict.review),
+        "another clip": "yes, of an earlier upload" if verdict.is_another_clip else "no",
         "name": examined.name,
         "faces": dg.MetadataValue.md(grid(examined.shown[:SHOWN]) if examined.shown else "none"),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from twin_matcher_dagster.errors import RecordError
 from twin_matcher_dagster.storage import layout
@@ -72,6 +72,24 @@ class StrangerFigures:
     percentiles_of: Literal["cohort", "gallery"]
 
 
+@dataclass(frozen=True)
+class OtherClipFigures:
+    """How users are found in other clips of theirs, see ``release.other_clips``.
+
+    Attributes:
+        clips: fingerprint of those that were asked about.
+        people, faces: how many there were in them.
+        found: how many of the faces found their own person.
+        interval: 95% interval of their share, 0 to 1, by person.
+    """
+
+    clips: str
+    people: int
+    faces: int
+    found: int
+    interval: tuple[float, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Index(Record):
     """Everybody who can be found, by one model and the recogniser.
@@ -94,9 +112,12 @@ class Index(Record):
         strangers: what likeness gives to strangers; None in indexes of earlier versions.
         figures: of the model, on held-out faces of celebrities that cleaning left.
         as_they_came: the same on all held-out faces; None in indexes of earlier versions.
+        other_clips: how users are found in other clips of theirs; None where there are none.
         fusion: weights of the two cosines, see ``recognition.fusion.Fusion``.
         refused: why a newer model gave way; empty if none did.
     """
+
+    schema: ClassVar[int] = 4
 
     basis: str
     model: int
@@ -116,6 +137,7 @@ class Index(Record):
     strangers: StrangerFigures | None
     figures: Scorers
     as_they_came: Scorers | None
+    other_clips: OtherClipFigures | None
     fusion: Mapping[str, Any]
     refused: str = ""
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.records.celebrities import Biography
 from twin_matcher_dagster.storage.records.dataset import DatasetVersion
-from twin_matcher_dagster.storage.records.index import Index, Scorers, StrangerFigures
+from twin_matcher_dagster.storage.records.index import (
+    Index,
+    OtherClipFigures,
+    Scorers,
+    StrangerFigures,
+)
 from twin_matcher_dagster.storage.records.parts import FileEntry, Identity, Kind, user_id
 from twin_matcher_dagster.storage.records.record import Moment, Record
 from twin_matcher_dagster.storage.records.training import Model
@@ -77,12 +82,15 @@ class Release(Record):
         dataset, model, model_fingerprint, face_index: numbers of what it is made of.
         files: of the model.
         basis, index, portraits, answers, likeness, identity_limit: of the :class:`Index`.
-        recogniser, uploads, shards, imprinted, strangers, figures, as_they_came: of it.
+        recogniser, uploads, shards, imprinted: of it.
+        strangers, figures, as_they_came, other_clips: of it.
         identities: everybody who can be found.
         against: how it compares with the release before.
         override: why a person released it although it is worse.
         rolled_back_to: number of the earlier release that this one is again.
     """
+
+    schema: ClassVar[int] = 4
 
     released_at: Moment
     dataset: int
@@ -103,6 +111,7 @@ class Release(Record):
     strangers: StrangerFigures | None
     figures: Scorers
     as_they_came: Scorers | None
+    other_clips: OtherClipFigures | None
     identities: tuple[ReleasedIdentity, ...]
     against: Against
     override: str
@@ -228,4 +237,5 @@ def _of_index(index: Index) -> dict[str, Any]:
         "strangers": index.strangers,
         "figures": index.figures,
         "as_they_came": index.as_they_came,
+        "other_clips": index.other_clips,
     }

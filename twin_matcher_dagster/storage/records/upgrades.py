@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.records.parts import person_of
 
 Body = dict[str, Any]
 
@@ -171,6 +172,24 @@ def _without_newcomers(body: Body) -> Body:
     return {**body, "newcomers": None}
 
 
+def _of_somebody_new(body: Body) -> Body:
+    """Before a second upload was another clip: each was of a person of its own."""
+    return {**body, "person": person_of(body["upload_id"])}
+
+
+def _without_other_clips(body: Body) -> Body:
+    """A version of the data set, whose members were all enrolled."""
+    lists = {
+        name: {**one, "other_clips": 0, "held_out": 0} for name, one in body["members"].items()
+    }
+    return {**body, "members": lists}
+
+
+def _other_clips_unasked(body: Body) -> Body:
+    """An index or a release, before there were other clips of users."""
+    return {**body, "other_clips": None}
+
+
 def _withdrawn(body: Body) -> Body:
     return {"fingerprint": body["fingerprint"], "reason": body["withdrawn"]}
 
@@ -219,4 +238,8 @@ _STEPS: Mapping[tuple[str, int], Callable[[Body], Body]] = {
     ("Release", 2): _without_likeness,
     ("BalancedVersion", 3): _cleaned_alone,
     ("Model", 3): _without_newcomers,
+    ("Verdict", 3): _of_somebody_new,
+    ("DatasetVersion", 3): _without_other_clips,
+    ("Index", 3): _other_clips_unasked,
+    ("Release", 3): _other_clips_unasked,
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from twin_matcher_dagster.storage.records.parts import ShardEntry
+from twin_matcher_dagster.storage.records.parts import ShardEntry, person_of
 from twin_matcher_dagster.storage.records.record import Record
 
 State = Literal["accepted", "flagged", "rejected"]
@@ -29,6 +29,8 @@ class Verdict(Record):
 
     Attributes:
         upload_id: which.
+        person: mark of whose it is, see :func:`~.parts.person_of`: that of an earlier upload with
+            the same face and name, or its own.
         state: accepted: it is in; flagged: it waits for a person; rejected: it is out.
         publication: whether its person agreed to being published on the Hub.
         reasons: why it is rejected.
@@ -40,7 +42,10 @@ class Verdict(Record):
         shard: its faces, where it is accepted.
     """
 
+    schema: ClassVar[int] = 4
+
     upload_id: str
+    person: str
     state: State
     publication: bool
     reasons: tuple[str, ...]
@@ -55,6 +60,11 @@ class Verdict(Record):
     def accepted(self) -> bool:
         """Whether the upload is in."""
         return self.state == "accepted"
+
+    @property
+    def is_another_clip(self) -> bool:
+        """Whether it was taken as another one of somebody who had handed one in before."""
+        return self.person != person_of(self.upload_id)
 
     def names(self, upload_id: str) -> bool:
         """Whether another upload's id stands somewhere in it."""
