@@ -21,7 +21,10 @@ def add_erasure_form(store: ObjectStore) -> None:
             done = erase_with_code(store, upload_id, code, Settings().retrain_within)
         except TwinMatcherError as error:
             return problem(message_for_visitor(error))
-        lines = ["Your pictures, your name and all that was made of them are deleted."]
+        lines = [
+            "Your pictures, your name and all that was made of them are deleted. If you handed in "
+            "another clip, it is still there: it has a code of its own."
+        ]
         if done.pending:
             lines.append(
                 "Nobody is shown you any more. The model still in use has seen your pictures; it "

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
+from gradio.events import Dependency
 
 from twin_matcher_dagster.errors import StorageError, StoredAlreadyError, TwinMatcherError
 from twin_matcher_dagster.faces.clip import (
@@ -29,30 +29,15 @@ from twin_matcher_dagster.pages.page import (
     serve_page,
     success,
 )
+from twin_matcher_dagster.pages.session import Session, whose_clip
 from twin_matcher_dagster.pages.yaw_plot import yaw_plot
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import CONSENT_TEXT, PUBLICATION_TEXT, Consent
-from twin_matcher_dagster.uploads.erasure_code import new_erasure_code
-from twin_matcher_dagster.uploads.submission import new_upload_id, submit
+from twin_matcher_dagster.uploads.submission import submit
 
 FRAME_EVERY_S = 0.2
-
-
-@dataclass(frozen=True)
-class Session:
-    """What one person has done so far; gone when the page is closed.
-
-    The upload id and the erasure code are made with the faces, so that sending again after a fault
-    continues the same upload.
-    """
-
-    faces: tuple[np.ndarray, ...]
-    hints: tuple[str, ...] = ()
-    upload_id: str = field(default_factory=new_upload_id)
-    erasure_code: str = field(default_factory=new_erasure_code)
-    sent: str = ""
-
+LOOK_EVERY_S = 3
 
 # What the page shows after it looked: the session, pictures with captions, and a message.
 Found = tuple[Session | None, list[tuple[np.ndarray, str]], str]
@@ -121,14 +106,14 @@ def send_faces(
             lambda share: progress(share, desc="sending"),
         )
     except StoredAlreadyError as error:
-        return session, problem(message_for_visitor(error), more=_keep(session))
+        return session, problem(message_for_visitor(error), more=session.receipt)
     except StorageError as error:
         # It may be stored all the same: whoever leaves now can still have it taken out.
         return session, problem(
             message_for_visitor(error),
             "Your faces may have been stored. Send again; or, to have everything taken out, write "
             "these two down.",
-            more=_keep(session),
+            more=session.receipt,
         )
     except TwinMatcherError as error:
         return session, problem(message_for_visitor(error))
@@ -137,17 +122,9 @@ def send_faces(
         "prediction page knows you.",
         "Write these two down, to have everything taken out again. The code is shown this once; we "
         "keep no copy of it.",
-        more=_keep(session),
+        more=session.receipt,
     )
     return replace(session, sent=message), message
-
-
-def _keep(session: Session) -> str:
-    """What a visitor takes home."""
-    return (
-        f'<p class="keep">Upload id <code>{html.escape(session.upload_id)}</code><br>'
-        f"Erasure code <code>{html.escape(session.erasure_code)}</code></p>"
-    )
 
 
 def upload_page(store: ObjectStore) -> gr.Blocks:
@@ -279,15 +256,33 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
         guided = [guide, advice, *shown]
         finish.click(on_finish, guide, guided, show_progress="hidden", api_visibility="private")
         again.click(on_again, guide, guided, show_progress="hidden", api_visibility="private")
-        button.click(
-            on_send,
-            [session, name, consent, publish],
-            [session, outcome],
-            show_progress_on=outcome,
-            api_visibility="private",
+        _add_watch(
+            store,
+            session,
+            button.click(
+                on_send,
+                [session, name, consent, publish],
+                [session, outcome],
+                show_progress_on=outcome,
+                api_visibility="private",
+            ),
         )
         add_erasure_form(store)
     return page
+
+
+def _add_watch(store: ObjectStore, session: gr.State, sent: Dependency) -> None:
+    """Say whose clip it was taken for, once it was judged; looks while the page is open."""
+    whose = gr.HTML(elem_id="whose")
+    timer = gr.Timer(LOOK_EVERY_S, active=False)
+
+    def look(state: Session | None) -> Any:
+        said = whose_clip(store, state) if state and state.sent else ""
+        return (gr.skip(), gr.skip()) if said is None else (gr.Timer(active=False), said)
+
+    shown: list[Any] = [timer, whose]
+    sent.then(lambda: (gr.Timer(active=True), ""), None, shown, api_visibility="private")
+    timer.tick(look, session, shown, show_progress="hidden", api_visibility="private")
 
 
 def main() -> None:

@@ -17,8 +17,10 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import CONSENT_VERSION
 from twin_matcher_dagster.uploads.erasure_code import erasure_hash
 from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
+from twin_matcher_dagster.uploads.submission import new_upload_id
 from twin_matcher_dagster_tests.browser.conftest import Serve
 from twin_matcher_dagster_tests.clips import sample_frames, write_clip
+from twin_matcher_dagster_tests.kit import Kit
 
 pytestmark = pytest.mark.browser
 
@@ -68,6 +70,12 @@ def test_a_clip_is_stored_after_consent(
     assert not any(code.encode() in store.get(key) for key in store.list(""))
     assert manifest.name == NASTY_NAME
     assert all(key.isascii() and ".." not in key for key in store.list(""))
+    # Judged meanwhile, and taken as another clip of somebody.
+    kit = Kit(store)
+    kit.judge(upload_id, another_of=new_upload_id())
+    page.wait_for_selector("#whose .success", timeout=30_000)
+    assert "another clip of the same person" in page.inner_text("#whose")
+    assert code in page.inner_text("#outcome")
 
 
 def send_again(page: Page) -> str:

@@ -11,11 +11,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from twin_matcher_dagster.erasure.request import erase_with_code
-from twin_matcher_dagster.pages.upload import Session, send_faces
+from twin_matcher_dagster.pages.session import Session, whose_clip
+from twin_matcher_dagster.pages.upload import send_faces
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.manifest import get_manifest, new_uploads
+from twin_matcher_dagster_tests.kit import Kit
 
 FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(3))
 
@@ -82,6 +84,21 @@ def test_consent_taken_back_is_not_passed_over(
     assert "it may be published" in message
     assert session.erasure_code in message
     assert get_manifest(store, session.upload_id).publication is True
+
+
+def test_a_visitor_is_told_that_the_clip_was_taken_as_another_one(store: ObjectStore) -> None:
+    kit = Kit(store)
+    first = Session(FACES, upload_id=kit.upload())
+    assert whose_clip(store, first) is None  # not judged yet
+    kit.judge(first.upload_id)
+    assert whose_clip(store, first) == ""
+    second = Session(FACES, upload_id=kit.upload())
+    kit.judge(second.upload_id, another_of=first.upload_id)
+    assert "another clip of the same person" in str(whose_clip(store, second))
+    assert first.upload_id not in str(whose_clip(store, second))
+    # What waits is the operator's to say.
+    kit.judge(second.upload_id, state="flagged", another_of=first.upload_id)
+    assert whose_clip(store, second) == ""
 
 
 def test_what_is_missing_is_said_without_a_code(store: ObjectStore) -> None:
