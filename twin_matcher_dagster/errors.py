@@ -63,6 +63,10 @@ class RecordError(StorageError):
     """A manifest in the bucket is not what this version can read."""
 
 
+class DiskFullError(TwinMatcherError):
+    """There is no room on a disk of ours."""
+
+
 class NoReleaseError(TwinMatcherError):
     """No production release has been made yet."""
 

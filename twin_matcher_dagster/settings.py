@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         return timedelta(hours=self.retrain_within_hours)
 
     @property
+    def publishes(self) -> bool:
+        """Whether the data set or the model goes to the Hub."""
+        return bool(self.hub_dataset or self.hub_model)
+
+    @property
     def embedded(self) -> bool:
         """Whether the embedded S3 server is in use rather than a bucket of the user's own."""
         ours = self.twin_matcher_embedded_s3 and self.twin_matcher_bucket == EMBEDDED_BUCKET

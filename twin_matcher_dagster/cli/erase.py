@@ -58,7 +58,7 @@ def _forget_runs(upload_id: str) -> int:
 
 
 def _forget_on_the_hub(settings: Settings, upload_id: str) -> list[str]:
-    if not (settings.hub_dataset or settings.hub_model):
+    if not settings.publishes:
         return []
     from twin_matcher_dagster.publication.withdrawal import forget_upload
 

@@ -13,8 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
+from botocore.config import Config
 from gradio.utils import get_upload_folder
 from pydantic import ValidationError
+from starlette.middleware import Middleware
 
 from twin_matcher_dagster.errors import (
     RecogniserError,
@@ -22,8 +24,10 @@ from twin_matcher_dagster.errors import (
     StorageError,
     TwinMatcherError,
 )
+from twin_matcher_dagster.pages.health import Health
+from twin_matcher_dagster.pages.room import RoomForFiles
 from twin_matcher_dagster.settings import Settings, command, problems_of
-from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG, IMPATIENT_CONFIG, ObjectStore
 
 # Pictures of people are kept in the page's temporary folder no longer than this.
 FORGET_AFTER_S = 900
@@ -65,8 +69,11 @@ main, .fillable, .contain {width: 100% !important}
 """
 
 
-def bucket_of_environment() -> ObjectStore:
+def bucket_of_environment(config: Config = CLIENT_CONFIG) -> ObjectStore:
     """The bucket that the environment names.
+
+    Args:
+        config: of the client, such as for how long it waits.
 
     Raises:
         ServicesError: it names none.
@@ -77,7 +84,7 @@ def bucket_of_environment() -> ObjectStore:
             f"TWIN_MATCHER_BUCKET is not set. Start the page with `{command('up')}`, or run "
             '`eval "$(twin-matcher env)"` first.'
         )
-    return ObjectStore.from_environment(bucket)
+    return ObjectStore.from_environment(bucket, config)
 
 
 def problem(*lines: str, more: str = "") -> str:
@@ -130,22 +137,23 @@ def serve_page(make: Callable[[], gr.Blocks], port_setting: str) -> None:
     """
     try:
         settings = Settings()
-        page = make()
+        page, health = make(), Health(bucket_of_environment(IMPATIENT_CONFIG))
     except ValidationError as error:
         sys.exit("\n".join(problems_of(error)))
     except TwinMatcherError as error:
         sys.exit(str(error))
     port = getattr(settings, port_setting)
     try:
-        _launch(page, settings.host, port)
+        _launch(page, health, settings.host, port)
     except OSError as error:
         if "port" not in str(error):
             raise
         sys.exit(f"Port {port} is taken. Set {port_setting.upper()} to another one.")
 
 
-def _launch(page: gr.Blocks, host: str, port: int) -> None:
-    threading.Thread(target=_forget, args=(Path(get_upload_folder()),), daemon=True).start()
+def _launch(page: gr.Blocks, health: Health, host: str, port: int) -> None:
+    folder = Path(get_upload_folder())
+    threading.Thread(target=_forget, args=(folder,), daemon=True).start()
     page.queue(default_concurrency_limit=2, max_size=50).launch(
         server_name=host,
         server_port=port,
@@ -158,4 +166,8 @@ def _launch(page: gr.Blocks, host: str, port: int) -> None:
         share=False,
         # Gradio would keep photos and answers in the browser, for whoever uses it next.
         run_history=False,
+        app_kwargs={
+            "routes": [health.route()],
+            "middleware": [Middleware(RoomForFiles, folder=folder)],
+        },
     )

@@ -29,6 +29,7 @@ from twin_matcher_dagster.pages.page import (
     serve_page,
     success,
 )
+from twin_matcher_dagster.pages.room import raise_if_store_full
 from twin_matcher_dagster.pages.session import Session, whose_clip
 from twin_matcher_dagster.pages.yaw_plot import yaw_plot
 from twin_matcher_dagster.settings import Settings
@@ -95,6 +96,7 @@ def send_faces(
     if session.sent:
         return session, session.sent  # a second click must not take the erasure code away
     try:
+        raise_if_store_full(Settings())
         submit(
             store,
             session.faces,
@@ -189,11 +191,10 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
             elem_id="name",
         )
         consent = gr.Checkbox(label=CONSENT_TEXT, elem_id="consent")
-        settings = Settings()
         publish = gr.Checkbox(
             label=PUBLICATION_TEXT,
             elem_id="publish",
-            visible=bool(settings.hub_dataset or settings.hub_model),
+            visible=Settings().publishes,
         )
         button = gr.Button("Send my faces", variant="primary", elem_id="send")
         outcome = gr.HTML(elem_id="outcome")

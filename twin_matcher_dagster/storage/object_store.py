@@ -32,6 +32,11 @@ CLIENT_CONFIG = Config(
     s3={"addressing_style": "path"},
 )
 
+IMPATIENT_CONFIG = CLIENT_CONFIG.merge(
+    Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
+)
+"""For a question that wants an answer within 10 s or none: whether the store is there at all."""
+
 
 class ObjectStore:
     """One bucket, through a boto3 S3 client.
@@ -46,14 +51,18 @@ class ObjectStore:
         self.bucket = bucket
 
     @classmethod
-    def from_environment(cls, bucket: str) -> ObjectStore:
+    def from_environment(cls, bucket: str, config: Config = CLIENT_CONFIG) -> ObjectStore:
         """Connect with the usual AWS variables (``AWS_ENDPOINT_URL_S3`` for another server).
+
+        Args:
+            bucket: its name.
+            config: of the client, such as for how long it waits.
 
         Raises:
             StorageError: the variables do not go together.
         """
         try:
-            return cls(boto3.client("s3", config=CLIENT_CONFIG), bucket)
+            return cls(boto3.client("s3", config=config), bucket)
         except (BotoCoreError, ValueError) as error:
             raise StorageError(
                 f"The S3 settings cannot be used: {error}. Check the AWS variables in the "
@@ -204,6 +213,11 @@ class ObjectStore:
                 raise StorageError(
                     f"There is no bucket {self.bucket!r}. Create it, or set TWIN_MATCHER_BUCKET "
                     "to one that exists."
+                ) from error
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+                raise StorageError(
+                    f"S3 fails at {where}: {error}. It has too much to do, or its disk is full: "
+                    "make room, and try again."
                 ) from error
             raise StorageError(
                 f"S3 refused {where}: {error}. Check that the credentials in the environment may "

@@ -51,7 +51,7 @@ def erasures(
     deleted += purge_models(store)
     if ours.embedded and handled:
         vacuum(ours.twin_matcher_home)
-    if ours.hub_dataset or ours.hub_model:
+    if ours.publishes:
         for upload_id in handled:
             try:
                 on_the_hub += forget_upload(upload_id, ours.hub_dataset, ours.hub_model)

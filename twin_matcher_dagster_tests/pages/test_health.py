@@ -1,0 +1,70 @@
+"""`/healthz` of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from twin_matcher_dagster.errors import ObjectMissingError, StorageError
+from twin_matcher_dagster.pages import health
+from twin_matcher_dagster.pages.health import Health
+from twin_matcher_dagster.storage.object_store import IMPATIENT_CONFIG, ObjectStore
+
+
+class Store(ObjectStore):
+    """Answers as it is told, and counts."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.asked = 0
+
+    def get(self, key: str) -> bytes:
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return b""
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def ask(store: Store) -> Callable[[], tuple[int, dict[str, str]]]:
+    client = TestClient(Starlette(routes=[Health(store).route()]))
+
+    def get() -> tuple[int, dict[str, str]]:
+        answer = client.get("/healthz")
+        return answer.status_code, answer.json()
+
+    return get
+
+
+def test_a_page_says_that_it_answers_and_whether_the_store_does(
+    store: Store,
+    ask: Callable[[], tuple[int, dict[str, str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "_STORE_ASKED_EVERY_S", 0.0)
+    assert ask() == (200, {"page": "ok", "store": "ok"})
+    store.error = ObjectMissingError("a bucket of one's own has no such object")
+    assert ask() == (200, {"page": "ok", "store": "ok"})
+    store.error = StorageError("S3 does not answer")
+    assert ask() == (503, {"page": "ok", "store": "away"})
+
+
+def test_however_often_it_is_asked_the_store_is_not(
+    store: Store, ask: Callable[[], tuple[int, dict[str, str]]]
+) -> None:
+    assert {ask()[0] for _ in range(20)} == {200}
+    assert store.asked == 1
+
+
+def test_a_store_that_hangs_is_given_up_within_ten_seconds() -> None:
+    limits = IMPATIENT_CONFIG
+    assert limits.connect_timeout + limits.read_timeout < 10
+    assert limits.retries["total_max_attempts"] == 1
