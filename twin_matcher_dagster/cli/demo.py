@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
 
 import dagster as dg
 from rich.console import Console
@@ -20,7 +19,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from twin_matcher_dagster.celebrities.sources import check_source
-from twin_matcher_dagster.cli.display import Display
+from twin_matcher_dagster.cli.display import Display, teller
 from twin_matcher_dagster.cli.picture import answer_lines, save_answer
 from twin_matcher_dagster.cli.run_watcher import Stage, StageResult, Watcher, last_result
 from twin_matcher_dagster.cli.runs import launch_job
@@ -131,8 +130,14 @@ class Demo:
         if not self._settings.embedded:
             return ObjectStore.from_environment(self._variables["TWIN_MATCHER_BUCKET"])
         services.check_ports(self._settings, [services.S3])
-        stack.enter_context(services.running([services.S3], self._variables, self._log))
+        self._start(stack, [services.S3])
         return embedded_s3.wait_until_ready(self._variables)
+
+    def _start(self, stack: ExitStack, wanted: Sequence[str]) -> None:
+        """Run services until the end, and wait until they answer."""
+        tell = teller(self._console)
+        running = services.running(wanted, self._variables, self._log, tell)
+        stack.enter_context(running).wait_until_ready()
 
     def _upload_clip(self, store: ObjectStore, display: Display) -> str:
         """Hand the clip in, unless an earlier run did; the upload's id."""
@@ -192,14 +197,11 @@ class Demo:
         url = services.urls(self._settings)[services.DAGSTER]
         instance = stack.enter_context(dg.DagsterInstance.get())
         watcher = Watcher(instance)
-        honcho = stack.enter_context(
-            services.running([services.DAGSTER], self._variables, self._log)
-        )
-        services.wait_for_page(f"{url}/server_info", honcho)
+        self._start(stack, services.ORCHESTRATION)
         self._console.print(f"[dim]Dagster is at {url} while this runs[/]")
 
         def follow(done: Callable[[], bool], patience_s: float = STALLED_SECONDS) -> None:
-            self._follow(watcher, honcho, display, done, patience_s)
+            self._follow(watcher, display, done, patience_s)
 
         # First the sensor sees the upload, then the celebrities are read: so that everybody is in
         # the first training.
@@ -222,7 +224,6 @@ class Demo:
     def _follow(
         self,
         watcher: Watcher,
-        honcho: Popen[bytes],
         display: Display,
         done: Callable[[], bool],
         patience_s: float,
@@ -231,7 +232,7 @@ class Demo:
 
         Raises:
             StalledError: nothing happens any more.
-            ServicesError: a stage failed, or a service ended.
+            ServicesError: a stage failed.
         """
         quiet_since = time.monotonic()
         while not done():
@@ -239,8 +240,6 @@ class Demo:
                 display.show(name, stage)
                 if stage.status == "failed":
                     raise ServicesError(f"{name} failed: {stage.note} The log is {self._log}.")
-            if honcho.poll() is not None:
-                raise ServicesError(f"The services ended by themselves. The log is {self._log}.")
             if watcher.busy():
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since > patience_s:

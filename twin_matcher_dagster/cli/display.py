@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -10,6 +11,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from twin_matcher_dagster.cli.run_watcher import Stage
+
+
+def teller(console: Console) -> Callable[[str], None]:
+    """Prints a sentence with the time, as it is."""
+
+    def tell(sentence: str) -> None:
+        console.print(f"{time.strftime('%H:%M:%S')} {sentence}", highlight=False, markup=False)
+
+    return tell
 
 
 class Display:

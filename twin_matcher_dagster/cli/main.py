@@ -19,7 +19,8 @@ from rich.markup import escape
 
 from twin_matcher_dagster.cli import release, review
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.local.environment import CHILD_MARK, environment, state_folder
+from twin_matcher_dagster.local.environment import environment, state_folder
+from twin_matcher_dagster.local.leftovers import CHILD_MARK
 from twin_matcher_dagster.settings import Settings, problems_of
 
 app = typer.Typer(
@@ -71,23 +72,29 @@ def _run_demo(settings: Settings, home: Path) -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    only: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only these of dagster, upload and predict."),
+    ] = None,
+) -> None:
     """Start everything for use, until Ctrl-C: S3, Dagster, the upload page, the prediction page."""
     from twin_matcher_dagster.cli import up
     from twin_matcher_dagster.cli.runs import fail_interrupted_runs
     from twin_matcher_dagster.local import services
 
     settings = Settings()
+    wanted = services.chosen(settings, only or [])
     with services.exclusive_home(settings) as home:
-        wanted = services.names(settings)
         services.check_ports(settings, wanted)
         variables = environment(settings)
-        if settings.embedded and not up.has_release(variables, home):
+        if services.S3 in wanted and not up.has_release(variables, home):
             console.print("There is no release yet: the demo runs first.")
             _run_demo(settings, home)
         os.environ.update(variables)
-        fail_interrupted_runs()
-        up.run(settings, variables, home, console)
+        if services.CODE in wanted:
+            fail_interrupted_runs()
+        up.run(settings, variables, home, wanted, console)
 
 
 @app.command()

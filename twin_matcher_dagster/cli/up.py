@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.cli.display import teller
 from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.logs import releases
@@ -29,23 +29,26 @@ def has_release(variables: Mapping[str, str], home: Path) -> bool:
         return releases(store).head_number() > 0
 
 
-def run(settings: Settings, variables: Mapping[str, str], home: Path, console: Console) -> None:
-    """Start the services, say where they are, and stay until one ends or Ctrl-C comes.
+def run(
+    settings: Settings,
+    variables: Mapping[str, str],
+    home: Path,
+    wanted: Sequence[str],
+    console: Console,
+) -> None:
+    """Start services, say where they are, and keep them running until Ctrl-C.
 
     Raises:
-        ServicesError: a service ended by itself.
+        ServicesError: one cannot be started.
     """
-    wanted = services.names(settings)
     urls = services.urls(settings)
     log = home / "up.log"
     log.unlink(missing_ok=True)
-    with services.running(wanted, variables, log) as honcho:
-        pages = [name for name in wanted if name != services.S3]
+    with services.running(wanted, variables, log, teller(console)) as supervisor:
         with console.status("starting ..."):
-            for name in pages:
-                services.wait_for_page(urls[name], honcho)
-        for name in [*pages, *([services.S3] if services.S3 in wanted else [])]:
-            console.print(f"  {urls[name]:<24} {_WHAT[name]}")
+            supervisor.wait_until_ready()
+        for name, what in _WHAT.items():
+            if name in wanted:
+                console.print(f"  {urls[name]:<24} {what}")
         console.print(f"Log: {log}\nStop with Ctrl-C.", highlight=False)
-        honcho.wait()
-        raise ServicesError(f"A service ended by itself. Look at {log}.")
+        supervisor.wait()

@@ -15,11 +15,12 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.local.ports import GRPC_DISTANCE, INNER, HeldPorts
-from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG, IMPATIENT_CONFIG, ObjectStore
 
 # Where the server that runs notes its master, beside its objects.
 _MASTER = "s3-master"
@@ -140,30 +141,14 @@ def vacuum(home: Path) -> bool:
 def wait_until_ready(variables: Mapping[str, str], timeout_s: float = 60) -> ObjectStore:
     """Wait for the server to store and give back an object, and make the bucket.
 
-    After a crash it lists before it can read for some seconds, so a read is what is tried.
-
     Raises:
         ServicesError: it does not answer in time.
     """
-    import boto3
-
-    from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG
-
-    client = boto3.client(
-        "s3",
-        endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        region_name=variables["AWS_REGION"],
-        config=CLIENT_CONFIG,
-    )
-    store = ObjectStore(client, variables["TWIN_MATCHER_BUCKET"])
+    store = _store(variables, CLIENT_CONFIG)
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            _make_bucket(store)
-            client.put_object(Bucket=store.bucket, Key="ready", Body=b"")
-            client.get_object(Bucket=store.bucket, Key="ready")
+            read_and_write(store)
             return store
         except (ClientError, BotoCoreError) as error:
             if time.monotonic() > deadline:
@@ -171,6 +156,47 @@ def wait_until_ready(variables: Mapping[str, str], timeout_s: float = 60) -> Obj
                     f"The embedded S3 server did not become ready: {error}. Look at the log."
                 ) from error
             time.sleep(0.3)
+
+
+def impatient_store(variables: Mapping[str, str]) -> ObjectStore:
+    """The server's bucket, for questions that want an answer within 10 s or none."""
+    return _store(variables, IMPATIENT_CONFIG)
+
+
+def read_and_write(store: ObjectStore) -> None:
+    """Store an object, and give it back; the bucket is made if need be.
+
+    After a crash the server lists before it can read for some seconds, so a read is what counts.
+
+    Raises:
+        BotoCoreError: it does not answer.
+        ClientError: it refuses.
+    """
+    try:
+        store.client.put_object(Bucket=store.bucket, Key="ready", Body=b"")
+    except store.client.exceptions.NoSuchBucket:
+        _make_bucket(store)
+        store.client.put_object(Bucket=store.bucket, Key="ready", Body=b"")
+    read(store)
+
+
+def read(store: ObjectStore) -> None:
+    """Give back what :func:`read_and_write` stored; raises as it does."""
+    store.client.get_object(Bucket=store.bucket, Key="ready")["Body"].read()
+
+
+def _store(variables: Mapping[str, str], config: Config) -> ObjectStore:
+    import boto3
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        region_name=variables["AWS_REGION"],
+        config=config,
+    )
+    return ObjectStore(client, variables["TWIN_MATCHER_BUCKET"])
 
 
 def _make_bucket(store: ObjectStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.local.leftovers import CHILD_MARK, PAGES_FOLDER
+from twin_matcher_dagster.local.ports import temporary_folder
 from twin_matcher_dagster.settings import (
     BUNDLED_BACKBONE,
     BUNDLED_RECOGNISER,
@@ -19,12 +22,11 @@ from twin_matcher_dagster.settings import (
     command,
 )
 
-PAGES_FOLDER = "pages"
 WORKSPACE = Path(__file__).with_name("workspace.yaml")
 """Where Dagster finds the definitions."""
 
-CHILD_MARK = "TWIN_MATCHER_CHILD"
-"""Variable by which left-over processes of an installation are recognised."""
+# The address of a Unix socket has 108 bytes on Linux and 104 on macOS, the end included.
+_SOCKET_BYTES = 100
 
 
 def state_folder(settings: Settings) -> Path:
@@ -64,6 +66,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "BACKBONE": _absolute(settings.backbone, SMALL_BACKBONE, BUNDLED_BACKBONE),
         "RECOGNISER": _absolute(settings.recogniser, BUNDLED_RECOGNISER),
         "TWIN_MATCHER_WORKSPACE": str(WORKSPACE),
+        "CODE_SERVER_SOCKET": str(_code_server_socket(home)),
+        # A code server that is stopped waits for calls that go on.
+        "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "2",
         "HOST": settings.host,
         "S3_PORT": str(settings.s3_port),
         "DAGSTER_PORT": str(settings.dagster_port),
@@ -102,6 +107,15 @@ def _absolute(value: str, *words: str) -> str:
     """A path, if it is one, whatever the working directory of the process that reads it."""
     path = Path(value).expanduser()
     return str(path.resolve()) if value not in words and path.exists() else value
+
+
+def _code_server_socket(home: Path) -> Path:
+    """Where the code server listens: it asks for no credentials, so in a folder of its owner."""
+    socket = home / "code.sock"
+    if len(os.fsencode(socket)) <= _SOCKET_BYTES:
+        return socket
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    return temporary_folder("sockets") / f"{name}.sock"
 
 
 def _dagster_home(home: Path, settings: Settings) -> Path:

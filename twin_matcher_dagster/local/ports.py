@@ -92,13 +92,22 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return False
 
 
-def _locked(port: int) -> int | None:
-    """A descriptor that locks the file of a port; None where somebody else does."""
-    folder = Path(tempfile.gettempdir(), f"twin-matcher-ports-{os.getuid()}")
+def temporary_folder(purpose: str) -> Path:
+    """A folder among the system's temporary ones for this user alone; made if need be.
+
+    Raises:
+        ServicesError: it is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir(), f"twin-matcher-{purpose}-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise ServicesError(f"{folder} is somebody else's. Delete it, or set TMPDIR.")
-    lock = os.open(folder / str(port), os.O_CREAT | os.O_RDWR, 0o600)
+    return folder
+
+
+def _locked(port: int) -> int | None:
+    """A descriptor that locks the file of a port; None where somebody else does."""
+    lock = os.open(temporary_folder("ports") / str(port), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,55 +1,88 @@
-"""Start and stop the services of the Procfile with honcho, and leave nothing behind."""
+"""The services of one machine: what runs, where, and one installation at a time."""
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import shlex
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-
-import psutil
+from string import Template
 
 from twin_matcher_dagster.errors import RunsAlreadyError, ServicesError
-from twin_matcher_dagster.local.environment import CHILD_MARK, PAGES_FOLDER, state_folder
+from twin_matcher_dagster.local import health
+from twin_matcher_dagster.local.environment import state_folder
+from twin_matcher_dagster.local.kept_service import Patience, Service
+from twin_matcher_dagster.local.leftovers import forget_visitors, start_guard, stop_leftovers
 from twin_matcher_dagster.local.ports import is_free
+from twin_matcher_dagster.local.supervisor import Supervisor
 from twin_matcher_dagster.settings import Settings, command
 
 S3 = "s3"
+CODE = "code"
+DAEMON = "daemon"
 DAGSTER = "dagster"
 UPLOAD = "upload"
 PREDICT = "predict"
-STOP_SECONDS = 20
+
+ORCHESTRATION = (CODE, DAGSTER, DAEMON)
+"""What Dagster is made of: the code server with its runs, the webserver, the daemon."""
+
+BY_THEMSELVES = {DAGSTER: ORCHESTRATION, UPLOAD: (UPLOAD,), PREDICT: (PREDICT,)}
+"""What can run by itself, with a bucket of one's own."""
+
 PROCFILE = Path(__file__).with_name("Procfile")
+
+_NEEDS = {
+    CODE: {S3},
+    DAGSTER: {S3, CODE},
+    DAEMON: {S3, CODE},
+    UPLOAD: {S3},
+    PREDICT: {S3},
+}
 
 
 def names(settings: Settings) -> list[str]:
     """All services of `twin-matcher up`; with a bucket of one's own there is no embedded S3."""
-    return [S3, DAGSTER, UPLOAD, PREDICT] if settings.embedded else [DAGSTER, UPLOAD, PREDICT]
+    own = [*ORCHESTRATION, UPLOAD, PREDICT]
+    return [S3, *own] if settings.embedded else own
+
+
+def chosen(settings: Settings, only: Collection[str]) -> list[str]:
+    """The services that somebody asked for, in their order; all, if they asked for none.
+
+    Raises:
+        ServicesError: one does not exist, or cannot run without the embedded S3 server.
+    """
+    if unknown := sorted(set(only) - BY_THEMSELVES.keys()):
+        known = ", ".join(BY_THEMSELVES)
+        raise ServicesError(f"There is no service {', '.join(unknown)}. Choose of {known}.")
+    if only and settings.embedded:
+        raise ServicesError(
+            "Single services run with a bucket of your own only. Set TWIN_MATCHER_BUCKET, or run "
+            f"all with `{command('up')}`."
+        )
+    wanted = [name for one in only for name in BY_THEMSELVES[one]]
+    return [name for name in names(settings) if not only or name in wanted]
 
 
 def urls(settings: Settings) -> dict[str, str]:
     """Where each service is."""
-    shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104
-    return {
-        DAGSTER: f"http://{shown}:{settings.dagster_port}",
-        UPLOAD: f"http://{shown}:{settings.upload_port}",
-        PREDICT: f"http://{shown}:{settings.predict_port}",
-        S3: f"http://127.0.0.1:{settings.s3_port}",
-    }
+    at = ports(settings)
+    here = {name: f"http://{_reached(settings.host)}:{port}" for name, port in at.items()}
+    return {**here, S3: f"http://127.0.0.1:{settings.s3_port}"}
+
+
+def _reached(host: str) -> str:
+    """Where a service that listens on a host is reached from this machine."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
 
 
 @contextmanager
 def exclusive_home(settings: Settings) -> Generator[Path]:
     """Hold the state folder alone, and clear away what a killed predecessor left running.
+
+    A guard clears away what is left should this process be killed.
 
     Raises:
         RunsAlreadyError: another process of this installation runs.
@@ -65,16 +98,13 @@ def exclusive_home(settings: Settings) -> Generator[Path]:
             ) from error
         stop_leftovers(home)
         forget_visitors(home)
+        guard = start_guard(home)
         try:
             yield home
         finally:
             stop_leftovers(home)
             forget_visitors(home)
-
-
-def forget_visitors(home: Path) -> None:
-    """Delete the photos and clips that pages, stopped by now, had in their temporary folder."""
-    shutil.rmtree(home / PAGES_FOLDER, ignore_errors=True)
+            guard.communicate()
 
 
 def ports(settings: Settings) -> dict[str, int]:
@@ -87,115 +117,79 @@ def ports(settings: Settings) -> dict[str, int]:
     }
 
 
-def check_ports(settings: Settings, services: Sequence[str]) -> None:
+def check_ports(settings: Settings, services: Collection[str]) -> None:
     """See that every port is free.
 
     Raises:
         ServicesError: one is taken; it names the variable to set.
     """
-    wanted = ports(settings)
-    for service in services:
-        port = wanted[service]
-        if not is_free(port, settings.host if service != S3 else "127.0.0.1"):
+    for service, port in ports(settings).items():
+        host = "127.0.0.1" if service == S3 else settings.host
+        if service in services and not is_free(port, host):
             raise ServicesError(
                 f"Port {port}, wanted for {service}, is taken. Stop what uses it, or choose "
                 f"another one: {service.upper()}_PORT={port + 1000} {command('up')}"
             )
 
 
-@contextmanager
-def running(
-    services: Sequence[str], variables: Mapping[str, str], log: Path
-) -> Generator[subprocess.Popen[bytes]]:
-    """Run services for as long as the block lasts.
+def commands(variables: Mapping[str, str]) -> dict[str, list[str]]:
+    """The arguments of each service, as the Procfile says.
 
     Args:
-        services: names in the Procfile.
-        variables: their environment.
-        log: file for their output.
-
-    Yields:
-        The honcho process: it ends when any of them ends.
+        variables: that it names.
     """
-    honcho_command = [sys.executable, "-m", "honcho", "start", "-f", str(PROCFILE), *services]
-    with log.open("ab") as output:
-        honcho = subprocess.Popen(
-            honcho_command,
-            cwd=variables["TWIN_MATCHER_HOME"],
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C goes to this process alone, which then stops the others in order.
-            start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-        )
-        try:
-            yield honcho
-        finally:
-            stop(honcho)
+    lines = (line.split(": ", 1) for line in PROCFILE.read_text().splitlines())
+    return {
+        name: [Template(part).substitute(variables) for part in shlex.split(text)]
+        for name, text in lines
+    }
 
 
-def stop(honcho: subprocess.Popen[bytes]) -> None:
-    """Stop honcho and every process under it; when this returns, their ports are free.
+def questions(variables: Mapping[str, str]) -> dict[str, health.Question]:
+    """What each service is asked.
 
-    Honcho asks whole groups of processes to end, runs of Dagster among them. What does not end is
-    killed, and so is what honcho leaves behind.
+    Args:
+        variables: that say where it is.
     """
-    family: list[psutil.Process] = []
-    with suppress(psutil.Error):
-        process = psutil.Process(honcho.pid)
-        family = [process, *process.children(recursive=True)]
-    honcho.terminate()
-    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    for process in alive:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(alive, timeout=5)
-    honcho.wait()
+
+    def url(service: str) -> str:
+        return f"http://{_reached(variables['HOST'])}:{variables[f'{service.upper()}_PORT']}"
+
+    return {
+        S3: health.store_question(variables),
+        CODE: health.code_server_question(Path(variables["CODE_SERVER_SOCKET"])),
+        DAGSTER: health.webserver_question(url(DAGSTER)),
+        DAEMON: health.daemon_question(url(DAGSTER)),
+        UPLOAD: health.page_question(url(UPLOAD)),
+        PREDICT: health.page_question(url(PREDICT)),
+    }
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to stop this process when its parent is killed, however hard."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+@contextmanager
+def running(
+    wanted: Collection[str],
+    variables: Mapping[str, str],
+    log: Path,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Generator[Supervisor]:
+    """Run services for as long as the block lasts; what ends or does not answer is started again.
 
-
-def stop_leftovers(home: Path) -> int:
-    """Stop every process that was started for this state folder, except our own line.
-
-    Returns:
-        How many there were.
+    Args:
+        wanted: names of the services.
+        variables: their environment, of :func:`environment`.
+        log: file for their output, and for what was done with them.
+        say: tells a person what was done with them.
     """
-    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    left = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.pid not in own and process.environ().get(CHILD_MARK) == str(home):
-                left.append(process)
-    for process in left:
-        with suppress(psutil.Error):
-            process.terminate()
-    _, alive = psutil.wait_procs(left, timeout=8)
-    for process in alive:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(alive, timeout=5)
-    return len(left)
-
-
-def wait_for_page(url: str, honcho: subprocess.Popen[bytes], timeout_s: float = 120) -> None:
-    """Wait until a page answers.
-
-    Raises:
-        ServicesError: a service ended, or the page does not answer in time.
-    """
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310
-            return
-        if honcho.poll() is not None:
-            raise ServicesError("A service ended while it was starting. Look at the log.")
-        if time.monotonic() > deadline:
-            raise ServicesError(f"{url} did not answer within {timeout_s:.0f} seconds.")
-        time.sleep(0.3)
+    home = Path(variables["TWIN_MATCHER_HOME"])
+    arguments, asked = commands(variables), questions(variables)
+    chosen = [
+        Service(name, arguments[name], asked[name], frozenset(_NEEDS.get(name, ())))
+        for name in arguments
+        if name in wanted
+    ]
+    supervisor = Supervisor(chosen, variables, home, log, say, Patience())
+    supervisor.start()
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from twin_matcher_dagster.local.environment import CHILD_MARK
+from twin_matcher_dagster.local.leftovers import CHILD_MARK
 from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.settings import PROJECT_ROOT
 

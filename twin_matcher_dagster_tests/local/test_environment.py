@@ -64,3 +64,15 @@ def test_a_moved_project_renews_its_link(settings: Settings) -> None:
     link.symlink_to("/nowhere/dagster.yaml")
     environment(settings)
     assert link.resolve() == WORKSPACE.with_name("dagster.yaml")
+
+
+def test_the_socket_of_the_code_server_is_for_its_owner_however_long_the_folder(
+    settings: Settings, tmp_path: Path
+) -> None:
+    assert environment(settings)["CODE_SERVER_SOCKET"] == str(
+        settings.twin_matcher_home / "code.sock"
+    )
+    long = tmp_path / ("long" * 40)
+    socket = Path(environment(Settings(twin_matcher_home=long))["CODE_SERVER_SOCKET"])
+    assert len(str(socket)) < 100
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
