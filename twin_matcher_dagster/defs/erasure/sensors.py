@@ -6,13 +6,16 @@ import dagster as dg
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import EVERY_SECONDS
-from twin_matcher_dagster.defs.erasure.run_history import forget_runs
+from twin_matcher_dagster.defs.erasure.run_history import forget_old_runs, forget_runs
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.retention import collect_garbage, rejected_before
 from twin_matcher_dagster.errors import StorageError
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.tombstones import erased_uploads
+
+# Dagster's own runs, events and logs; ticks go as dagster.yaml says.
+HISTORY = timedelta(days=30)
 
 
 @dg.sensor(
@@ -40,14 +43,17 @@ def collect(
     context: dg.OpExecutionContext, object_store: ObjectStoreResource, settings: SettingsResource
 ) -> None:
     """Keep what the settings say."""
-    store, ours = object_store.open(), settings.read()
-    begun = datetime.now(timezone.utc) - timedelta(days=ours.keep_rejected_days)
+    store, ours, now = object_store.open(), settings.read(), datetime.now(timezone.utc)
+    begun = now - timedelta(days=ours.keep_rejected_days)
     rejected = rejected_before(store, begun)
     for upload_id in rejected:
         erase(store, upload_id, ours.retrain_within)
         forget_runs(context.instance, upload_id)
     gone = collect_garbage(store, ours.keep_versions)
-    context.log.info(f"{len(rejected)} rejected uploads erased, {gone} other objects deleted")
+    runs = forget_old_runs(context.instance, now - HISTORY)
+    context.log.info(
+        f"{len(rejected)} rejected uploads erased, {gone} other objects and {runs} runs deleted"
+    )
 
 
 @dg.job(name=keys.RETENTION_JOB, description="Delete what is kept too long; every night.")
