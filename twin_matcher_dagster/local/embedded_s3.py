@@ -24,6 +24,8 @@ from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG, IMPATIENT_C
 
 # Where the server that runs notes its master, beside its objects.
 _MASTER = "s3-master"
+# Not empty: an object without bytes touches no volume, and is taken on a full disk.
+_WORD = b"ready"
 _COMPONENTS = ("master", "volume", "filer", "admin")
 _TOKENS = (
     "WEED_JWT_SIGNING_KEY",
@@ -173,10 +175,10 @@ def read_and_write(store: ObjectStore) -> None:
         ClientError: it refuses.
     """
     try:
-        store.client.put_object(Bucket=store.bucket, Key="ready", Body=b"")
+        store.client.put_object(Bucket=store.bucket, Key="ready", Body=_WORD)
     except store.client.exceptions.NoSuchBucket:
         _make_bucket(store)
-        store.client.put_object(Bucket=store.bucket, Key="ready", Body=b"")
+        store.client.put_object(Bucket=store.bucket, Key="ready", Body=_WORD)
     read(store)
 
 

@@ -132,28 +132,26 @@ def code_server_question(socket: Path) -> Question:
 def store_question(variables: Mapping[str, str]) -> Question:
     """Whether the embedded S3 server takes an object and gives it back.
 
-    It is asked to take one once a minute: SeaweedFS keeps a kilobyte of each write for good.
+    It is asked to take one once a minute: SeaweedFS keeps a kilobyte of each write for good. On a
+    full disk it fails writes or leaves them unanswered, and reads on.
     """
+    home = variables["TWIN_MATCHER_HOME"]
     stores: list[ObjectStore] = []
     written: dict[float, float] = {}
 
     def ask(started: float) -> None:
         if not stores:  # a client costs more than its questions
             stores.append(embedded_s3.impatient_store(variables))
-        now = time.monotonic()
-        if now - written.get(started, -math.inf) < _WRITE_EVERY_S:
+        now, disk = time.monotonic(), shutil.disk_usage(home)
+        full = disk.free < _FREE_SHARE * disk.total
+        if full or now - written.get(started, -math.inf) < _WRITE_EVERY_S:
             embedded_s3.read(stores[0])
-            return
-        try:
+        else:
             embedded_s3.read_and_write(stores[0])
-        except Exception as error:
-            home = variables["TWIN_MATCHER_HOME"]
-            disk = shutil.disk_usage(home)
-            if disk.free < _FREE_SHARE * disk.total:
-                raise NoRoomError(f"cannot write: the disk of {home} is full") from error
-            raise
-        written.clear()
-        written[started] = now
+            written.clear()
+            written[started] = now
+        if full:
+            raise NoRoomError(f"cannot write: the disk of {home} is full")
 
     return ask
 

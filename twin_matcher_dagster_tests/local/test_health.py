@@ -154,7 +154,10 @@ def test_the_store_is_read_and_written(
     ask(1)  # reads alone for a minute, but not what another process wrote
     with pytest.raises(OSError, match="no space left"):
         ask(2)
-    full = SimpleNamespace(total=100_000, free=900)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    disk = SimpleNamespace(total=100_000, free=900)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk)
     with pytest.raises(NoRoomError, match=r"the disk of .* is full"):
+        ask(2)  # it reads on, and is not asked to write
+    disk.free = 1100
+    with pytest.raises(OSError, match="no space left"):
         ask(2)
