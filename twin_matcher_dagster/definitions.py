@@ -12,7 +12,8 @@ def defs() -> dg.Definitions:
     from twin_matcher_dagster import defs as folder
 
     # Not `load_from_defs_folder`, which hides this warning, too: it wants a pyproject.toml, which
-    # an installed package has not.
+    # an installed package has not. Conditions of our own are beta.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
         return dg.ComponentTree.from_module(folder, Path(__file__).parents[1]).build_defs()

@@ -16,7 +16,15 @@ from twin_matcher_dagster.settings import PROJECT_ROOT
 
 PACKAGE = "twin_matcher_dagster"
 SOURCES = sorted((PROJECT_ROOT / PACKAGE).rglob("*.py"))
-STAGES = ("celebrities", "uploads", "training", "release", "erasure", "publication")
+STAGES = (
+    "celebrities",
+    "uploads",
+    "training",
+    "release",
+    "erasure",
+    "publication",
+    "reconciliation",
+)
 
 # Package -> all that its modules import of the others, besides errors and settings. A package that
 # is not here fails, and so does an allowance that nobody uses.
@@ -32,16 +40,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"dataset", "recognition", "storage"},
     "release": {"dataset", "recognition", "faces", "media", "storage"},
     "publication": {"dataset", "storage"},
+    "reconciliation": {"uploads", "dataset", "storage"},
     "erasure": {"uploads", "dataset", "recognition", "storage"},
     "pages": {"uploads", "release", "erasure", "faces", "media", "storage"},
     # What all stages share, and what each needs of the packages below.
-    "defs": {"storage", "training"},
+    "defs": {"reconciliation", "storage", "training"},
     "defs.celebrities": {"defs", "celebrities", "dataset", "faces", "media", "storage"},
     "defs.uploads": {"defs", "uploads", "dataset", "erasure", "storage"},
     "defs.training": {"defs", "training", "dataset", "recognition", "local", "storage"},
     "defs.release": {"defs", "release", "erasure", "dataset", "recognition", "media", "storage"},
     "defs.erasure": {"defs", "erasure", "publication", "local", "storage"},
     "defs.publication": {"defs", "publication", "storage"},
+    "defs.reconciliation": {"defs", "reconciliation", "uploads", "dataset", "storage"},
     "cli": {
         "definitions",
         "defs",
@@ -52,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "release",
         "publication",
         "erasure",
+        "reconciliation",
         "dataset",
         "faces",
         "media",

@@ -22,7 +22,7 @@ from twin_matcher_dagster.celebrities.sources import check_source
 from twin_matcher_dagster.cli.display import Display, teller
 from twin_matcher_dagster.cli.picture import answer_lines, save_answer
 from twin_matcher_dagster.cli.run_watcher import Stage, StageResult, Watcher, last_result
-from twin_matcher_dagster.cli.runs import launch_job
+from twin_matcher_dagster.cli.runs import is_on_its_way, launch_job
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs.keys import (
     ASSETS,
@@ -50,8 +50,9 @@ from twin_matcher_dagster.uploads.submission import new_upload_id, submit
 UPLOAD_STAGE = "upload"
 PROBE_STAGE = "probe"
 STALLED_SECONDS = 90
-# Some ticks of the automation: what it has not asked for by then, it will not ask for.
-NUDGE_SECONDS = 25
+# What neither the automation nor, 30 seconds later, the reconciliation asked for by then is not
+# missing in the bucket: other settings want it.
+NUDGE_SECONDS = 60
 TICK_SECONDS = 1.0
 
 
@@ -207,7 +208,8 @@ class Demo:
         # the first training.
         follow(lambda: instance.has_dynamic_partition(UPLOADS_PARTITION, upload_id))
         job = self._stale_job(store, upload_id)
-        if job:
+        # A run that an earlier demo left behind is started again by Dagster: the two are one.
+        if job and not is_on_its_way(instance, job):
             launch_job(self._settings, job)
 
         def released() -> bool:
@@ -216,9 +218,7 @@ class Demo:
         try:
             follow(released, NUDGE_SECONDS)
         except StalledError:
-            # The automation sees changes; one that an interrupted run took with it is not seen
-            # again.
-            launch_job(self._settings, RELEASE_JOB)
+            launch_job(self._settings, self._stale_job(store, upload_id) or RELEASE_JOB)
             follow(released)
 
     def _follow(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from twin_matcher_dagster.defs.keys import JOB_ASSETS
+from twin_matcher_dagster.defs.live_work import live_work
 from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.reconciliation.facts import Work
 from twin_matcher_dagster.settings import Settings
 
 
@@ -28,6 +30,11 @@ def fail_interrupted_runs() -> int:
         for run in runs:
             instance.report_run_failed(run, "The services were stopped while this run went on.")
         return len(runs)
+
+
+def is_on_its_way(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether what a job makes is queued, is being made, or is tried again at once."""
+    return not live_work(instance).isdisjoint(Work("make", asset) for asset in JOB_ASSETS[job])
 
 
 def launch_job(settings: Settings, job: str) -> None:

@@ -1,8 +1,9 @@
 """What happens without anyone clicking.
 
 An accepted upload, or new celebrity faces, go on to a new release: every asset after them runs
-when the data version of what it is made from has changed, and nothing that it is made from failed
-a blocking check or is being made right now.
+when the data version of what it is made from has changed, the blocking checks passed on it, and
+nothing that it is made from is being made right now. That is the quick way; what it misses is found
+by the reconciliation (``defs/reconciliation``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Collection
 
 import dagster as dg
 
+from twin_matcher_dagster.defs.gates import ChecksOfInputsPassed
 from twin_matcher_dagster.defs.keys import (
+    AHEAD,
     BALANCED_FACES,
     CELEBRITIES_JOB,
     FACE_INDEX,
@@ -58,7 +61,7 @@ def when_inputs_change(
         # Since it was asked for, not since it was made: what changed while it was being made was
         # not in it.
         changed.since(condition.newly_requested() | condition.initial_evaluation())
-        & condition.all_deps_blocking_checks_passed()
+        & ChecksOfInputsPassed()
         & ~absent
         & ~in_progress
         & ~condition.in_progress()
@@ -75,6 +78,8 @@ def automation() -> dg.Definitions:
                 target=dg.AssetSelection.all(),
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 minimum_interval_seconds=EVERY_SECONDS,
+                run_tags=AHEAD,
+                use_user_code_server=True,  # it knows our own condition
                 description="Carries accepted uploads and new celebrity faces on to a release.",
             )
         ],

@@ -37,5 +37,15 @@ JOB_ASSETS = {
 }
 """What the jobs make, in this order."""
 
+BLOCKING_CHECKS = {
+    BALANCED_FACES: ("enough_identities", "no_near_duplicate_crosses_the_split"),
+    TWIN_DATASET: ("users_split_by_upload",),
+    FACE_INDEX: ("held_out_faces_are_found", "strangers_get_their_twins"),
+}
+"""What has to pass before anything is made of an asset."""
+
+AHEAD = {"dagster/priority": "1"}
+"""Tags of runs that go before the uploads in the queue: who was judged is released meanwhile."""
+
 UPLOADS_PARTITION = "uploads"
 OWNER = "team:twin-matcher"

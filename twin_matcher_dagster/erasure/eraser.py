@@ -91,6 +91,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
         for prefix in (
             layout.upload_manifest(upload_id),
             layout.face_folder(upload_id),
+            layout.arrival(upload_id),
             layout.change_prefix(upload_id),
             f"{layout.user(upload_id)}/",
             f"{layout.ERASURE_TRIES}/{upload_id}/",

@@ -11,6 +11,7 @@
     celebrities/reviews/versions/...            what a person decided of that (manifest log)
     uploads/faces/<upload>/000.png ...          the crops of one clip
     uploads/manifests/<upload>.json             written last: its presence is the commit
+    uploads/arrivals/<upload>                   there until there is a verdict
     users/<upload>/versions/...                 verdict of user_faces         (manifest log)
     users/<upload>/shards/...
     datasets/changes/<upload>.<verdict>.json    verdicts that twin_dataset did not see yet
@@ -37,6 +38,7 @@ BALANCED = "celebrities/balanced"
 REVIEWS = "celebrities/reviews"
 UPLOAD_FACES = "uploads/faces"
 UPLOAD_MANIFESTS = "uploads/manifests"
+ARRIVALS = "uploads/arrivals"
 DATASETS = "datasets"
 CHANGES = "datasets/changes"
 MEMBERS = "datasets/members"
@@ -53,6 +55,11 @@ JUDGING_LOCK = "judging-lock"
 def upload_manifest(upload_id: str) -> str:
     """Key of an upload's manifest."""
     return f"{UPLOAD_MANIFESTS}/{upload_id}.json"
+
+
+def arrival(upload_id: str) -> str:
+    """Key of the note that an upload waits for its verdict."""
+    return f"{ARRIVALS}/{upload_id}"
 
 
 def face_folder(upload_id: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from twin_matcher_dagster.errors import ObjectExistsError, RecordError, TwinMatcherError
@@ -45,6 +46,21 @@ class Manifest(Generic[_R_co]):
     def fingerprint(self) -> str:
         """Identity of the content: equal fingerprints mean equal content."""
         return self.record.fingerprint
+
+
+@dataclass(frozen=True)
+class HeadEntry:
+    """The newest entry of a log, which is not read.
+
+    Attributes:
+        number: position in the log, from 1.
+        written: when, by the store's clock.
+        etag: of what it says; an entry that an erasure rewrote has another one.
+    """
+
+    number: int
+    written: datetime
+    etag: str
 
 
 class ManifestLog(Generic[_R]):
@@ -93,6 +109,14 @@ class ManifestLog(Generic[_R]):
     def head_number(self) -> int:
         """Number of the newest entry, 0 for an empty log."""
         return next(self.numbers(_FEW), 0)
+
+    def head_entry(self) -> HeadEntry | None:
+        """The newest entry, without reading it: one request."""
+        for item in self._store.items(self._prefix, page_size=_FEW):
+            key = item["Key"]
+            if _NAME.fullmatch(key.removeprefix(self._prefix)):
+                return HeadEntry(number_of(key), item["LastModified"], item["ETag"])
+        return None
 
     def head(self) -> Manifest[_R] | None:
         """The newest entry, if there is one."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -144,6 +146,20 @@ class ObjectStore:
             )
             for page in pages:
                 yield from page.get("Contents", [])
+
+    def now(self) -> datetime:
+        """The store's own clock (UTC, to the second), which ``LastModified`` is of as well.
+
+        No two machines' clocks are compared with each other: whatever is asked of age in the bucket
+        is asked with this one.
+        """
+        with self._explained(""):
+            answer = self.client.head_bucket(Bucket=self.bucket)
+            told = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+            try:
+                return parsedate_to_datetime(told).astimezone(timezone.utc)
+            except ValueError as error:
+                raise StorageError(f"S3 does not say what time it is: {told!r}.") from error
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
         """Key and content of every object of the bucket, old versions included.

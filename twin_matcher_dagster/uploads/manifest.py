@@ -8,10 +8,8 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
-
-from ulid import ULID
 
 from twin_matcher_dagster.errors import ObjectMissingError, UploadError
 from twin_matcher_dagster.storage import layout
@@ -136,37 +134,3 @@ def readable_faces(store: ObjectStore, manifest: UploadManifest) -> Iterator[byt
     for index in range(len(manifest.faces)):
         with suppress(ObjectMissingError):
             yield store.get(layout.face(manifest.upload_id, index))
-
-
-def new_uploads(store: ObjectStore, newest: str | None, look_back: timedelta) -> list[str]:
-    """Ids of committed uploads, from somewhat before the newest one that was seen.
-
-    Ids are in order of the time they were made, but an upload that was begun earlier may be
-    committed later: so the listing starts ``look_back`` before ``newest``, and the caller skips
-    what it knows. The cost of a call does not grow with the number of old uploads.
-
-    Args:
-        store: where uploads are.
-        newest: the largest upload id seen so far, if any.
-        look_back: how long after its id was made an upload may be committed.
-    """
-    start = ""
-    if newest:
-        begun = ULID.from_str(newest).datetime - look_back
-        # The smallest id of that millisecond: its time with 80 zero bits.
-        floor = ULID.from_bytes(bytes(ULID.from_datetime(begun))[:6] + bytes(10))
-        start = layout.upload_manifest(str(floor))
-    prefix = f"{layout.UPLOAD_MANIFESTS}/"
-    found = []
-    now = datetime.now(timezone.utc)
-    for key in store.list(prefix, start_after=start):
-        upload_id = key.removeprefix(prefix).removesuffix(".json")
-        try:
-            ulid = ULID.from_str(upload_id)
-            made = ulid.datetime  # fails for ids of years past 9999
-        except ValueError:
-            continue  # somebody else's object: not ours to judge
-        # An id that was not made yet would become the newest one seen and hide all others.
-        if made <= now and layout.upload_manifest(str(ulid)) == key:
-            found.append(upload_id)
-    return found

@@ -1,7 +1,8 @@
 """The door of the system: a person's clip becomes an upload in S3.
 
-Used by the upload page and by the demo, so that the two cannot differ. The crops go first, the
-manifest last: its presence is the commit, so that no half upload is ever seen.
+Used by the upload page and by the demo, so that the two cannot differ. The crops go first, then
+the note that somebody arrives, and the manifest last: its presence is the commit, so that no half
+upload is ever seen.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from twin_matcher_dagster.media.images import encode_png
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
+from twin_matcher_dagster.uploads.arrivals import announce
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.erasure_code import erasure_hash, new_erasure_code
 from twin_matcher_dagster.uploads.manifest import UploadManifest, get_manifest, put_manifest
 
 MAX_NAME = 80
 MAX_UPLOAD_AGE = timedelta(hours=1)
-"""An upload must be committed this soon after its id was made: the sensor looks back this far."""
+"""An upload must be committed this soon after its id was made: a page that was left open over night
+sends nothing."""
 
 
 def clean_name(name: str) -> str:
@@ -118,6 +121,7 @@ def submit(
         hints=tuple(hints),
         publication=consent.publication,
     )
+    announce(store, str(ulid))
     try:
         put_manifest(store, manifest)
     except ObjectExistsError:
@@ -152,7 +156,11 @@ def refuse_erased(store: ObjectStore, upload_id: str) -> None:
     """
     if get_tombstone(store, upload_id) is None:
         return
-    for prefix in (layout.upload_manifest(upload_id), layout.face_folder(upload_id)):
+    for prefix in (
+        layout.upload_manifest(upload_id),
+        layout.face_folder(upload_id),
+        layout.arrival(upload_id),
+    ):
         for key in list(store.list(prefix)):
             store.delete(key)
     raise UploadError("This upload was erased. Start again with a new clip, if you want to.")

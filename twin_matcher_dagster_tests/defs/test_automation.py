@@ -9,6 +9,8 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
+from twin_matcher_dagster.defs.gates import LOOKED_AT
+from twin_matcher_dagster.reconciliation.missing import INPUTS
 from twin_matcher_dagster_tests.graph import definitions
 
 CHAIN = (
@@ -19,11 +21,6 @@ CHAIN = (
     keys.PRODUCTION_RELEASE,
 )
 AT_ONCE = {keys.RETRAINING, keys.FACE_INDEX}
-BLOCKING = {
-    keys.BALANCED_FACES: ("enough_identities", "no_near_duplicate_crosses_the_split"),
-    keys.TWIN_DATASET: ("users_split_by_upload",),
-    keys.FACE_INDEX: ("held_out_faces_are_found", "strangers_get_their_twins"),
-}
 
 
 class Installation:
@@ -40,10 +37,14 @@ class Installation:
             asset, partition=partition, tags={DATA_VERSION_TAG: version}
         )
         self.instance.report_runless_asset_event(event)
-        for check in BLOCKING.get(asset, ()):
+        for check in keys.BLOCKING_CHECKS.get(asset, ()):
             self.instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey(asset), check_name=check, passed=ok, blocking=True
+                    asset_key=dg.AssetKey(asset),
+                    check_name=check,
+                    passed=ok,
+                    blocking=True,
+                    metadata={LOOKED_AT: version},
                 )
             )
 
@@ -181,7 +182,7 @@ def test_what_one_run_made_together_is_not_made_again() -> None:
     assert asked_for_after(source) == 1
 
 
-@pytest.mark.parametrize("asset", list(BLOCKING))
+@pytest.mark.parametrize("asset", list(keys.BLOCKING_CHECKS))
 def test_a_failed_blocking_check_stops_the_flow(installation: Installation, asset: str) -> None:
     installation.make(asset, "2", ok=False)
     assert installation.tick() == set()
@@ -191,7 +192,7 @@ def test_a_failed_blocking_check_stops_the_flow(installation: Installation, asse
 
 def test_sensors_are_on_by_themselves() -> None:
     sensors = {sensor.name: sensor for sensor in definitions().sensors or []}
-    assert set(sensors) == {"automation", "new_uploads_sensor", "erasures_sensor"}
+    assert set(sensors) == {"automation", "reconciliation"}
     for sensor in sensors.values():
         assert sensor.default_status is DefaultSensorStatus.RUNNING
 
@@ -202,3 +203,21 @@ def test_conditions_are_where_they_belong() -> None:
     by_hand = {asset for asset in specs if specs[asset].automation_condition is None}
     assert by_hand == {keys.RAW_FACES, keys.USER_FACES, keys.ERASURES}
     assert isinstance(specs[keys.TWIN_MODEL].automation_condition, AutomationCondition)
+
+
+def test_the_blocking_checks_are_those_that_the_gates_ask_for() -> None:
+    graph = definitions().resolve_asset_graph()
+    found: dict[str, set[str]] = {}
+    for key in graph.asset_check_keys:
+        if graph.get(key).blocking:
+            found.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+    assert found == {asset: set(names) for asset, names in keys.BLOCKING_CHECKS.items()}
+
+
+def test_the_reconciliation_knows_what_each_asset_is_made_of() -> None:
+    graph = definitions().resolve_asset_graph()
+    for asset, inputs in INPUTS.items():
+        parents = {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
+        # An erasure changes what the policy of trainings says, through the bucket alone.
+        assert parents == set(inputs) - ({keys.ERASURES} if asset == keys.RETRAINING else set())
+    assert set(INPUTS) == set(keys.ASSETS) - {keys.RAW_FACES, keys.USER_FACES}

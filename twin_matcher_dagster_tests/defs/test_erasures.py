@@ -8,18 +8,18 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster_aws.s3 import S3Resource
 
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.erasure.sensors import erasures_sensor, retention
-from twin_matcher_dagster.defs.resources import ObjectStoreResource
+from twin_matcher_dagster.defs.erasure import assets
+from twin_matcher_dagster.defs.erasure.schedules import retention
 from twin_matcher_dagster.erasure import retention as retaining
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.storage.logs import balanced_versions
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.arrivals import announce
 from twin_matcher_dagster_tests.graph import definitions, materialize, upload_story
 from twin_matcher_dagster_tests.kit import Kit
 
@@ -127,29 +127,17 @@ def test_a_version_says_what_it_was_made_from(
     assert tags[f"dagster/input_data_version/{keys.ERASURES}"] == version_of(erased, keys.ERASURES)
 
 
-def test_an_erasure_is_seen_once(store: ObjectStore, instance: dg.DagsterInstance) -> None:
-    kit = Kit(store)
-    kit.celebrities()
-    resource = ObjectStoreResource(s3=S3Resource(max_attempts=1), bucket=store.bucket)
-
-    def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
-        with dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"object_store": resource}
-        ) as context:
-            result = erasures_sensor(context)
-        assert isinstance(result, (dg.SensorResult, dg.SkipReason))
-        return result
-
-    assert isinstance(tick(None), dg.SkipReason)
-    cursor: str | None = None
-    for _ in range(2):
-        erase(store, kit.member(), DAY)
-        seen = tick(cursor)
-        assert isinstance(seen, dg.SensorResult)
-        (request,) = seen.run_requests or []
-        assert request.run_key
-        cursor = seen.cursor
-        assert isinstance(tick(cursor), dg.SkipReason)
+def test_what_was_erased_while_nothing_ran_is_completed(
+    store: ObjectStore, story: Story, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that was: what counts is when erasures were completed last."""
+    Kit(store).celebrities()
+    gone = upload_story(store, story)
+    erase(store, gone, DAY)
+    announce(store, gone)  # a page that was slow left something behind
+    monkeypatch.setattr(assets, "SWEEP_FOR", timedelta(0))
+    assert materialize(instance, [keys.ERASURES]).success
+    assert verify(store, gone).left == []
 
 
 def test_retention_runs_as_a_job(

@@ -6,8 +6,10 @@ import signal
 import socket
 import time
 
+import dagster as dg
 import pytest
 
+from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster_tests.end_to_end.conftest import Installation
 
 # Each starts a whole installation: longer than a usual test on a busy machine.
@@ -20,6 +22,23 @@ def test_an_interrupted_demo_leaves_nothing_running(installation: Installation) 
     demo.send_signal(signal.SIGTERM)
     assert demo.wait(120) == 130
     assert installation.left_running() == []
+
+
+@pytest.mark.slow
+def test_a_demo_that_was_interrupted_makes_nothing_twice(installation: Installation) -> None:
+    """The retry of the cut run and the job that is launched anew are one."""
+    demo = installation.start("demo")
+    installation.wait_for(r"balanced_faces +running", demo, 240)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(120) == 130
+    demo = installation.start("demo")
+    installation.wait_for("Done in", demo, 240)
+    assert demo.wait(120) == 0
+    folder = str(installation.home / "dagster")
+    with dg.DagsterInstance.from_config(folder) as instance:
+        for asset in (keys.RAW_FACES, keys.BALANCED_FACES, keys.TWIN_DATASET, keys.FACE_INDEX):
+            made = instance.fetch_materializations(dg.AssetKey(asset), limit=9).records
+            assert len(made) == 1, asset
 
 
 def test_a_killed_demo_leaves_nothing_running(installation: Installation) -> None:

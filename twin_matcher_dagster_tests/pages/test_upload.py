@@ -15,8 +15,9 @@ from twin_matcher_dagster.pages.session import Session, whose_clip
 from twin_matcher_dagster.pages.upload import send_faces
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.arrivals import arrivals
 from twin_matcher_dagster.uploads.consent import Consent
-from twin_matcher_dagster.uploads.manifest import get_manifest, new_uploads
+from twin_matcher_dagster.uploads.manifest import get_manifest
 from twin_matcher_dagster_tests.kit import Kit
 
 FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(3))
@@ -59,7 +60,7 @@ def test_whoever_may_be_stored_can_take_it_out(
     assert (upload_id, code) == (session.upload_id, session.erasure_code)
     assert get_manifest(store, upload_id).name == "Ana"
     erase_with_code(store, upload_id, code, Settings().retrain_within)
-    assert list(new_uploads(store, None, Settings().retrain_within)) == []
+    assert list(arrivals(store)) == []
 
 
 def test_a_visitor_is_not_told_about_our_machines(

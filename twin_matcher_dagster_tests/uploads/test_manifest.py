@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -24,12 +20,9 @@ from twin_matcher_dagster.uploads.manifest import (
     UploadManifest,
     get_faces,
     get_manifest,
-    new_uploads,
     put_manifest,
 )
 
-HOUR = timedelta(hours=1)
-NOW = datetime.now(timezone.utc)
 CROPS = (b"crop zero", b"crop one", b"crop two")
 FIELDS = ("upload_id", "name", "faces", "consent_version", "consent_given_at")
 ANY_JSON = st.recursive(
@@ -40,10 +33,6 @@ ANY_JSON = st.recursive(
 SHARED_STORE = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def id_at(when: datetime) -> str:
-    return str(ULID.from_datetime(when))
 
 
 def manifest_of(upload_id: str, crops: tuple[bytes, ...] = CROPS) -> UploadManifest:
@@ -145,68 +134,3 @@ def test_a_wrong_field_is_refused_or_text(
     else:
         assert keep
         assert all(isinstance(text, str) for text in (manifest.name, *manifest.faces))
-
-
-@pytest.fixture(scope="module")
-def busy(_aws: None) -> Iterator[tuple[ObjectStore, list[str]]]:
-    """A bucket with 1,050 uploads, one every minute up to now, in order."""
-    store = ObjectStore.from_environment(f"busy-{secrets.token_hex(6)}")
-    store.client.create_bucket(Bucket=store.bucket)
-    uploads = [id_at(NOW - timedelta(minutes=ago)) for ago in reversed(range(1050))]
-    with ThreadPoolExecutor(16) as pool:
-        list(
-            pool.map(
-                lambda upload_id: store.put_new(layout.upload_manifest(upload_id), b"{}"), uploads
-            )
-        )
-    yield store, uploads
-
-
-def listings(store: ObjectStore, newest: str | None) -> tuple[list[str], int]:
-    """What is new, and how many requests it took to find out."""
-    counted = ObjectStore.from_environment(store.bucket)
-    requests: list[object] = []
-    counted.client.meta.events.register(
-        "before-send.s3", lambda request, **_: requests.append(request)
-    )
-    return new_uploads(counted, newest, HOUR), len(requests)
-
-
-def test_uploads_beyond_the_first_page_are_seen(busy: tuple[ObjectStore, list[str]]) -> None:
-    store, uploads = busy
-    assert listings(store, None) == (uploads, 2)
-
-
-def test_the_cost_does_not_grow_with_old_uploads(busy: tuple[ObjectStore, list[str]]) -> None:
-    store, uploads = busy
-    found, requests = listings(store, uploads[-1])
-    assert requests == 1
-    assert len(found) in (60, 61)  # an hour of one a minute
-    assert found == uploads[-len(found) :]
-
-
-def test_an_upload_begun_earlier_and_committed_later_is_seen(store: ObjectStore) -> None:
-    slow, fast = id_at(NOW - timedelta(minutes=55)), id_at(NOW)
-    store.put_new(layout.upload_manifest(fast), b"{}")
-    assert new_uploads(store, None, HOUR) == [fast]
-    store.put_new(layout.upload_manifest(slow), b"{}")
-    assert slow in new_uploads(store, fast, HOUR)
-    assert slow not in new_uploads(store, fast, timedelta(minutes=50))
-
-
-def test_objects_of_others_are_passed_over(store: ObjectStore) -> None:
-    ours = id_at(NOW)
-    for name in (f"{ours}.json", "readme.txt", "../x.json", f"{ours}", f"{ours.lower()}.json"):
-        store.put_new(f"uploads/manifests/{name}".replace("..", "dots"), b"{}")
-    store.put_new(f"uploads/manifests/{'Z' * 26}.json", b"{}")
-    store.put_new(f"uploads/manifests/{'é' * 26}.json", b"{}")
-    store.put_new(layout.face(id_at(NOW), 0), b"a crop without a manifest")
-    assert new_uploads(store, None, HOUR) == [ours]
-
-
-def test_an_id_of_the_future_does_not_hide_others(store: ObjectStore) -> None:
-    """It would become the newest one seen, and the listing start after every real upload."""
-    ours = id_at(NOW)
-    for upload_id in (ours, id_at(NOW + timedelta(days=400)), "7" + "Z" * 25):
-        store.put_new(layout.upload_manifest(upload_id), b"{}")
-    assert new_uploads(store, None, HOUR) == [ours]

@@ -22,8 +22,9 @@ from twin_matcher_dagster.errors import (
 )
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.arrivals import arrivals, is_committed
 from twin_matcher_dagster.uploads.consent import CONSENT_VERSION, Consent
-from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest, new_uploads
+from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
 from twin_matcher_dagster.uploads.submission import (
     MAX_NAME,
     MAX_UPLOAD_AGE,
@@ -36,7 +37,8 @@ FACES = [
     np.random.default_rng(number).integers(0, 256, (160, 160, 3), np.uint8) for number in range(3)
 ]
 KEY = re.compile(
-    r"uploads/(faces/[0-9A-HJKMNP-TV-Z]{26}/\d{3}\.png|manifests/[0-9A-HJKMNP-TV-Z]{26}\.json)"
+    r"uploads/(faces/[0-9A-HJKMNP-TV-Z]{26}/\d{3}\.png|manifests/[0-9A-HJKMNP-TV-Z]{26}\.json"
+    r"|arrivals/[0-9A-HJKMNP-TV-Z]{26})"
 )
 NAMES = {
     "../../x": "../../x",
@@ -52,6 +54,11 @@ NAMES = {
 }
 
 BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+
+
+def committed(store: ObjectStore) -> list[str]:
+    """Ids of the uploads that are committed and noted, in order."""
+    return sorted(one for one in arrivals(store) if is_committed(store, one))
 
 
 class Failing:
@@ -81,7 +88,7 @@ def test_an_upload_is_complete(store: ObjectStore) -> None:
     seen: list[float] = []
     upload_id = submit(store, FACES, " Ana  Luz ", Consent.now(), progress=seen.append)
     assert seen == [1 / 3, 2 / 3, 1.0]
-    assert new_uploads(store, None, MAX_UPLOAD_AGE) == [upload_id]
+    assert committed(store) == [upload_id]
     manifest = get_manifest(store, upload_id)
     assert (manifest.name, manifest.consent_version) == ("Ana Luz", CONSENT_VERSION)
     assert datetime.fromisoformat(manifest.consent_given_at).utcoffset() == timedelta(0)
@@ -94,7 +101,7 @@ def test_a_name_is_shown_and_never_a_key(store: ObjectStore, name: str) -> None:
     """The system this one re-imagines used the typed name as folder, file and class."""
     upload_id = submit(store, FACES[:1], name, Consent.now())
     objects = contents(store)
-    assert len(objects) == 2
+    assert len(objects) == 3
     assert all(KEY.fullmatch(key) and upload_id in key for key in objects)
     assert get_manifest(store, upload_id).name == NAMES[name]
 
@@ -102,7 +109,7 @@ def test_a_name_is_shown_and_never_a_key(store: ObjectStore, name: str) -> None:
 def test_two_people_of_one_name_are_two_uploads(store: ObjectStore) -> None:
     first, second = (submit(store, FACES[:1], "Ana", Consent.now()) for _ in range(2))
     assert first != second
-    assert sorted(new_uploads(store, None, MAX_UPLOAD_AGE)) == sorted([first, second])
+    assert committed(store) == sorted([first, second])
 
 
 @given(name=st.text(max_size=200))
@@ -141,18 +148,18 @@ def test_without_faces_nothing_is_stored(store: ObjectStore) -> None:
     assert contents(store) == {}
 
 
-@pytest.mark.parametrize("puts", range(4))
+@pytest.mark.parametrize("puts", range(5))
 def test_an_upload_that_broke_off_is_completed(store: ObjectStore, puts: int) -> None:
     upload_id = new_upload_id()
     broken = ObjectStore(Failing(store.client, puts), store.bucket)
     with pytest.raises(StorageError, match="does not answer"):
         submit(broken, FACES, "Ana", Consent.now(), upload_id)
     assert len(contents(store)) == puts
-    assert new_uploads(store, None, MAX_UPLOAD_AGE) == []
+    assert committed(store) == []
     assert submit(store, FACES, "Ana", Consent.now(), upload_id) == upload_id
     objects = contents(store)
-    assert len(objects) == len(FACES) + 1
-    assert new_uploads(store, None, MAX_UPLOAD_AGE) == [upload_id]
+    assert len(objects) == len(FACES) + 2
+    assert committed(store) == [upload_id]
     assert len(list(get_faces(store, get_manifest(store, upload_id)))) == len(FACES)
 
 

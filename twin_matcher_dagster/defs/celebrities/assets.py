@@ -147,6 +147,7 @@ def raw_faces(
     kinds={"opencv", "parquet", "s3"},
     owners=[keys.OWNER],
     code_version="4",
+    pool="celebrities",
     automation_condition=when_inputs_change(),
     description="The celebrities as they are learned: found with RetinaFace, aligned, 160x160, one "
     "spelling a name; without non-faces, copies and other people's faces, which the table of "

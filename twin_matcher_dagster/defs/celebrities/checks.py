@@ -11,6 +11,7 @@ from twin_matcher_dagster.celebrities.review_table import read_table
 from twin_matcher_dagster.celebrities.split_leakage import photos_in_two_splits
 from twin_matcher_dagster.dataset.shards import faces_in, pixels_of
 from twin_matcher_dagster.defs import keys, plots
+from twin_matcher_dagster.defs.gates import looked_at
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.storage.logs import balanced_versions
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -31,7 +32,8 @@ MAX_LOST = 0.2
 def enough_identities(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Training needs classes to tell apart."""
     store = object_store.open()
-    balanced = balanced_versions(store).existing_head().record
+    head = balanced_versions(store).existing_head()
+    balanced = head.record
     people = people_in(balanced.shards)
     without = [person.label for person in people if not person.faces.get("train")]
     waiting = sorted(waiting_in(_table(store, balanced)).values())
@@ -43,6 +45,7 @@ def enough_identities(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
             "identities": len(people),
             "without training faces": str(without),
             "wait for a person's word": str(waiting),
+            **looked_at(head),
         },
     )
 
@@ -75,7 +78,8 @@ def _table(store: ObjectStore, balanced: BalancedVersion) -> list[Finding]:
 def no_near_duplicate_crosses_the_split(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Compare the stored faces of each split with those of the others, pixel by pixel."""
     store = object_store.open()
-    shards = balanced_versions(store).existing_head().record.shards
+    head = balanced_versions(store).existing_head()
+    shards = head.record.shards
     faces = list(faces_in(store, shards))
     crossing = photos_in_two_splits(faces)
     people = [shard.identities for shard in shards]
@@ -90,6 +94,7 @@ def no_near_duplicate_crosses_the_split(object_store: ObjectStoreResource) -> dg
             "pictures": dg.MetadataValue.md(plots.face_grid(list(pixels_of(shown))))
             if shown
             else "none",
+            **looked_at(head),
         },
     )
 

@@ -37,13 +37,14 @@ def erasures(
     store = object_store.open()
     found = erased_uploads(store)
     known = set(context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION))
+    since = _last_completed(context.instance)
     ours = settings.read()
     deleted = runs = 0
     handled: list[str] = []
     on_the_hub: list[str] = []
     for upload_id in found:
         stone = get_tombstone(store, upload_id)
-        recent = stone and datetime.now(timezone.utc) - stone.erased_at < SWEEP_FOR
+        recent = stone and (since is None or since - stone.erased_at < SWEEP_FOR)
         if stone and (recent or upload_id in known):
             deleted += erase(store, upload_id, stone.retrain_by - stone.erased_at).deleted
             runs += forget_runs(context.instance, upload_id)
@@ -77,3 +78,9 @@ def erasures(
             else "nothing to do",
         },
     )
+
+
+def _last_completed(instance: dg.DagsterInstance) -> datetime | None:
+    """When erasures were completed last; None if never: then all of them are looked at."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(keys.ERASURES))
+    return datetime.fromtimestamp(event.timestamp, timezone.utc) if event else None

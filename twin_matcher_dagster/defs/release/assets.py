@@ -52,6 +52,7 @@ class ReleaseConfig(dg.Config):
     kinds={"pytorch", "onnx", "s3"},
     owners=[keys.OWNER],
     code_version="6",
+    pool="index",
     output_required=False,  # it may have to wait for the next model
     automation_condition=when_inputs_change(busy={keys.TWIN_MODEL}),
     description="Two vectors of everybody in the newest data set, by the newest model and by the "
@@ -118,6 +119,7 @@ def _commit(store: ObjectStore, index: Index) -> Manifest[Index]:
     kinds={"s3"},
     owners=[keys.OWNER],
     code_version="4",
+    pool="release",
     output_required=False,  # it may have to wait for the next model
     automation_condition=when_inputs_change(),
     description="One manifest that names data set, model and index together. The prediction page "

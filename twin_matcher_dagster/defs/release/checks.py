@@ -3,6 +3,7 @@
 import dagster as dg
 
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.gates import looked_at
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.errors import ObjectMissingError
 from twin_matcher_dagster.recognition.evaluation import beyond_guessing
@@ -25,7 +26,8 @@ photos. Names drawn by lot have 0."""
 )
 def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """An index that cannot find people it knows must not be released."""
-    fused = indexes(object_store.open()).existing_head().record.figures.fused
+    head = indexes(object_store.open()).existing_head()
+    fused = head.record.figures.fused
     needed = beyond_guessing(fused.chance, fused.faces)
     low, high = fused.rank1_interval
     return dg.AssetCheckResult(
@@ -35,6 +37,7 @@ def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheck
             "95% interval": f"{low:.1%} to {high:.1%}",
             "more than guessing": needed,
             "held-out faces": fused.faces,
+            **looked_at(head),
         },
     )
 
@@ -47,9 +50,11 @@ def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheck
 )
 def strangers_get_their_twins(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """An index whose likeness says nothing must not be released."""
-    strangers = indexes(object_store.open()).existing_head().record.strangers
+    head = indexes(object_store.open()).existing_head()
+    strangers = head.record.strangers
     if strangers is None:
-        return dg.AssetCheckResult(passed=True, description="An earlier version did not measure.")
+        told = "An earlier version did not measure."
+        return dg.AssetCheckResult(passed=True, description=told, metadata=looked_at(head))
     needed = beyond_guessing(strangers.commonest, strangers.people)
     return dg.AssetCheckResult(
         # In a gallery of one everybody gets one twin.
@@ -59,6 +64,7 @@ def strangers_get_their_twins(object_store: ObjectStoreResource) -> dg.AssetChec
             "more than by chance": needed,
             "likeness as it truly is": strangers.agreement,
             "needed of it": LEAST_AGREEMENT,
+            **looked_at(head),
         },
     )
 

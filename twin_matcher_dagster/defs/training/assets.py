@@ -88,6 +88,7 @@ class DatasetConfig(dg.Config):
     kinds={"huggingface", "parquet", "s3"},
     owners=[keys.OWNER],
     code_version="4",
+    pool="dataset",
     automation_condition=when_inputs_change(),
     description="Celebrities and all accepted uploads as one data set: a manifest that names "
     "immutable shards. A new person adds a shard; nothing is copied.",

@@ -7,6 +7,7 @@ import dagster as dg
 from twin_matcher_dagster.dataset.schema import read_shard
 from twin_matcher_dagster.dataset.versions import Version, read_version
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.gates import looked_at
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.errors import ObjectMissingError
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -31,7 +32,12 @@ def users_split_by_upload(object_store: ObjectStoreResource) -> dg.AssetCheckRes
         if not whole or {(face.upload_id, face.split) for face in faces} != {(upload_id, "train")}:
             wrong.append(upload_id)
     return dg.AssetCheckResult(
-        passed=not wrong, metadata={"uploads that came in": len(came), "wrong": str(wrong)}
+        passed=not wrong,
+        metadata={
+            "uploads that came in": len(came),
+            "wrong": str(wrong),
+            **looked_at(version.manifest),
+        },
     )
 
 

@@ -15,6 +15,7 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.lock import exclusive
 from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.tombstones import get_tombstone
+from twin_matcher_dagster.uploads.arrivals import announce, settle
 from twin_matcher_dagster.uploads.examination import examine
 from twin_matcher_dagster.uploads.known_people import KnownPeople
 from twin_matcher_dagster.uploads.resemblance import ResemblanceReport, find_resemblance
@@ -59,6 +60,8 @@ def user_faces(
     upload_id = context.partition_key
     if get_tombstone(store, upload_id):
         raise refuse(UploadError("This upload was erased. Delete its partition."))
+    # Until the verdict is noted for the data set: whatever cuts this off, it is gone on with.
+    announce(store, upload_id)
     recogniser = settings.read().recogniser
     examined = examine(store, upload_id, recogniser, progress_of(context))
     # One at a time: of two uploads with one face the second sees the verdict on the first.
@@ -80,6 +83,7 @@ def user_faces(
             verdict_on(store, upload_id, examined, resemblance, review, recogniser, before)
         )
     note_verdict(store, upload_id, verdict.number)
+    settle(store, upload_id)
     if get_tombstone(store, upload_id):  # erased while this ran
         erase_again(store, [upload_id])
         raise refuse(UploadError("This upload was erased while it was judged."))

@@ -1,41 +1,17 @@
-"""Erasures are completed at once, and what is kept too long goes every night."""
+"""What is kept too long goes every night; every hour the deadlines of erasures are looked at."""
 
 from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.automation import EVERY_SECONDS
 from twin_matcher_dagster.defs.erasure.run_history import forget_old_runs, forget_runs
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.retention import collect_garbage, rejected_before
-from twin_matcher_dagster.errors import StorageError
-from twin_matcher_dagster.storage.fingerprint import fingerprint
-from twin_matcher_dagster.storage.tombstones import erased_uploads
 
 # Dagster's own runs, events and logs; ticks go as dagster.yaml says.
 HISTORY = timedelta(days=30)
-
-
-@dg.sensor(
-    target=dg.AssetSelection.assets(keys.ERASURES),
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=EVERY_SECONDS,
-    description="Sees that an upload was erased, and completes it: history, data set, model.",
-)
-def erasures_sensor(
-    context: dg.SensorEvaluationContext, object_store: ObjectStoreResource
-) -> dg.SensorResult | dg.SkipReason:
-    """The cursor stands for all erasures seen so far."""
-    try:
-        erased = erased_uploads(object_store.open())
-    except StorageError as error:
-        return dg.SkipReason(str(error))
-    seen = fingerprint(*sorted(erased))
-    if not erased or seen == context.cursor:
-        return dg.SkipReason("no new erasure")
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=seen)], cursor=seen)
 
 
 @dg.op(description="Delete old versions, what only they named, uploads rejected or unfinished.")
@@ -67,7 +43,6 @@ def erasing() -> dg.Definitions:
     """Every hour the deadlines of erasures are looked at; every night old versions go."""
     running = dg.DefaultScheduleStatus.RUNNING
     return dg.Definitions(
-        sensors=[erasures_sensor],
         jobs=[retention],
         schedules=[
             dg.ScheduleDefinition(

@@ -1,0 +1,1 @@
+"""What should be, compared with what is: nothing is lost, whatever broke."""
