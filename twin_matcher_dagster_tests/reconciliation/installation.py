@@ -193,7 +193,8 @@ class Installation:
 
     def _made_dataset(self, celebrities: str) -> None:
         shards = " ".join(sorted(self.members))
-        made = DatasetFact(self.now, f"{celebrities} {shards}", celebrities, shards, shards)
+        all_of_it = f"{celebrities} {shards}"
+        made = DatasetFact(self.now, all_of_it, celebrities, shards, learnt=all_of_it)
         if self.chain.dataset is None or self.chain.dataset.version != made.version:
             self.chain = replace(self.chain, dataset=made)
 
