@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-all test-shuffled test-reversed fuzz bench bench-faces \
+.PHONY: help install demo up test test-up test-all test-shuffled test-reversed fuzz bench bench-faces \
 	bench-model bench-twins bench-gate bench-fair lint format docs build lock audit clean sample sample-report \
 	pretrain
 
@@ -50,6 +50,9 @@ COVER ?= $(if $(PYTEST),,--cov --cov-report=term)
 
 test: $(VENV)/installed-dev ## Run the tests, and list what they do not cover.
 	$(RUN_TESTS) -m "not slow" $(COVER) $(PYTEST)
+
+test-up: $(VENV)/installed-dev ## Run 'up' as a whole: a release is made, and a newcomer comes in (four minutes).
+	$(BIN)/python -m pytest twin_matcher_dagster_tests/end_to_end/test_up.py -k takes_a_newcomer_in $(PYTEST)
 
 test-all: $(VENV)/installed-dev ## Run the tests, the long ones too.
 	$(RUN_TESTS) $(PYTEST)

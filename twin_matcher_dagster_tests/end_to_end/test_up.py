@@ -25,9 +25,9 @@ from twin_matcher_dagster.storage.records.release import Release
 from twin_matcher_dagster_tests.end_to_end.conftest import Installation
 from twin_matcher_dagster_tests.graph import another_frame, upload_story
 
-# Each starts a whole installation and trains: longer than a usual test, and a busy machine is given
-# its time.
-pytestmark = pytest.mark.timeout(3600)
+# Each starts a whole installation and trains: too long for `make test` (`make test-up` runs the first
+# one), and a busy machine is given its time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 PATIENCE = 900
 
 NEWCOMER = Story("Teodor Vlasinca", SAMPLE / "clips/teodor_1.mp4", SAMPLE / "photos/teodor.jpg")
@@ -111,7 +111,6 @@ def test_up_offers_a_release_and_takes_a_newcomer_in_without_a_restart(
     assert installation.left_running() == []
 
 
-@pytest.mark.slow
 def test_a_newcomer_is_learnt_and_erased_without_a_restart(
     installation: Installation, story: Story, tmp_path: Path
 ) -> None:
