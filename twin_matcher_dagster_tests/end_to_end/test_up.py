@@ -25,8 +25,8 @@ from twin_matcher_dagster.storage.records.release import Release
 from twin_matcher_dagster_tests.end_to_end.conftest import Installation
 from twin_matcher_dagster_tests.graph import another_frame, upload_story
 
-# Each starts a whole installation and trains: too long for `make test` (`make test-up` runs the first
-# one), and a busy machine is given its time.
+# Each starts a whole installation and trains: too long for `make test` (`make test-up` runs the
+# first one), and a busy machine is given its time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 PATIENCE = 900
 
