@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
+from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet, distance_to_teacher
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
 from twin_matcher_dagster.settings import SAMPLE, SMALL_BACKBONE
 from twin_matcher_dagster.training.backbone import image_processor, load_backbone
@@ -81,9 +81,10 @@ class Pupil(nn.Module):
         unit = functional.normalize(normal, dim=1)
         said = teacher.split(self.sizes, 1)
         aims = [centred(*one) for one in zip(said, self.centre.split(self.sizes), strict=True)]
-        away = [self.net.distillation_loss(normal, aims[0])]
-        for read, aim in zip(self.maps, aims[1:], strict=True):
-            away.append(1 - (functional.normalize(read(normal), dim=1) * aim).sum(1))
+        maps = [self.net.projection, *self.maps]
+        away = [
+            distance_to_teacher(read(normal), aim) for read, aim in zip(maps, aims, strict=True)
+        ]
         alike = sum(w * aim @ aim.T for w, aim in zip(self.weights, aims, strict=True))
         loss = SHAPE_WEIGHT * functional.mse_loss(unit @ unit.T, alike)
         loss = loss + sum(w * one.mean() for w, one in zip(self.weights, away, strict=True))
@@ -118,10 +119,11 @@ def prepare(
     """Faces to learn from, faces of people who are kept out of them, and the lessons.
 
     Returns:
-        All three, and a name for them: other renders, or another way to make faces, have another
-        one.
+        All three, and a name for them: other renders, and another way to make faces or to ask the
+        teachers, have another one.
     """
-    digest = hashlib.sha256((HERE / "faces.py").read_bytes())
+    sources = [(HERE / name).read_bytes() for name in ("faces.py", "teachers.py")]
+    digest = hashlib.sha256(b"".join(sources))
     for path in sorted(renders.glob("random*/view_*.png")):
         digest.update(f"{path.parent.name}/{path.name}".encode() + path.read_bytes())
     name = f"{count}-{digest.hexdigest()[:12]}"

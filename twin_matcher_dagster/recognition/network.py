@@ -169,13 +169,13 @@ class TwinNet(nn.Module):
         self.metric.copy_(torch.eye(len(self.metric)))
 
     def distillation_loss(self, normal: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
-        """How far what the projection tells is from the teacher: 1 - cosine, float [n].
+        """How far what the projection tells is from the teacher, see :func:`distance_to_teacher`.
 
         Args:
             normal: features behind the neck, float [n, dimensions].
             aim: the teacher's vectors as :func:`~.training.learner.centred` gives them.
         """
-        return 1 - (functional.normalize(self.projection(normal), dim=1) * aim).sum(1)
+        return distance_to_teacher(self.projection(normal), aim)
 
     def imprint(
         self,
@@ -231,6 +231,11 @@ class TwinNet(nn.Module):
             {k: v.detach().float().cpu().contiguous() for k, v in tensors.items()},
             folder / NECK_FILE,
         )
+
+
+def distance_to_teacher(told: torch.Tensor, aim: torch.Tensor) -> torch.Tensor:
+    """1 - cosine, float [n], of vectors and a teacher's unit vectors, float [n, dimensions]."""
+    return 1 - (functional.normalize(told, dim=1) * aim).sum(1)
 
 
 def _in_order(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:

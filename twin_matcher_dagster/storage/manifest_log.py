@@ -96,10 +96,15 @@ class ManifestLog(Generic[_R]):
 
     def numbers(self, page_size: int | None = None) -> Iterator[int]:
         """Numbers of all entries, the newest first."""
-        for key in self._store.list(self._prefix, page_size=page_size):
-            name = key.removeprefix(self._prefix)
-            if _NAME.fullmatch(name):  # somebody else's object is not an entry
-                yield number_of(key)
+        for item in self._items(page_size):
+            yield number_of(item["Key"])
+
+    def _items(self, page_size: int | None) -> Iterator[dict[str, Any]]:
+        """What a listing says of all entries, the newest first."""
+        for item in self._store.items(self._prefix, page_size=page_size):
+            # Somebody else's object is not an entry.
+            if _NAME.fullmatch(item["Key"].removeprefix(self._prefix)):
+                yield item
 
     def entries(self) -> Iterator[Manifest[_R]]:
         """All entries, the newest first."""
@@ -112,10 +117,8 @@ class ManifestLog(Generic[_R]):
 
     def head_entry(self) -> HeadEntry | None:
         """The newest entry, without reading it: one request."""
-        for item in self._store.items(self._prefix, page_size=_FEW):
-            key = item["Key"]
-            if _NAME.fullmatch(key.removeprefix(self._prefix)):
-                return HeadEntry(number_of(key), item["LastModified"], item["ETag"])
+        for item in self._items(_FEW):
+            return HeadEntry(number_of(item["Key"]), item["LastModified"], item["ETag"])
         return None
 
     def head(self) -> Manifest[_R] | None:
