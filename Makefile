@@ -147,10 +147,13 @@ lock: $(VENV)/installed-dev ## Renew the locks (UPGRADE=patch or UPGRADE=all: wi
 		-c requirements/lock.txt -o requirements/dev.txt
 	$(COMPILE) $(call RENEW,docs.txt) --group docs -o requirements/docs.txt
 
+# dev.txt has all of lock.txt.
 audit: $(VENV)/installed-dev ## Look up the locked versions in the advisories of PyPI.
 	@mkdir -p build && echo '$(TORCH)' > build/torch.txt
 	$(BIN)/pip-audit --strict --disable-pip --no-deps -r build/torch.txt
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/lock.txt
+	for name in dev docs; do \
+		$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/$$name.txt; \
+	done
 
 # The sample is rendered by a program of its own, with an environment of its own.
 CAST := tools/sample_cast

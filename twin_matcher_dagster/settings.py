@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,8 @@ EMBEDDED_BUCKET = "twin-matcher"
 
 # The Hub's own rule: no "-" or "." at an end, neither doubled.
 _HUB_ID = re.compile(r"(?!.*(?:--|\.\.))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}(?<!\.git)\b", re.ASCII)
+# What S3 takes for a bucket, or the ARN of an access point.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:aws[\w-]*:s3[\w:/-]+", re.ASCII)
 
 
 def in_checkout() -> bool:
@@ -138,10 +140,32 @@ class Settings(BaseSettings):
             )
         return value or None
 
+    @field_validator("twin_matcher_bucket")
+    @classmethod
+    def _is_a_bucket(cls, value: str | None) -> str | None:
+        if value and not _BUCKET.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is not the name of a bucket: 3 to 63 small letters, digits, dots and "
+                "hyphens, without s3:// and without a folder"
+            )
+        return value or None
+
     @field_validator("twin_matcher_home", mode="before")
     @classmethod
     def _is_a_folder(cls, value: object) -> object:
         return value or default_home()  # set, but empty: not wherever the command is run
+
+    @model_validator(mode="after")
+    def _have_a_port_each(self) -> Settings:
+        taken: dict[int, str] = {}
+        for name in ("s3_port", "dagster_port", "upload_port", "predict_port"):
+            other = taken.setdefault(getattr(self, name), name)
+            if other != name:
+                raise ValueError(
+                    f"{other.upper()} and {name.upper()} are both {getattr(self, name)}; each "
+                    "service needs a port of its own"
+                )
+        return self
 
     @property
     def retrain_within(self) -> timedelta:
@@ -162,7 +186,8 @@ class Settings(BaseSettings):
 
 def problems_of(error: ValidationError) -> list[str]:
     """What is wrong with the settings: a sentence a variable."""
-    names = ("_".join(map(str, problem["loc"])).upper() for problem in error.errors())
-    return [
-        f"{name}: {problem['msg']}." for name, problem in zip(names, error.errors(), strict=True)
-    ]
+    found = []
+    for problem in error.errors():
+        name = "_".join(map(str, problem["loc"])).upper()  # none where it is about several
+        found.append(f"{name}: {problem['msg']}." if name else f"{problem['msg']}.")
+    return found

@@ -51,6 +51,8 @@ def test_a_home_that_is_set_but_empty_is_none(monkeypatch: pytest.MonkeyPatch) -
         ("RETRAIN_WITHIN_HOURS", "inf", "less than or equal to"),
         ("RETRAIN_WITHIN_HOURS", "1e300", "less than or equal to"),
         ("HUB_DATASET", "no id", "not the id of a repository"),
+        ("TWIN_MATCHER_BUCKET", "s3://faces", "not the name of a bucket"),
+        ("TWIN_MATCHER_BUCKET", "faces/mine", "without a folder"),
     ],
 )
 def test_what_is_no_value_is_a_sentence(
@@ -62,3 +64,19 @@ def test_what_is_no_value_is_a_sentence(
     (problem,) = problems_of(raised.value)
     assert problem.startswith(f"{name}: ")
     assert words in problem
+
+
+def test_two_services_cannot_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPLOAD_PORT", "3000")
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert problems_of(raised.value) == [
+        "Value error, DAGSTER_PORT and UPLOAD_PORT are both 3000; each service needs a port of "
+        "its own."
+    ]
+
+
+def test_an_access_point_is_a_bucket_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    arn = "arn:aws:s3:eu-central-1:123456789012:accesspoint/faces"
+    monkeypatch.setenv("TWIN_MATCHER_BUCKET", arn)
+    assert Settings().twin_matcher_bucket == arn

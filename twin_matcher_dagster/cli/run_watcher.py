@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from twin_matcher_dagster.defs.keys import ASSETS
 
 _PROGRESS = re.compile(r"progress (\d+)%(?:: (.*))?")
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dataclass
@@ -58,7 +53,7 @@ class Watcher:
 
     def busy(self) -> bool:
         """Whether any run is queued or going on."""
-        return self._instance.get_runs_count(dg.RunsFilter(statuses=_UNFINISHED)) > 0
+        return self._instance.get_runs_count(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)) > 0
 
     def _apply(self, entry: dg.EventLogEntry) -> None:
         """Fold one event into the states."""

@@ -6,18 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.reconciliation.facts import Work
 
-UNFINISHED = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
 # Dagster starts a run that was cut off again within seconds: it is on its way. One that it said it
 # would start again, and has not by then, it has forgotten. Both times are Dagster's own.
 _RETRIED_WITHIN = timedelta(minutes=2)
@@ -32,7 +26,7 @@ def live_work(instance: dg.DagsterInstance) -> frozenset[Work]:
         updated_after=datetime.now(timezone.utc) - _RETRIED_WITHIN,
     )
     runs = [
-        *instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED))),
+        *instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)),
         *(
             run
             for run in instance.get_runs(cut_off, limit=_MOST_RETRIES)
