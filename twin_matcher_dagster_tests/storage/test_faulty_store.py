@@ -1,0 +1,127 @@
+"""The proxy of the tests fails in the ways that it is told, and passes everything else on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests.faulty_store import KINDS, Fault, FaultyStore, weather
+
+ONCE = Config(
+    connect_timeout=1,
+    read_timeout=0.5,
+    retries={"total_max_attempts": 1},
+    s3={"addressing_style": "path"},
+)
+
+
+@pytest.fixture
+def faulty(s3_variables: Mapping[str, str]) -> Iterator[FaultyStore]:
+    with FaultyStore(s3_variables) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def client(store: ObjectStore, faulty: FaultyStore) -> Any:
+    return boto3.client("s3", endpoint_url=faulty.url, config=ONCE)
+
+
+def test_what_does_not_fail_is_passed_on(
+    store: ObjectStore, client: Any, faulty: FaultyStore
+) -> None:
+    through = ObjectStore(client, store.bucket)
+    body = bytes(range(256)) * 4000
+    through.put_new("some/key", body)
+    assert store.get("some/key") == through.get("some/key") == body
+    assert list(through.list("some/")) == ["some/key"]
+    through.delete("some/key")
+    assert list(store.list("")) == []
+    methods = [one.method for one in faulty.passed]
+    assert methods == ["PUT", "GET", "GET", "DELETE", "GET"]
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent", "lost", "cut", "torn", "500", "503"])
+def test_a_fault_is_an_error_of_the_client_until_it_is_healed(
+    kind: Any, store: ObjectStore, client: Any, faulty: FaultyStore
+) -> None:
+    store.put_new("key", bytes(1000))
+    with faulty.having(Fault(kind)), pytest.raises((ClientError, BotoCoreError)):
+        client.get_object(Bucket=store.bucket, Key="key")["Body"].read()
+    assert client.get_object(Bucket=store.bucket, Key="key")["Body"].read() == bytes(1000)
+
+
+def test_what_was_lost_is_done_and_what_was_torn_is_not(
+    store: ObjectStore, client: Any, faulty: FaultyStore
+) -> None:
+    for kind in ("lost", "torn"):
+        with faulty.having(Fault(kind)), pytest.raises(BotoCoreError):
+            client.put_object(Bucket=store.bucket, Key=kind, Body=bytes(100_000))
+    assert list(store.list("")) == ["lost"]
+
+
+def test_a_full_bucket_is_read(store: ObjectStore, client: Any, faulty: FaultyStore) -> None:
+    store.put_new("key", b"body")
+    faulty.set(Fault("full"))
+    with pytest.raises(ClientError, match="QuotaExceeded"):
+        client.put_object(Bucket=store.bucket, Key="other", Body=b"")
+    assert client.get_object(Bucket=store.bucket, Key="key")["Body"].read() == b"body"
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_a_clock_can_be_off(
+    ahead: float, store: ObjectStore, client: Any, faulty: FaultyStore
+) -> None:
+    through = ObjectStore(client, store.bucket)
+    store.put_new("key", b"body")
+    with faulty.having(Fault("clock", seconds=ahead)):
+        off = through.now() - datetime.now(timezone.utc)
+        (item,) = through.items("")
+    assert abs(off.total_seconds() - ahead) < 60
+    (real,) = store.items("")
+    assert item["LastModified"] - real["LastModified"] == timedelta(seconds=ahead)
+
+
+def test_a_slow_answer_comes_byte_by_byte_and_at_once_when_it_is_healed(
+    store: ObjectStore, client: Any, faulty: FaultyStore
+) -> None:
+    store.put_new("key", b"body")
+    with faulty.having(Fault("slow", seconds=60, path="key")), pytest.raises(BotoCoreError):
+        client.get_object(Bucket=store.bucket, Key="key")  # the first byte comes, no second one
+    with faulty.having(Fault("slow", seconds=0.0001)):
+        assert client.get_object(Bucket=store.bucket, Key="key")["Body"].read() == b"body"
+
+
+def test_a_share_of_the_requests_fails_as_the_seed_says(
+    store: ObjectStore, s3_variables: Mapping[str, str]
+) -> None:
+    def failed(seed: int) -> list[str]:
+        with FaultyStore(s3_variables, seed) as proxy, proxy.having(Fault("500", share=0.5)):
+            client = boto3.client("s3", endpoint_url=proxy.url, config=ONCE)
+            for _ in range(20):
+                with pytest.raises(ClientError):
+                    client.get_object(Bucket=store.bucket, Key="none")
+            return [one.fault for one in proxy.passed]
+
+    assert failed(1) == failed(1) != failed(2)
+    assert 3 < failed(1).count("500") < 17
+
+
+def test_a_storm_has_every_kind_and_is_the_same_for_a_seed() -> None:
+    first = list(islice(weather(3), 2 * len(KINDS)))
+    assert first == list(islice(weather(3), 2 * len(KINDS)))
+    assert {fault.kind for _, fault, _ in first[: len(KINDS)]} == set(KINDS)
+
+
+def test_a_storm_ends_with_calm(store: ObjectStore, client: Any, faulty: FaultyStore) -> None:
+    store.put_new("key", b"body")
+    with faulty.storm(seed=1):
+        pass
+    assert client.get_object(Bucket=store.bucket, Key="key")["Body"].read() == b"body"
