@@ -51,6 +51,18 @@ class StorageError(TwinMatcherError):
     """The object store does not answer, or refuses."""
 
 
+class StoreAwayError(StorageError):
+    """The object store does not answer at the moment: a run waits for it."""
+
+
+class StoreFullError(StoreAwayError):
+    """The object store takes no more: its disk is full, or its quota is used up."""
+
+
+class MaybeStoredError(StorageError):
+    """The object store went away during the commit of an upload: nobody knows whether it was."""
+
+
 class ObjectMissingError(StorageError):
     """There is no object under this key."""
 

@@ -25,6 +25,7 @@ from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
+from twin_matcher_dagster_tests.faulty_store import FaultyStore
 from twin_matcher_dagster_tests.graph import materialize, run_graph, upload_story
 from twin_matcher_dagster_tests.people import (
     LABELS,
@@ -104,6 +105,20 @@ def _aws(s3_variables: Mapping[str, str]) -> Iterator[None]:
         for name, value in s3_variables.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session")
+def _faulty(s3_variables: Mapping[str, str], _aws: None) -> Iterator[FaultyStore]:
+    with FaultyStore(s3_variables) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def faulty(_faulty: FaultyStore) -> Iterator[FaultyStore]:
+    """A proxy in front of the S3 server, which does not fail yet."""
+    yield _faulty
+    _faulty.heal()
+    _faulty.passed.clear()
 
 
 def new_bucket(patch: pytest.MonkeyPatch) -> ObjectStore:

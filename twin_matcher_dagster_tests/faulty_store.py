@@ -4,7 +4,7 @@ The unmodified clients talk to it with ``AWS_ENDPOINT_URL_S3``; what it does not
 as it is, signature and all. It runs in a thread of the test, and serves other processes too::
 
     with FaultyStore(s3_variables) as faulty:
-        store = ObjectStore(boto3.client("s3", endpoint_url=faulty.url), bucket)
+        store = ObjectStore(faulty.client(CLIENT_CONFIG), bucket)
         with faulty.having(Fault("refused")):
             ...                                 # nobody listens
         faulty.set(Fault("cut", methods={"GET"}, share=0.3))
@@ -26,6 +26,9 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
 
 from twin_matcher_dagster.local.ports import HeldPorts
 
@@ -113,6 +116,7 @@ class FaultyStore:
         self._changed = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
+        self._clients: dict[Config, Any] = {}
 
     @property
     def url(self) -> str:
@@ -124,6 +128,12 @@ class FaultyStore:
         """The variables of the real server, pointing here."""
         return {**self.variables, "AWS_ENDPOINT_URL_S3": self.url}
 
+    def client(self, config: Config) -> Any:
+        """A client that comes by here; one for each configuration, for it takes a while to make."""
+        if config not in self._clients:
+            self._clients[config] = boto3.client("s3", endpoint_url=self.url, config=config)
+        return self._clients[config]
+
     def __enter__(self) -> FaultyStore:
         threading.Thread(target=self._loop.run_forever, name="faulty store", daemon=True).start()
         self._run(self._listen())
@@ -131,7 +141,7 @@ class FaultyStore:
 
     def __exit__(self, *_: object) -> None:
         self._faults = ()
-        self._run(self._close())
+        self._run(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._held.release()
 
@@ -191,6 +201,13 @@ class FaultyStore:
         for writer in self._connections:
             writer.transport.abort()
 
+    async def _stop(self) -> None:
+        await self._close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _set(self, faults: tuple[Fault, ...]) -> None:
         self._faults = faults
         self._changed.set()  # whoever waits looks again
@@ -247,7 +264,7 @@ class FaultyStore:
             if fault and kind == "clock":
                 answer = _shifted(answer, timedelta(seconds=fault.seconds))
             if kind == "cut":
-                answer = answer[: self._random.randrange(1, len(answer))]
+                answer = answer[: self._random.randrange(len(answer))]
             if fault and kind == "slow":
                 answer = await self._trickle(answer, writer, fault.seconds)
             if kind != "lost":

@@ -23,7 +23,15 @@ class ObjectStoreResource(dg.ConfigurableResource):
     bucket: str
 
     def open(self) -> ObjectStore:
-        """Connect; nothing is sent before the first request.
+        """For a run: a store that is away is waited for, and the run's log says so."""
+        return self._connect().waited_for(dg.get_dagster_logger().warning)
+
+    def open_for(self, seconds: float) -> ObjectStore:
+        """For a sensor, which has so many seconds."""
+        return self._connect().within(seconds)
+
+    def _connect(self) -> ObjectStore:
+        """Nothing is sent before the first request.
 
         A process has one client for one environment: to make one takes 0.2 s of a core, and the
         sensor asks every 5 seconds.
@@ -53,7 +61,7 @@ def resources() -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "object_store": ObjectStoreResource(
-                s3=S3Resource(max_attempts=5), bucket=dg.EnvVar("TWIN_MATCHER_BUCKET")
+                s3=S3Resource(max_attempts=3), bucket=dg.EnvVar("TWIN_MATCHER_BUCKET")
             ),
             "settings": SettingsResource(),
         },

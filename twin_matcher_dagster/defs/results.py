@@ -17,7 +17,7 @@ TRIES, SECONDS_BETWEEN_TRIES = 3, 10
 
 @contextmanager
 def retried() -> Generator[None]:
-    """Do a step again that an error ended: the object store may be away for a moment.
+    """Do a step again that an error ended. For a store that is away its client waits by itself.
 
     Bad input is a Failure, which is not retried. Nor is a step that is stopped, as it would be by a
     ``RetryPolicy``: a run that an operator terminates would begin again.

@@ -85,8 +85,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
         ErasureError: there never was such an upload.
     """
     upload_id = upload_id_of(upload_id)
-    tombstone = get_tombstone(store, upload_id) or _new_tombstone(store, upload_id, retrain_within)
-    done = ErasureResult(tombstone)
+    done = ErasureResult(note_erasure(store, upload_id, retrain_within))
     with exclusive(store, layout.DATASET_LOCK) as lock:
         for prefix in (
             layout.upload_manifest(upload_id),
@@ -105,7 +104,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
         _erase_from_verdicts(store, upload_id, lock)
         done.deleted += purge_models(store)
     if trained_on(models(store).entries(), {upload_id}):
-        done.pending = tombstone.retrain_by
+        done.pending = done.tombstone.retrain_by
     return done
 
 
@@ -116,12 +115,18 @@ def erase_again(store: ObjectStore, uploads: Iterable[str]) -> None:
             erase(store, upload_id, stone.retrain_by - stone.erased_at)
 
 
-def _new_tombstone(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Tombstone:
-    """Say that an upload is erased.
+def note_erasure(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Tombstone:
+    """Say that an upload is erased: from then on it will be, whoever does it.
+
+    Args:
+        store, retrain_within: as for :func:`erase`.
+        upload_id: in the spelling that keys have.
 
     Raises:
         ErasureError: there never was such an upload.
     """
+    if stone := get_tombstone(store, upload_id):
+        return stone
     traces = (
         layout.upload_manifest(upload_id),
         layout.face_folder(upload_id),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from ulid import ULID
 
-from twin_matcher_dagster.erasure.eraser import ErasureResult, erase
+from twin_matcher_dagster.erasure.eraser import ErasureResult, erase, note_erasure
 from twin_matcher_dagster.errors import ErasureError, UploadError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -22,11 +22,20 @@ MAX_CODE = 100
 def erase_with_code(
     store: ObjectStore, upload_id: str, code: str, retrain_within: timedelta
 ) -> ErasureResult:
-    """Erase for the person who was given the code.
+    """Erase for the person who was given the code; raises as :func:`note_with_code` does."""
+    known = note_with_code(store, upload_id, code, retrain_within)
+    return erase(store, known, retrain_within)
+
+
+def note_with_code(store: ObjectStore, upload_id: str, code: str, retrain_within: timedelta) -> str:
+    """Note an erasure for the person who was given the code: it will be done, whoever does it.
 
     A wrong code, and an upload that there never was, get the same answer. The right code always
     works: its hundred random bits need no limit, and nobody can lock its owner out. After five
     wrong ones for an upload within an hour, the answer to another wrong one is to wait.
+
+    Returns:
+        The upload id, in the spelling that keys have.
 
     Raises:
         ErasureError: wrong code, no such upload, or too many wrong codes.
@@ -49,7 +58,8 @@ def erase_with_code(
         if expected:
             _count_wrong(store, known)
         raise wrong
-    return erase(store, known, retrain_within)
+    note_erasure(store, known, retrain_within)
+    return known
 
 
 def _count_wrong(store: ObjectStore, upload_id: str) -> None:

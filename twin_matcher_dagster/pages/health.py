@@ -16,13 +16,15 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 
 # However often strangers ask, the store is asked once in so many seconds.
 _STORE_ASKED_EVERY_S = 5.0
+# Whoever asks waits for ten; a store that is away is not the page's fault.
+_STORE_ANSWERS_WITHIN_S = 5.0
 
 
 class Health:
     """Whether a page answers, and whether its store does.
 
     Args:
-        store: of the page, with a client that does not wait for long.
+        store: of the page.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -48,7 +50,7 @@ class Health:
             self._answers = False
             with suppress(TwinMatcherError):
                 with suppress(ObjectMissingError):
-                    self._store.get("ready")
+                    self._store.within(_STORE_ANSWERS_WITHIN_S).get("ready")
                 self._answers = True
             self._asked = time.monotonic()
         return self._answers

@@ -13,28 +13,34 @@ from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
-from botocore.config import Config
 from gradio.utils import get_upload_folder
 from pydantic import ValidationError
 from starlette.middleware import Middleware
 
 from twin_matcher_dagster.errors import (
+    MaybeStoredError,
     RecogniserError,
     ServicesError,
     StorageError,
+    StoreAwayError,
+    StoreFullError,
     TwinMatcherError,
 )
 from twin_matcher_dagster.pages.health import Health
 from twin_matcher_dagster.pages.room import RoomForFiles
 from twin_matcher_dagster.settings import Settings, command, problems_of
-from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG, IMPATIENT_CONFIG, ObjectStore
+from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 
 # Pictures of people are kept in the page's temporary folder no longer than this.
 FORGET_AFTER_S = 900
 
+VISITOR_WAITS_S = 8.0
+"""The store has so long for what a visitor waits for; then the page says what is wrong."""
+
 # What goes wrong with these is ours to mend; what exactly is in the log.
 OURS = (StorageError, RecogniserError, ServicesError)
 LOG = logging.getLogger(__name__)
+_NOT_YOURS = "This is on our side, not because of what you did. Try again in a minute."
 
 CSS = """
 .gradio-container {max-width: 860px !important; width: 100%; margin: auto}
@@ -69,11 +75,8 @@ main, .fillable, .contain {width: 100% !important}
 """
 
 
-def bucket_of_environment(config: Config = CLIENT_CONFIG) -> ObjectStore:
+def bucket_of_environment() -> ObjectStore:
     """The bucket that the environment names.
-
-    Args:
-        config: of the client, such as for how long it waits.
 
     Raises:
         ServicesError: it names none.
@@ -84,7 +87,7 @@ def bucket_of_environment(config: Config = CLIENT_CONFIG) -> ObjectStore:
             f"TWIN_MATCHER_BUCKET is not set. Start the page with `{command('up')}`, or run "
             '`eval "$(twin-matcher env)"` first.'
         )
-    return ObjectStore.from_environment(bucket, config)
+    return ObjectStore.from_environment(bucket, PAGE_CONFIG)
 
 
 def problem(*lines: str, more: str = "") -> str:
@@ -106,7 +109,11 @@ def message_for_visitor(error: TwinMatcherError) -> str:
     if not isinstance(error, OURS):
         return str(error)
     LOG.error("A visitor was told to come back later: %s", error)
-    return "Something is wrong on our side, not with what you did. Try again in a minute."
+    if isinstance(error, StoreFullError):
+        return f"Our storage is full. {_NOT_YOURS}"
+    if isinstance(error, StoreAwayError | MaybeStoredError):
+        return f"Our storage does not answer. {_NOT_YOURS}"
+    return f"Something is wrong. {_NOT_YOURS}"
 
 
 def data_uri(image: bytes) -> str:
@@ -137,7 +144,7 @@ def serve_page(make: Callable[[], gr.Blocks], port_setting: str) -> None:
     """
     try:
         settings = Settings()
-        page, health = make(), Health(bucket_of_environment(IMPATIENT_CONFIG))
+        page, health = make(), Health(bucket_of_environment())
     except ValidationError as error:
         sys.exit("\n".join(problems_of(error)))
     except TwinMatcherError as error:

@@ -11,6 +11,7 @@ from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.media.images import encode_png
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
+    VISITOR_WAITS_S,
     bucket_of_environment,
     data_uri,
     message_for_visitor,
@@ -116,7 +117,13 @@ def predict_page(production: Production) -> gr.Blocks:
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
-    serve_page(lambda: predict_page(Production(bucket_of_environment())), "predict_port")
+    serve_page(lambda: predict_page(production()), "predict_port")
+
+
+def production() -> Production:
+    """The releases of the bucket that the environment names, for visitors: two waits of a question,
+    and the answer itself, are within ten seconds."""
+    return Production(bucket_of_environment(), VISITOR_WAITS_S / 2)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from gradio.data_classes import FileData
 from gradio.events import Dependency
 
-from twin_matcher_dagster.errors import StorageError, StoredAlreadyError, TwinMatcherError
+from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.clip import (
     MIN_FACES,
     ClipReport,
@@ -29,13 +28,11 @@ from twin_matcher_dagster.pages.page import (
     serve_page,
     success,
 )
-from twin_matcher_dagster.pages.room import raise_if_store_full
-from twin_matcher_dagster.pages.session import Session, whose_clip
+from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
 from twin_matcher_dagster.pages.yaw_plot import yaw_plot
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import CONSENT_TEXT, PUBLICATION_TEXT, Consent
-from twin_matcher_dagster.uploads.submission import submit
 
 FRAME_EVERY_S = 0.2
 LOOK_EVERY_S = 3
@@ -85,48 +82,6 @@ def find_faces(extract: Callable[..., ClipReport], given: Any, progress: Any) ->
         progress(share, desc="looking for your face")
 
     return report_faces(lambda: extract(given, report, Settings().recogniser))
-
-
-def send_faces(
-    store: ObjectStore, session: Session | None, name: str, consent: Consent | None, progress: Any
-) -> tuple[Session | None, str]:
-    """Hand the faces in: what is left of the session, and a message."""
-    if session is None:
-        return None, problem(f"Record or upload a clip first; {MIN_FACES} faces are needed.")
-    if session.sent:
-        return session, session.sent  # a second click must not take the erasure code away
-    try:
-        raise_if_store_full(Settings())
-        submit(
-            store,
-            session.faces,
-            name or "",
-            consent,
-            session.upload_id,
-            session.erasure_code,
-            session.hints,
-            lambda share: progress(share, desc="sending"),
-        )
-    except StoredAlreadyError as error:
-        return session, problem(message_for_visitor(error), more=session.receipt)
-    except StorageError as error:
-        # It may be stored all the same: whoever leaves now can still have it taken out.
-        return session, problem(
-            message_for_visitor(error),
-            "Your faces may have been stored. Send again; or, to have everything taken out, write "
-            "these two down.",
-            more=session.receipt,
-        )
-    except TwinMatcherError as error:
-        return session, problem(message_for_visitor(error))
-    message = success(
-        "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
-        "prediction page knows you.",
-        "Write these two down, to have everything taken out again. The code is shown this once; we "
-        "keep no copy of it.",
-        more=session.receipt,
-    )
-    return replace(session, sent=message), message
 
 
 def upload_page(store: ObjectStore) -> gr.Blocks:

@@ -6,8 +6,8 @@ Works the same against AWS S3 and any server that speaks its protocol with condi
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -15,16 +15,20 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from twin_matcher_dagster.errors import ObjectExistsError, ObjectMissingError, StorageError
-from twin_matcher_dagster.settings import command
+from twin_matcher_dagster.errors import (
+    ObjectExistsError,
+    ObjectMissingError,
+    StorageError,
+    StoreAwayError,
+)
+from twin_matcher_dagster.storage.faults import code_of, explained, refuse_cut_answers
+from twin_matcher_dagster.storage.patience import PromptClient, WaitingClient
 
-_EXISTS = {"PreconditionFailed", "412"}
 # S3's answer to a conditional write during another one to the same key: try again.
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 _CONFLICT_TRIES = 5
-_MISSING = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
 
 CLIENT_CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 5},
@@ -40,6 +44,12 @@ IMPATIENT_CONFIG = CLIENT_CONFIG.merge(
 """For a question that wants an answer within 10 s or none: whether the store is there at all."""
 
 
+PAGE_CONFIG = CLIENT_CONFIG.merge(
+    Config(connect_timeout=3, read_timeout=8, retries={"max_attempts": 3})
+)
+"""For a page, which asks :meth:`ObjectStore.within` seconds: what it gave up ends soon after."""
+
+
 class ObjectStore:
     """One bucket, through a boto3 S3 client.
 
@@ -51,6 +61,7 @@ class ObjectStore:
     def __init__(self, client: Any, bucket: str) -> None:
         self.client = client
         self.bucket = bucket
+        refuse_cut_answers(client)
 
     @classmethod
     def from_environment(cls, bucket: str, config: Config = CLIENT_CONFIG) -> ObjectStore:
@@ -70,6 +81,24 @@ class ObjectStore:
                 f"The S3 settings cannot be used: {error}. Check the AWS variables in the "
                 "environment."
             ) from error
+
+    def within(self, seconds: float) -> ObjectStore:
+        """The same bucket, for somebody who waits: all that is asked of it is answered within so
+        many seconds from now, or raises ``StoreAwayError``."""
+        return ObjectStore(PromptClient(self.client, seconds), self.bucket)
+
+    def waited_for(self, tell: Callable[[str], None]) -> ObjectStore:
+        """The same bucket, for work that has time: it goes on when S3 is back.
+
+        Args:
+            tell: is told what is waited for.
+        """
+        return ObjectStore(WaitingClient(self.client, tell), self.bucket)
+
+    def renew(self) -> None:
+        """Begin the time of :meth:`within` anew."""
+        if isinstance(self.client, PromptClient):
+            self.client.renew()
 
     def put_new(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"
@@ -91,7 +120,7 @@ class ObjectStore:
                         IfNoneMatch="*",
                     )
                 except ClientError as error:
-                    if _code(error) not in _CONFLICT or not tries_left:
+                    if code_of(error) not in _CONFLICT or not tries_left:
                         raise
                 else:
                     return
@@ -159,7 +188,7 @@ class ObjectStore:
             try:
                 return parsedate_to_datetime(told).astimezone(timezone.utc)
             except ValueError as error:
-                raise StorageError(f"S3 does not say what time it is: {told!r}.") from error
+                raise StoreAwayError(f"S3 does not say what time it is: {told!r}.") from error
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
         """Key and content of every object of the bucket, old versions included.
@@ -213,44 +242,6 @@ class ObjectStore:
         """Whether the bucket keeps, or kept once, old versions of its objects."""
         return "Status" in self.client.get_bucket_versioning(Bucket=self.bucket)
 
-    @contextmanager
-    def _explained(self, key: str) -> Generator[None]:
+    def _explained(self, key: str) -> AbstractContextManager[None]:
         """Turn botocore's errors into ours, which say what to do."""
-        where = f"s3://{self.bucket}/{key}"
-        try:
-            yield
-        except ClientError as error:
-            code = _code(error)
-            if code in _EXISTS:
-                raise ObjectExistsError(f"{where} exists already.") from error
-            if code in _MISSING:
-                raise ObjectMissingError(f"{where} does not exist.") from error
-            if code == "NoSuchBucket":
-                raise StorageError(
-                    f"There is no bucket {self.bucket!r}. Create it, or set TWIN_MATCHER_BUCKET "
-                    "to one that exists."
-                ) from error
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-                raise StorageError(
-                    f"S3 fails at {where}: {error}. It has too much to do, or its disk is full: "
-                    "make room, and try again."
-                ) from error
-            raise StorageError(
-                f"S3 refused {where}: {error}. Check that the credentials in the environment may "
-                "read and write this bucket."
-            ) from error
-        except NoCredentialsError as error:
-            raise StorageError(
-                "There are no S3 credentials in the environment. Run this through `twin-matcher` "
-                '(or `eval "$(twin-matcher env)"`), or set the usual AWS variables.'
-            ) from error
-        except BotoCoreError as error:
-            raise StorageError(
-                f"S3 does not answer for {where}: {error}. Start the services with "
-                f"`{command('up')}`, or check AWS_ENDPOINT_URL_S3 and the network."
-            ) from error
-
-
-def _code(error: ClientError) -> str:
-    """S3's error code of a refused request."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+        return explained(self.bucket, key)

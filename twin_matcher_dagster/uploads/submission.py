@@ -15,7 +15,13 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 from ulid import ULID
 
-from twin_matcher_dagster.errors import ObjectExistsError, StoredAlreadyError, UploadError
+from twin_matcher_dagster.errors import (
+    MaybeStoredError,
+    ObjectExistsError,
+    StorageError,
+    StoredAlreadyError,
+    UploadError,
+)
 from twin_matcher_dagster.media.images import encode_png
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -87,8 +93,8 @@ def submit(
 
     Raises:
         UploadError: no consent, no name, no faces, or the earlier try is too old, or erased.
-        StorageError: S3 does not answer, so that it is not known whether the upload was committed;
-            call again with the same ``upload_id``.
+        MaybeStoredError: S3 went away during the commit; call again with the same ``upload_id``.
+        StorageError: S3 does not answer, and this try committed nothing.
         StoredAlreadyError: an earlier try was committed, and says something else.
     """
     if consent is None:
@@ -123,13 +129,20 @@ def submit(
     )
     announce(store, str(ulid))
     try:
+        _commit(store, manifest)
+    except StorageError as error:
+        raise MaybeStoredError(str(error)) from error
+    return str(ulid)
+
+
+def _commit(store: ObjectStore, manifest: UploadManifest) -> None:
+    try:
         put_manifest(store, manifest)
     except ObjectExistsError:
         # An earlier try was committed, and only its answer was lost.
-        _see_that_it_stands(get_manifest(store, str(ulid)), manifest)
+        _see_that_it_stands(get_manifest(store, manifest.upload_id), manifest)
     # Erased while it was on its way: after this look nothing more is written.
-    refuse_erased(store, str(ulid))
-    return str(ulid)
+    refuse_erased(store, manifest.upload_id)
 
 
 def _see_that_it_stands(stored: UploadManifest, wanted: UploadManifest) -> None:

@@ -17,8 +17,7 @@ from starlette.testclient import TestClient
 
 from twin_matcher_dagster.pages import room
 from twin_matcher_dagster.pages.room import RoomForFiles, raise_if_store_full
-from twin_matcher_dagster.pages.session import Session
-from twin_matcher_dagster.pages.upload import send_faces
+from twin_matcher_dagster.pages.session import Session, send_faces
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import Consent

@@ -11,8 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from twin_matcher_dagster.erasure.request import erase_with_code
-from twin_matcher_dagster.pages.session import Session, whose_clip
-from twin_matcher_dagster.pages.upload import send_faces
+from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.arrivals import arrivals

@@ -23,6 +23,9 @@ from twin_matcher_dagster.reconciliation.facts import Work
 from twin_matcher_dagster.reconciliation.ledger import Ledger
 from twin_matcher_dagster.reconciliation.missing import Missing, what_is_missing
 
+LOOKING_SECONDS = 40.0
+"""A look is given up by then, and the next one comes: Dagster gives a tick 60 seconds."""
+
 
 @dg.sensor(
     target=dg.AssetSelection.assets(*keys.ASSETS, keys.ERASURES),
@@ -35,9 +38,10 @@ from twin_matcher_dagster.reconciliation.missing import Missing, what_is_missing
 def reconciliation(
     context: dg.SensorEvaluationContext, object_store: ObjectStoreResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Compare what should be with what is. A store that is away is waited for."""
+    """Compare what should be with what is. A store that is away is asked again at the next tick."""
+    store = object_store.open_for(LOOKING_SECONDS)
     try:
-        seen = Observation(object_store.open(), context.instance, Ledger.read(context.cursor))
+        seen = Observation(store, context.instance, Ledger.read(context.cursor))
         seen.scan()
         missing = what_is_missing(seen.facts())
     except StorageError as error:

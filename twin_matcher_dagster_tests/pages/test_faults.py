@@ -1,0 +1,145 @@
+"""A page says what is wrong with the store while a visitor waits, and half of nothing is seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from twin_matcher_dagster.erasure.verification import verify
+from twin_matcher_dagster.pages import erasure_form
+from twin_matcher_dagster.pages import session as sessions
+from twin_matcher_dagster.pages.erasure_form import erase_for_visitor
+from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
+from twin_matcher_dagster.storage.tombstones import erased_uploads
+from twin_matcher_dagster.uploads.arrivals import arrivals, is_committed
+from twin_matcher_dagster.uploads.consent import Consent
+from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
+from twin_matcher_dagster_tests.faulty_store import KINDS, Fault, FaultyStore, Kind
+from twin_matcher_dagster_tests.kit import CODE, Kit
+
+FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(3))
+# Refused is everything or nothing; what was cut may be an answer all the same.
+ELSE = {"refused", "clock", "full", "cut"}
+AWAY: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ELSE)
+
+
+@contextmanager
+def trouble(faulty: FaultyStore, kind: Kind, path: str = "", limit: float = 0.5) -> Generator[None]:
+    """The store fails, and visitors wait for it for a shorter time than they do.
+
+    What does not fail yet is done within this limit on a machine that has much else to do.
+    """
+    with pytest.MonkeyPatch.context() as patch, faulty.having(Fault(kind, 0.05, path=path)):
+        for module in (sessions, erasure_form):
+            patch.setattr(module, "VISITOR_WAITS_S", limit)
+        yield
+
+
+@pytest.fixture
+def through(store: ObjectStore, faulty: FaultyStore) -> ObjectStore:
+    """The page's bucket, by way of the proxy."""
+    return ObjectStore(faulty.client(PAGE_CONFIG), store.bucket)
+
+
+def sent(store: ObjectStore, session: Session) -> tuple[Session, str]:
+    began = time.monotonic()
+    left, message = send_faces(store, session, "Ana", Consent.now(), lambda share, desc: None)
+    assert time.monotonic() - began < 10
+    assert left
+    return left, message
+
+
+def test_nothing_is_taken_while_the_store_is_away_and_sent_again_it_is(
+    store: ObjectStore, through: ObjectStore, faulty: FaultyStore
+) -> None:
+    for kind in [*AWAY, "refused", "full"]:
+        session = Session(FACES)
+        # From the second crop on: the visitor has seen that something is done.
+        with trouble(faulty, kind, f"{session.upload_id}/001"):
+            session, message = sent(through, session)
+        assert "Nothing was taken." in message, kind
+        assert "send them again" in message
+        assert ("storage is full" if kind == "full" else "does not answer") in message
+        assert session.erasure_code not in message
+        assert not is_committed(store, session.upload_id)
+        assert session.upload_id not in arrivals(store)
+        session, message = sent(through, session)
+        assert "Thank you" in message, kind
+        manifest = get_manifest(store, session.upload_id)
+        assert len(list(get_faces(store, manifest))) == len(FACES)
+
+
+def test_what_may_be_stored_is_said_to_be_until_it_is_known(
+    store: ObjectStore, through: ObjectStore, faulty: FaultyStore
+) -> None:
+    """The store goes away at the commit: whether it was done, nobody can tell the visitor."""
+    for kind in AWAY:
+        session = Session(FACES)
+        with trouble(faulty, kind, "/manifests/", limit=2.0):
+            session, message = sent(through, session)
+        assert "may have been stored" in message, kind
+        assert session.erasure_code in message
+        assert is_committed(store, session.upload_id) is (kind in ("lost", "slow"))
+        with trouble(faulty, "refused"):
+            session, message = sent(through, session)
+        assert "may have been stored" in message
+        session, message = sent(through, session)
+        assert "Thank you" in message
+        assert session.upload_id in arrivals(store)
+
+
+def test_an_erasure_is_asked_for_again_or_it_is_noted(
+    store: ObjectStore, through: ObjectStore, faulty: FaultyStore
+) -> None:
+    kit = Kit(store)
+    for kind in [*AWAY, "refused", "cut", "full"]:
+        upload_id = kit.upload()
+        with trouble(faulty, kind):
+            said = erase_for_visitor(through, upload_id, CODE)
+        assert 'class="problem"' in said, kind
+        assert "on our side" in said
+        assert "deleted" not in said
+        assert "deleted" in erase_for_visitor(through, upload_id, CODE)
+        wait_for_erasers()
+        assert verify(store, upload_id).proven
+
+
+def test_an_erasure_that_is_noted_is_promised(
+    store: ObjectStore, through: ObjectStore, faulty: FaultyStore
+) -> None:
+    """The store goes away behind the tombstone. What is left is done by the asset ``erasures``."""
+    for kind in ("lost", "silent", "500"):
+        upload_id = Kit(store).upload()
+        with trouble(faulty, kind, layout.DATASET_LOCK, limit=2.0):
+            said = erase_for_visitor(through, upload_id, CODE)
+            assert 'class="success"' in said, kind
+            assert "will be done without you" in said
+            assert upload_id in erased_uploads(store)
+        for key in list(store.list(layout.DATASET_LOCK)):  # of which the answer was lost
+            store.delete(key)
+        wait_for_erasers()
+
+
+def test_a_verdict_that_cannot_be_asked_for_is_asked_for_again(
+    store: ObjectStore, through: ObjectStore, faulty: FaultyStore
+) -> None:
+    kit = Kit(store)
+    first = kit.upload()
+    kit.judge(first)
+    session = replace(Session(FACES), upload_id=kit.upload())
+    kit.judge(session.upload_id, another_of=first)
+    for kind in [*AWAY, "refused"]:
+        with trouble(faulty, kind):
+            assert whose_clip(through, session) is None, kind
+        assert "taken as another clip" in str(whose_clip(through, session))
+
+
+def wait_for_erasers() -> None:
+    erasure_form._ERASERS.submit(lambda: None).result(60)
