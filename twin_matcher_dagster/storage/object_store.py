@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -21,9 +20,8 @@ from twin_matcher_dagster.errors import (
     ObjectExistsError,
     ObjectMissingError,
     StorageError,
-    StoreAwayError,
 )
-from twin_matcher_dagster.storage.faults import code_of, explained, refuse_cut_answers
+from twin_matcher_dagster.storage.answers import clock_of, code_of, explained, refuse_cut_answers
 from twin_matcher_dagster.storage.patience import PromptClient, WaitingClient
 
 # S3's answer to a conditional write during another one to the same key: try again.
@@ -184,11 +182,7 @@ class ObjectStore:
         """
         with self._explained(""):
             answer = self.client.head_bucket(Bucket=self.bucket)
-            told = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-            try:
-                return parsedate_to_datetime(told).astimezone(timezone.utc)
-            except ValueError as error:
-                raise StoreAwayError(f"S3 does not say what time it is: {told!r}.") from error
+        return clock_of(answer)
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
         """Key and content of every object of the bucket, old versions included.

@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ReadTimeoutError
 
-from twin_matcher_dagster.storage.faults import is_away
+from twin_matcher_dagster.storage.answers import is_away
 
 MOST_HANGING = 16
 """Requests that are asked in time at once. A trickling answer is left to itself, and may go on for

@@ -1,9 +1,11 @@
-"""What can go wrong with S3: told apart, and said in sentences that end with what to do."""
+"""What S3 answers: whether it is whole, its clock, and refusals as errors that say what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore import exceptions as boto
@@ -33,6 +35,8 @@ _FULL = {
     "InsufficientStorage",
     "507",
 }
+# Headers that callers read, by operation.
+_NEEDED = {"PutObject": ("etag",), "GetObject": ("etag", "last-modified")}
 # Of the network, whatever was asked. An answer that ends early comes as one of botocore's, as
 # urllib3's own, or as XML that cannot be read.
 _NETWORK = (
@@ -56,15 +60,29 @@ def refuse_cut_answers(client: Any) -> None:
 
 
 def _see_that_it_is_whole(operation_model: Any, response_dict: Any, **_: object) -> None:
-    status, body = response_dict["status_code"], response_dict["body"]
+    status, body, asked = response_dict["status_code"], response_dict["body"], operation_model.name
     if status >= 300 or status == 204 or operation_model.http["method"] == "HEAD":
         return
-    length = response_dict["headers"].get("content-length", "")
-    chunked = "transfer-encoding" in response_dict["headers"]
+    headers = response_dict["headers"]
+    length = headers.get("content-length", "")
     # The length of an object's body is looked at when that is read.
     is_short = length.isdigit() and isinstance(body, bytes) and len(body) != int(length)
-    if is_short or not (length.isdigit() or chunked):
+    is_told = length.isdigit() or "transfer-encoding" in headers
+    if is_short or not is_told or not all(headers.get(name) for name in _NEEDED.get(asked, ())):
         raise boto.ResponseStreamingError(error="it ends in its head")
+
+
+def clock_of(answer: Mapping[str, Any]) -> datetime:
+    """What time it was for the store when it answered (UTC, to the second).
+
+    Raises:
+        StoreAwayError: it does not say.
+    """
+    told = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+    try:
+        return parsedate_to_datetime(told).astimezone(timezone.utc)
+    except ValueError as error:
+        raise StoreAwayError(f"S3 does not say what time it is: {told!r}.") from error
 
 
 def code_of(error: ClientError) -> str:

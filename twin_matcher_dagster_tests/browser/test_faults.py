@@ -1,0 +1,96 @@
+"""What a person sees in Chromium while there is no room, too much to do, or no store."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, Route
+
+from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.pages.room import _FULL
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests.browser.conftest import Serve
+from twin_matcher_dagster_tests.browser.test_predict_page import ask
+from twin_matcher_dagster_tests.browser.test_upload_page import choose, erase, send, uploads
+from twin_matcher_dagster_tests.faulty_store import Fault, FaultyStore
+from twin_matcher_dagster_tests.kit import CODE, Kit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def full(route: Route) -> None:
+    """What ``RoomForFiles`` answers."""
+    route.fulfill(status=507, content_type="text/plain; charset=utf-8", body=_FULL)
+
+
+def busy(route: Route) -> None:
+    """What Gradio answers when its queue is full."""
+    route.fulfill(status=503, json={"detail": "Queue is full. Max size is 50."})
+
+
+def toast(page: Page) -> str:
+    """The message that pops up."""
+    message = page.wait_for_selector(".toast-body", timeout=30_000)
+    assert message
+    return message.inner_text()
+
+
+def test_a_full_disk_and_a_full_queue_are_said(
+    page: Page, serve: Serve, store: ObjectStore, story: Story
+) -> None:
+    page.goto(serve("upload", store))
+    page.route("**/upload*", full)
+    page.click('#clip button[aria-label="Upload file"]')
+    page.set_input_files("#clip input[type=file]", story.clip)
+    assert _FULL in toast(page)
+    page.reload()
+    page.get_by_role("tab", name="Photos").click()
+    page.set_input_files("#photos input[type=file]", [story.photo])
+    assert _FULL in toast(page)
+    page.unroute("**/upload*")
+    page.reload()
+    page.route("**/queue/join*", busy)
+    page.click("#send")
+    assert "currently busy. Please try again" in toast(page)
+    page.unroute("**/queue/join*")
+    page.click("#send")
+    page.wait_for_selector("#outcome .problem", timeout=30_000)
+    assert "Record or upload a clip first" in page.inner_text("#outcome")
+
+
+def test_a_store_that_is_away_is_said_and_nothing_is_lost(
+    page: Page, serve: Serve, store: ObjectStore, story: Story, faulty: FaultyStore
+) -> None:
+    upload_id = Kit(store).upload()
+    page.goto(serve("upload", store, AWS_ENDPOINT_URL_S3=faulty.url))
+    choose(page, story.clip)
+    faulty.set(Fault("slow", seconds=2.0))
+    assert "Nothing was taken" in send(page, story.name, consent=True)
+    faulty.set(Fault("refused"))
+    page.get_by_text("Take your faces out again").click()
+    assert "does not answer" in erase(page, upload_id, CODE, "problem")
+    assert uploads(store) == [upload_id]
+    faulty.heal()
+    page.click("#send")
+    page.wait_for_selector("#outcome .success", timeout=60_000)
+    assert len(uploads(store)) == 2
+    assert "deleted" in erase(page, upload_id, CODE, "success")
+    assert len(uploads(store)) == 1
+
+
+def test_the_prediction_page_starts_without_a_store(
+    page: Page, serve: Serve, store: ObjectStore, story: Story, faulty: FaultyStore
+) -> None:
+    faulty.set(Fault("silent"))
+    page.goto(serve("predict", store, AWS_ENDPOINT_URL_S3=faulty.url))
+    page.route("**/upload*", full)
+    page.click('#photo button[aria-label="Upload file"]')
+    page.set_input_files("#photo input[type=file]", story.photo)
+    assert _FULL in toast(page)
+    page.unroute("**/upload*")
+    page.reload()
+    ask(page, story.photo)
+    assert "Our storage does not answer" in page.inner_text("#twins .problem")
+    faulty.heal()
+    page.reload()
+    ask(page, story.photo)
+    assert "There is no model yet" in page.inner_text("#twins .problem")
