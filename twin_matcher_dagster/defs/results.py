@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.errors import StoreAwayError, TwinMatcherError
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.records.record import Record
 
@@ -17,7 +17,7 @@ TRIES, SECONDS_BETWEEN_TRIES = 3, 10
 
 @contextmanager
 def retried() -> Generator[None]:
-    """Do a step again that an error ended. For a store that is away its client waits by itself.
+    """Do a step again that an error ended. A store that is away was waited for by its client.
 
     Bad input is a Failure, which is not retried. Nor is a step that is stopped, as it would be by a
     ``RetryPolicy``: a run that an operator terminates would begin again.
@@ -27,7 +27,7 @@ def retried() -> Generator[None]:
     """
     try:
         yield
-    except dg.Failure:
+    except (dg.Failure, StoreAwayError):
         raise
     except Exception as error:
         raise dg.RetryRequested(TRIES, SECONDS_BETWEEN_TRIES) from error

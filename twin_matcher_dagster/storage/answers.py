@@ -141,8 +141,8 @@ def explained(bucket: str, key: str) -> Generator[None]:
             ) from error
         if is_away(error):
             raise StoreAwayError(
-                f"S3 fails at {where}: {error}. It has too much to do, or its disk is full: make "
-                "room, and try again."
+                f"S3 fails at {where}: {error}. It has too much to do, or its disk or quota is "
+                "used up: make room, and try again."
             ) from error
         # S3 gives no reason where no body is asked for (HEAD).
         clock = " Check the clock of this machine as well." if code == "403" else ""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from twin_matcher_dagster.storage.answers import is_away
 
@@ -23,8 +23,10 @@ MOST_HANGING = 16
 """Requests that are asked in time at once. A trickling answer is left to itself, and may go on for
 long; when so many do, nobody else is asked until one has ended."""
 
-LONGEST_WAIT_S = 3600.0
-"""A run fails when S3 is away for longer: that is seen, and it is launched again."""
+LONGEST_WAIT_S, LONGEST_REFUSAL_S = 3600.0, 600.0
+"""A run fails when S3 does not answer, or refuses, for longer: that is seen, and it is launched
+again. Where S3 does not answer, no other run could use this one's place; where it has no room, an
+erasure might make some."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 
@@ -131,7 +133,8 @@ class WaitingClient(_AskingClient):
                 return request()
             except Exception as error:
                 waited = time.monotonic() - began
-                if not is_away(error) or waited > LONGEST_WAIT_S:
+                longest = LONGEST_REFUSAL_S if isinstance(error, ClientError) else LONGEST_WAIT_S
+                if not is_away(error) or waited > longest:
                     raise
                 self._tell(f"S3 is waited for, {waited:.0f} s by now: {error}")
             time.sleep(pause)

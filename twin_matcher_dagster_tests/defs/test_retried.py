@@ -8,7 +8,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from twin_matcher_dagster.defs import results
 from twin_matcher_dagster.defs.results import TRIES, refuse, retried
-from twin_matcher_dagster.errors import StorageError, TrainingError
+from twin_matcher_dagster.errors import StorageError, StoreAwayError, TrainingError
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +45,15 @@ def test_what_does_not_end_well_in_time_fails_with_its_reason() -> None:
     assert f"away {TRIES}" in str(failure.step_failure_data.error)
 
 
-@pytest.mark.parametrize("error", [DagsterExecutionInterruptedError(), refuse(TrainingError("no"))])
-def test_what_was_stopped_or_refused_does_not_begin_again(error: BaseException) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        DagsterExecutionInterruptedError(),
+        refuse(TrainingError("no")),
+        StoreAwayError("long"),
+    ],
+)
+def test_what_was_stopped_refused_or_waited_for_does_not_begin_again(error: BaseException) -> None:
     _, events = run([error])
     assert "STEP_FAILURE" in events
     assert "STEP_UP_FOR_RETRY" not in events

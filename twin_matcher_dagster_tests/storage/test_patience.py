@@ -117,12 +117,20 @@ def test_what_is_refused_is_not_waited_for(through: ObjectStore, store: ObjectSt
     assert told == []
 
 
-def test_after_an_hour_a_run_fails_so_that_somebody_sees_it(
-    through: ObjectStore, faulty: FaultyStore, soon: None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("refused", "LONGEST_WAIT_S"), ("full", "LONGEST_REFUSAL_S")]
+)
+def test_a_run_does_not_wait_for_ever(
+    kind: Kind,
+    limit: str,
+    through: ObjectStore,
+    faulty: FaultyStore,
+    soon: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.1)
-    with faulty.having(Fault("refused")), pytest.raises(StoreAwayError):
-        through.waited_for(lambda text: None).get("key")
+    monkeypatch.setattr(patience, limit, 0.1)
+    with faulty.having(Fault(kind)), pytest.raises(StoreAwayError):
+        through.waited_for(lambda text: None).put_new("key", BODY)
 
 
 def test_a_full_bucket_is_called_full(through: ObjectStore, faulty: FaultyStore) -> None:
