@@ -86,7 +86,7 @@ def test_an_upload_is_judged_when_the_store_is_back(
         monkeypatch.setattr(patience, "_FIRST_PAUSE_S", 0.2)
     with caplog.at_level(logging.WARNING):
         judged_during(Fault(kind, seconds=0.2), seconds, store, monkeypatch, through)
-    if kind != "slow":
+    if kind not in ("slow", "silent"):  # these end well without an error once they are healed
         assert "S3 is waited for" in caplog.text
 
 
