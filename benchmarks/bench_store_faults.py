@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,7 @@ FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(4))
 
 
 @contextmanager
-def served() -> Iterator[dict[str, str]]:
+def served() -> Generator[dict[str, str]]:
     """An S3 server of its own, and the variables that point at it."""
     ports, inner = HeldPorts(1), embedded_s3.inner_ports()
     variables = {
