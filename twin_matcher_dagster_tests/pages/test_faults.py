@@ -35,8 +35,9 @@ FULL: Kind = "full"
 def trouble(faulty: FaultyStore, kind: Kind, path: str = "", limit: float = 0.5) -> Generator[None]:
     """The store fails, and visitors wait for it for a shorter time than they do.
 
-    What does not fail yet is done within this limit on a machine that has much else to do.
+    A machine that has much else to do is given time for what does not fail.
     """
+    limit = limit if kind in ("silent", "slow") else 60.0
     with pytest.MonkeyPatch.context() as patch, faulty.having(Fault(kind, 0.05, path=path)):
         for module in (sessions, erasure_form):
             patch.setattr(module, "VISITOR_WAITS_S", limit)
@@ -83,7 +84,7 @@ def test_what_may_be_stored_is_said_to_be_until_it_is_known(
     """The store goes away at the commit: whether it was done, nobody can tell the visitor."""
     for kind in AWAY:
         session = Session(FACES)
-        with trouble(faulty, kind, "/manifests/", limit=2.0):
+        with trouble(faulty, kind, "/manifests/", limit=6.0):
             session, message = sent(through, session)
         assert "may have been stored" in message, kind
         assert session.erasure_code in message
@@ -118,7 +119,7 @@ def test_an_erasure_that_is_noted_is_promised(
     """The store goes away behind the tombstone. What is left is done by the asset ``erasures``."""
     for kind in ("lost", "silent", "500"):
         upload_id = Kit(store).upload()
-        with trouble(faulty, kind, f"arrivals%2F{upload_id}", limit=2.0):
+        with trouble(faulty, kind, f"arrivals%2F{upload_id}", limit=6.0):
             said = erase_for_visitor(through, upload_id, CODE)
             assert 'class="success"' in said, kind
             assert "will be done without you" in said

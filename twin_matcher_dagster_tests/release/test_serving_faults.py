@@ -26,9 +26,9 @@ def kit(store: ObjectStore) -> Kit:
 
 @pytest.fixture
 def production(kit: Kit, faulty: FaultyStore) -> Production:
-    """As the page has it, by way of the proxy, for visitors who wait a second."""
+    """As the page has it, by way of the proxy, for visitors who wait for seconds."""
     through = ObjectStore(faulty.client(PAGE_CONFIG), kit.store.bucket)
-    return Production(through, patience_s=1.0)
+    return Production(through, patience_s=3.0)
 
 
 def loaded(production: Production) -> TwinFinder:

@@ -11,15 +11,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG, ObjectStore
 from twin_matcher_dagster_tests.faulty_store import KINDS, Fault, FaultyStore, Kind, weather
 
-ONCE = Config(
-    connect_timeout=1,
-    read_timeout=0.5,
-    retries={"total_max_attempts": 1},
-    s3={"addressing_style": "path"},
-)
+ONCE = CLIENT_CONFIG.merge(Config(retries={"total_max_attempts": 1}))
+HURRIED = ONCE.merge(Config(read_timeout=0.5))
 
 
 @pytest.fixture
@@ -47,8 +43,9 @@ def test_a_fault_is_an_error_of_the_client_until_it_is_healed(
     store.put_new("key", bytes(1000))
     kinds: tuple[Kind, ...] = ("refused", "silent", "lost", "torn", "500", "503", "skewed")
     for kind in kinds:
+        hurried = faulty.client(HURRIED if kind == "silent" else ONCE)
         with faulty.having(Fault(kind)), pytest.raises((ClientError, BotoCoreError)):
-            client.get_object(Bucket=store.bucket, Key="key")["Body"].read()
+            hurried.get_object(Bucket=store.bucket, Key="key")["Body"].read()
         assert client.get_object(Bucket=store.bucket, Key="key")["Body"].read() == bytes(1000)
 
 
@@ -85,8 +82,9 @@ def test_a_slow_answer_comes_byte_by_byte_and_at_once_when_it_is_healed(
     store: ObjectStore, client: Any, faulty: FaultyStore
 ) -> None:
     store.put_new("key", b"body")
+    hurried = faulty.client(HURRIED)
     with faulty.having(Fault("slow", seconds=60, path="key")), pytest.raises(BotoCoreError):
-        client.get_object(Bucket=store.bucket, Key="key")  # the first byte comes, no second one
+        hurried.get_object(Bucket=store.bucket, Key="key")  # the first byte comes, no second one
     with faulty.having(Fault("slow", seconds=0.0001)):
         assert client.get_object(Bucket=store.bucket, Key="key")["Body"].read() == b"body"
 

@@ -55,10 +55,8 @@ def test_whoever_waits_is_told_in_time_that_the_store_is_away(
                     ask(through.within(0.3))
                 # No measurement: without a limit a slow answer takes an hour, a silent one 24 s.
                 assert time.monotonic() - began < 5, kind
-        assert through.within(20).get("key") == BODY
-        written = set(store.list("")) - {"key"}
-        assert written == set() or kind in ("slow", "lost")
-        store.delete("new")
+        # A write that was left alone may come through now: whoever asked was told nothing else.
+        assert through.within(60).get("key") == BODY
 
 
 def test_the_time_is_of_all_requests_together_until_it_is_renewed(
@@ -67,10 +65,10 @@ def test_the_time_is_of_all_requests_together_until_it_is_renewed(
     clock = [0.0]
     monkeypatch.setattr(patience.time, "monotonic", lambda: clock[0])
     store.put_new("key", BODY)
-    prompt = through.within(5)
-    clock[0] = 4.9
+    prompt = through.within(500)
+    clock[0] = 400.0
     assert prompt.get("key") == BODY
-    clock[0] = 5.1
+    clock[0] = 501.0
     with pytest.raises(StoreAwayError):
         prompt.get("key")
     prompt.renew()
