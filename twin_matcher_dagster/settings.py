@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         description="Celebrity faces: 'sample', a Parquet file, a folder of Parquet files or of "
         "one sub-folder of images a person, or a Hub repository id.",
     )
+    min_faces: int = Field(
+        8, ge=1, description="Celebrities with fewer faces to train on are left out."
+    )
     backbone: str = Field(
         BUNDLED_BACKBONE,
         description="'bundled' (the small ResNet that ships), 'small' (the same with random "

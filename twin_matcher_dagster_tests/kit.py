@@ -149,6 +149,8 @@ class Kit:
                 people={},
                 shards=shards,
                 uncleaned=(),
+                min_faces=1,
+                too_few={},
             )
         )
 
@@ -328,6 +330,7 @@ class Kit:
                 as_they_came=None,
                 other_clips=None,
                 fusion=gallery.fusion.as_dict(),
+                unjudged=(),
             )
         )
 

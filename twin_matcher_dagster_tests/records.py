@@ -120,6 +120,8 @@ BALANCED = BalancedVersion(
     people={ANA: ABOUT},
     shards=(shard(layout.BALANCED, CELEBRITY),),
     uncleaned=(shard(layout.BALANCED, replace(CELEBRITY, faces={"test": 1})),),
+    min_faces=4,
+    too_few={"Bo Berg": 3},
 )
 REVIEW = Review(
     fingerprint="review",
@@ -187,6 +189,7 @@ INDEX = Index(
     as_they_came=Scorers(resnet=FIGURES, recogniser=FIGURES, fused=FIGURES),
     other_clips=OTHER_CLIPS,
     fusion={"names": ["resnet", "recogniser"], "weights": [1.0, 2.0], "bias": -1.0},
+    unjudged=("Too few faces validate the training.",),
     refused="it was worse",
 )
 AGAINST = Against(

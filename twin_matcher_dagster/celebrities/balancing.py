@@ -18,8 +18,10 @@ class BalancePlan:
     Attributes:
         train_faces: faces an identity in the training split, at most.
         held_out_faces: faces an identity in each of the validation and test splits, at most.
-        held_out_share: share of an identity's photos in each of these, at most.
-        min_faces: identities with fewer faces to train on are left out.
+        held_out_share: share of an identity's photos in each of these, at most; but one of each
+            where that leaves ``min_faces`` to train on, and two thirds of the photos.
+        min_faces: identities with fewer faces to train on are left out. Nothing is held out that
+            would bring an identity below it.
         seed: the choice among an identity's photos is random and repeatable. Choosing for variety
             of pose did not help (`benchmarks/bench_choice.py`).
     """
@@ -110,10 +112,13 @@ def _choose(
         photos.setdefault(one.photo, []).append(one)
     own_test = [photo for number, photo in photos.items() if number in held_out]
     free = [photo for number, photo in photos.items() if number not in held_out]
-    count = min(plan.held_out_faces, int(plan.held_out_share * len(free)))
+    count = min(plan.held_out_faces, max(1, int(plan.held_out_share * len(free))))
+    clean = sum(one.clean for photo in free for one in photo)
+    spare = max(0, min(clean - plan.min_faces, len(free) // 3))
+    tested = 0 if own_test else min(count, spare)
     wanted: tuple[tuple[Split, int, list[list[Candidate]]], ...] = (
-        ("test", len(group) if own_test else count, own_test or free),
-        ("validation", count, free),
+        ("test", len(group) if own_test else tested, own_test or free),
+        ("validation", min(count, spare - tested), free),
         ("train", plan.train_faces, free),
     )
     chosen: list[tuple[Candidate, Split]] = []

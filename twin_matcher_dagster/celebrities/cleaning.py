@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations, compress
+from itertools import compress
 
 import numpy as np
 
@@ -24,8 +24,15 @@ from twin_matcher_dagster.celebrities.findings import (
     Finding,
     InspectedImage,
 )
+from twin_matcher_dagster.celebrities.headcount import pairs_of_one_person
 from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, Namesakes
-from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness, less_chance, load_sameness
+from twin_matcher_dagster.faces.sameness import (
+    ONE_PERSON,
+    SAME_PERSON,
+    Sameness,
+    less_chance,
+    load_sameness,
+)
 from twin_matcher_dagster.faces.templates import template_of
 
 
@@ -41,8 +48,7 @@ class CleaningLimits:
         two_people: centres of two groups of one identity that are further apart are two people. Of
             33 real people the two most different groups, decades apart, turned or in the dark, are
             at 0.65 and above; the means of two people, 528 pairs, at 0.42 and below.
-        one_person: centres of two identities that are nearer may be one person under two names;
-            between what means of two people reach and what those of one do not miss.
+        one_person: centres of two identities that are nearer may be one person under two names.
         second_photos, second_share: so many photos, and such a share of the identity's, make a
             second person; fewer are label errors.
         undecided_photos, undecided_share: a second person of so many photos, and such a share,
@@ -55,7 +61,7 @@ class CleaningLimits:
     same_person: float = SAME_PERSON
     looks_like: float = 0.38
     two_people: float = 0.5
-    one_person: float = 0.65
+    one_person: float = ONE_PERSON
     second_photos: int = 5
     second_share: float = 0.05
     undecided_photos: int = 3
@@ -232,11 +238,7 @@ class People:
 
     def one_person_twice(self) -> list[tuple[str, str, float]]:
         """Pairs of identities that may be one person under two names, for a person to decide."""
-        return [
-            (one, other, self.sameness.pair(self.centres[one], self.centres[other]))
-            for one, other in combinations(sorted(self.centres), 2)
-            if other not in self._apart[one]
-        ]
+        return sorted(pairs_of_one_person(self.centres, self.sameness, self.limits.one_person))
 
     @cached_property
     def _stacked(self) -> tuple[np.ndarray, np.ndarray]:

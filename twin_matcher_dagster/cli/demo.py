@@ -171,12 +171,13 @@ class Demo:
 
     def _stale_job(self, store: ObjectStore, upload_id: str) -> str | None:
         """The job to launch so that the newest release is of these settings; None if it is."""
-
         raw, balanced = raw_versions(store).head(), balanced_versions(store).head()
         head = releases(store).head()
         if not raw or not balanced or raw.record.source != self._variables["RAW_FACES"]:
             return CELEBRITIES_JOB
-        if balanced.record.raw != raw.number or not head:
+        # Of balanced faces of an earlier version it was not noted.
+        noted = balanced.record.min_faces in (0, self._settings.min_faces)
+        if balanced.record.raw != raw.number or not noted or not head:
             return CELEBRITIES_JOB
         release = head.record
         if isinstance(release, Withdrawn):
@@ -268,7 +269,7 @@ class Demo:
             table.add_row(name, rows, "" if each.seconds is None else f"{each.seconds:.1f}")
         say = self._console.print
         say(table)
-        if isinstance(release, Release):
+        if isinstance(release, Release) and release.figures:
             figures, fused = release.figures, release.figures.fused
             say(
                 f"Held-out split, {fused.faces} faces of {len(release.identities)} identities: "
@@ -276,6 +277,8 @@ class Demo:
                 f"{figures.resnet.rank1:.1%} (ResNet alone), {figures.recogniser.rank1:.1%} "
                 f"(recogniser alone), guessing {fused.chance:.1%}"
             )
+        for sentence in release.unjudged if isinstance(release, Release) else ():
+            say(escape(f"Not judged. {sentence}"), soft_wrap=True)
         for line in answer_lines(answer, why, _short(self._story.photo)):
             say(escape(line))
         picture = self._home / "demo.png"

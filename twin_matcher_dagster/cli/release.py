@@ -37,7 +37,7 @@ def list_releases() -> None:
                 release.released_at.isoformat(timespec="seconds"),
                 str(release.model),
                 str(len(release.identities)),
-                f"{release.figures.fused.rank1:.1%}",
+                f"{release.figures.fused.rank1:.1%}" if release.figures else "not measured",
                 release.override or back,
             )
     console.print(table)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from twin_matcher_dagster.defs.gates import LOOKED_AT
 from twin_matcher_dagster.defs.keys import ASSETS
 
 _PROGRESS = re.compile(r"progress (\d+)%(?:: (.*))?")
@@ -73,9 +74,10 @@ class Watcher:
             stage = stages.get(check.asset_key.to_user_string())
             if stage and not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
                 stage.status = "failed"
-                stage.note = f"its check {check.check_name} did not pass."
-                if check.description:
-                    stage.note += f" {check.description}"
+                stage.note = (
+                    f"its check {check.check_name} did not pass. "
+                    f"{check.description or _figures_of(check)}"
+                )
         elif entry.step_key in stages:
             self._apply_step(entry, stages[entry.step_key])
 
@@ -98,6 +100,12 @@ class Watcher:
                 "failed",
                 _reason((error.message if error else event.message) or ""),
             )
+
+
+def _figures_of(check: dg.AssetCheckEvaluation) -> str:
+    """What a check without a sentence measured."""
+    told = [f"{name}: {one.value}" for name, one in check.metadata.items() if name != LOOKED_AT]
+    return "; ".join(told)
 
 
 def _reason(message: str) -> str:

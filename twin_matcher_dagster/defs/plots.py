@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,15 +100,18 @@ def learning_curve(curve: Sequence[Epoch]) -> str:
 def confusion_matrix(truth: Sequence[str], guessed: Sequence[str], names: Mapping[str, str]) -> str:
     """How often each identity (row) was taken for each other one (column).
 
+    Of more than 40 identities those that were mistaken most often.
+
     Args:
         truth, guessed: identity ids of the same faces.
         names: identity id -> name; gives the order.
     """
-    ids = [identity_id for identity_id in names if identity_id in set(truth) | set(guessed)]
+    ids, rest = _mistaken_most(truth, guessed, names)
     position = {identity_id: index for index, identity_id in enumerate(ids)}
     matrix = np.zeros((len(ids), len(ids)))
     for row, column in zip(truth, guessed, strict=True):
-        matrix[position[row], position[column]] += 1
+        if row in position and column in position:
+            matrix[position[row], position[column]] += 1
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     size = max(3.0, 0.28 * len(ids) + 1.5)
     figure = _figure(size, size)
@@ -116,8 +120,20 @@ def confusion_matrix(truth: Sequence[str], guessed: Sequence[str], names: Mappin
     labels = [_short(names[identity_id]) for identity_id in ids]
     axes.set_xticks(range(len(ids)), labels, rotation=90, fontsize=7)
     axes.set_yticks(range(len(ids)), labels, fontsize=7)
-    axes.set(xlabel="taken for", ylabel="is")
+    more = f" ({rest} more identities)" if rest else ""
+    axes.set(xlabel=f"taken for{more}", ylabel="is")
     return as_markdown(_png(figure), "confusion matrix")
+
+
+def _mistaken_most(
+    truth: Sequence[str], guessed: Sequence[str], names: Mapping[str, str]
+) -> tuple[list[str], int]:
+    """Identity ids in the order of their names' mapping, and how many more there are."""
+    wrong = Counter(who for pair in zip(truth, guessed, strict=True) for who in set(pair))
+    wrong.subtract(one for one, other in zip(truth, guessed, strict=True) if one == other)
+    ranked = sorted(wrong, key=lambda who: -wrong[who])  # those never mistaken are the last
+    shown = set(ranked[:_MAX_BARS])
+    return [who for who in names if who in shown], len(ranked) - len(shown)
 
 
 def _short(name: str, length: int = 24) -> str:

@@ -7,7 +7,7 @@ made from, so that a card can be made anew without the bucket.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -42,16 +42,19 @@ class ModelFigures:
         people: how many it tells apart.
         users: how many of them are users.
         backbone: what training started from.
-        held_out: of the network alone, see ``recognition.evaluation.Evaluation``.
+        held_out: of the network alone, see ``recognition.evaluation.Evaluation``; None where no
+            face is held out.
         other_clips: of both networks together, see ``release.other_clips``; None without any.
+        unjudged: what could not be judged, a sentence each.
         license: as the Hub names it.
     """
 
     people: int
     users: int
     backbone: str
-    held_out: Mapping[str, Any]
+    held_out: Mapping[str, Any] | None
     other_clips: Mapping[str, Any] | None
+    unjudged: Sequence[str]
     license: str
 
 
@@ -134,9 +137,8 @@ def model_card(figures: ModelFigures) -> str:
         "library_name": "transformers",
         "pipeline_tag": "image-classification",
         "tags": ["face", "twin-matcher"],
-        "twin_matcher": asdict(figures),
+        "twin_matcher": asdict(figures) | {"unjudged": list(figures.unjudged)},
     }
-    held_out = figures.held_out
     return f"""{_front(head)}
 # Twin Matcher
 
@@ -151,15 +153,8 @@ pipeline("image-classification", model="...")  # aligned face crops of 160 x 160
 
 ## Measured
 
-On {held_out["faces"]:,.0f} held-out faces of the people it knows, from photos that it never saw:
-
-| | share |
-|---|---|
-| the person is the most similar one | {held_out["rank1"]:.1%} |
-| the person is among the five most similar | {held_out["rank5"]:.1%} |
-| the most similar one, for the person it knows worst | {held_out["rank1_lowest"]:.1%} |
-| always naming the most frequent person | {held_out["chance"]:.1%} |
-{_in_other_clips(figures.other_clips)}
+{_on_held_out_faces(figures.held_out)}
+{_in_other_clips(figures.other_clips)}{_not_judged(figures.unjudged)}
 ## Data and consent
 
 Celebrities' faces, and those of users who are 18 or older by their own word and agreed, in \
@@ -194,6 +189,31 @@ tags:
 
 This model learned from somebody who was erased since. The next release will be here.
 """
+
+
+def _on_held_out_faces(held_out: Mapping[str, Any] | None) -> str:
+    """A table of figures, or that there are none."""
+    if held_out is None:
+        return "Nothing: no face of the people it knows was held out.\n"
+    # Among five of five people everybody is.
+    among = f"| the person is among the five most similar | {held_out['rank5']:.1%} |\n"
+    return f"""On {held_out["faces"]:,.0f} held-out faces of the people it knows, from photos that \
+it never saw:
+
+| | share |
+|---|---|
+| the person is the most similar one | {held_out["rank1"]:.1%} |
+{among if held_out["identities"] > 5 else ""}\
+| the most similar one, for the person it knows worst | {held_out["rank1_lowest"]:.1%} |
+| always naming the most frequent person | {held_out["chance"]:.1%} |
+"""
+
+
+def _not_judged(unjudged: Sequence[str]) -> str:
+    """A paragraph about what too few faces or people leave open."""
+    if not unjudged:
+        return ""
+    return "\n### Not judged\n\n" + "".join(f"- {sentence}\n" for sentence in unjudged)
 
 
 def _in_other_clips(users: Mapping[str, Any] | None) -> str:

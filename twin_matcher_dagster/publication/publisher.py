@@ -154,8 +154,9 @@ def model_files(
         people=len(people) - len(release.imprinted),
         users=len(model.uploads),
         backbone=_public_name(model.backbone_name, SMALL_BACKBONE, BUNDLED_BACKBONE),
-        held_out=asdict(release.figures.resnet),
+        held_out=asdict(release.figures.resnet) if release.figures else None,
         other_clips=asdict(release.other_clips) if release.other_clips else None,
+        unjudged=release.unjudged,
         license=license,
     )
     files = {file.name: File(file.sha256, _reader(store, file.key)) for file in model.files}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from twin_matcher_dagster.errors import TrainingError
+from twin_matcher_dagster.recognition.distributions import normal_above, t_quantile
 
 RESAMPLES = 2000
 # Of fewer held-out faces of one person nothing is said.
@@ -40,12 +42,14 @@ def compare(
     seed: int = 0,
 ) -> Comparison:
     """Paired bootstrap, percentile interval (Efron & Tibshirani 1993, "An introduction to the
-    bootstrap", ch. 8 and 13). Whole groups are drawn: the faces of one person fail together.
+    bootstrap", ch. 8 and 13), expanded as Student's t is wider than a normal of so few people
+    (Hesterberg 2015, The American Statistician 69). Whole groups are drawn: the faces of one person
+    fail together.
 
     Args:
         champion, challenger: [n], of the same probes: whether it was right (bool), or how far.
-        groups: [n], the identity of each. With fewer than two nothing can be said, and the interval
-            is as wide as a change can be; with fewer than ten or so it is too narrow.
+        groups: [n], the identity of each. With fewer than :func:`enough_people` nothing can be
+            said, and the interval is as wide as a change can be.
         tolerated: loss that does not count, 0 or more.
         confidence: of the interval, 0 to 1.
         seed: fixes the draws.
@@ -61,13 +65,24 @@ def compare(
     _, member = np.unique(np.asarray(groups), return_inverse=True)
     change = challenger.astype(np.float64) - champion.astype(np.float64)
     faces, changes = np.bincount(member), np.bincount(member, weights=change)
-    if (people := len(faces)) < 2:
+    if (people := len(faces)) < enough_people(confidence):
         widest = max(1.0, float(np.abs(change).max()))
         return Comparison(float(change.mean()), -widest, widest, worse=False)
     drawn = np.random.default_rng(seed).multinomial(people, [1 / people] * people, RESAMPLES)
-    tail = 50 * (1 - confidence)
+    few = math.sqrt(people / (people - 1)) * t_quantile((1 - confidence) / 2, people - 1)
+    tail = 100 * normal_above(few)
     low, high = np.percentile((drawn @ changes) / (drawn @ faces), [tail, 100 - tail])
     return Comparison(float(change.mean()), float(low), float(high), bool(high < -tolerated))
+
+
+def enough_people(confidence: float = 0.95) -> int:
+    """How few people can show a change: that all change one way is a matter of luck for fewer
+    (sign test, Arbuthnott 1710).
+
+    Args:
+        confidence: of an interval, 0 to 1, as of :func:`compare`.
+    """
+    return math.ceil(-math.log2((1 - confidence) / 2))
 
 
 def lost(champion: np.ndarray, challenger: np.ndarray, groups: Sequence[str]) -> list[str]:

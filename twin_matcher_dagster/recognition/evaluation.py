@@ -7,7 +7,6 @@ NIST's FRVT. A tie counts against the scorer everywhere.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -286,13 +285,3 @@ def evaluate(
 def _nll(probabilities: np.ndarray, truth: np.ndarray) -> float:
     own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
     return float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())
-
-
-def beyond_guessing(chance: float, faces: int) -> float:
-    """The accuracy that guessing does not reach: three standard errors above it.
-
-    Args:
-        chance: how often always naming the largest class is right, 0 to 1.
-        faces: how many faces were measured. Luck goes beyond this in one of 700 cases.
-    """
-    return chance + 3 * math.sqrt(chance * (1 - chance) / faces)

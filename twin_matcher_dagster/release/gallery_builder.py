@@ -21,16 +21,16 @@ from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
 from twin_matcher_dagster.dataset.schema import Face, Split
 from twin_matcher_dagster.dataset.shards import pixels_of
 from twin_matcher_dagster.dataset.versions import Version
-from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.faces.cohort import cohort_crops, cohort_vectors
 from twin_matcher_dagster.faces.fixed_networks import recogniser_of
-from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness, load_sameness
+from twin_matcher_dagster.faces.sameness import ONE_PERSON, SAME_PERSON, load_sameness
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.recognition.calibration import fit_temperature, posterior
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.evaluation import evaluate, leave_out, margins, ranks
 from twin_matcher_dagster.recognition.fusion import Fusion, fit_gallery
 from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
+from twin_matcher_dagster.release.imprinting import share_found
 from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -64,7 +64,7 @@ class Measurement:
     """What was measured on the held-out faces.
 
     Attributes:
-        figures: of each scorer, on the held-out faces that cleaning left.
+        figures: of each scorer, on the held-out faces that cleaning left; None without any.
         as_they_came: the same on all held-out faces, with those that cleaning left out.
         answers: SHA-256 of a held-out face -> whose it is, and who finds that: the own score is
             the best, and the recogniser's is that of one person.
@@ -75,8 +75,8 @@ class Measurement:
             :data:`IMPOSTORS`; at least 0.
     """
 
-    figures: Scorers
-    as_they_came: Scorers
+    figures: Scorers | None
+    as_they_came: Scorers | None
     answers: Mapping[str, HeldOutAnswer]
     probes: Sequence[Face]
     cosines: np.ndarray
@@ -152,7 +152,7 @@ class GalleryBuilder:
             templates |= dict(zip(known.identities, known.templates, strict=True))
         people = [p.identity_id for p in self.dataset.identities if p.identity_id in templates]
         self.imprinted = [who for who in people if who not in learnt]
-        self.found = _found(seen, people, rows, load_sameness(self.recogniser))
+        self.found = share_found(seen, people, rows, load_sameness(self.recogniser))
         fusion, temperature = (known.fusion, known.temperature) if known else (_UNMEASURED, 1.0)
         return Gallery(
             people,
@@ -185,44 +185,46 @@ class GalleryBuilder:
         return Gallery(gallery.identities, gallery.rows, gallery.templates, fusion, temperature)
 
     def measure(self, gallery: Gallery) -> Measurement:
-        """Measure each component alone and both together, on the test faces.
-
-        Raises:
-            TrainingError: there are none.
-        """
+        """Measure each component alone and both together, on the test faces."""
         described = self.described("test")
-        if not described.faces:
-            raise TrainingError(
-                "No face is held out, so nothing can be measured. Materialize balanced_faces with "
-                "more faces an identity, or with a larger held_out_faces."
-            )
         cosines, truth = _against(gallery, described)
-        fused = gallery.fusion(cosines)
         uncleaned = self.described("test", self.dataset.balanced.uncleaned)
         came = zip((cosines, truth), _against(gallery, uncleaned), strict=True)
-        sameness = load_sameness(self.recogniser)(described.vectors, gallery.templates)
-        same = sameness[np.arange(len(truth)), truth] >= SAME_PERSON
-        both = (fused, cosines[..., 0])
-        told = [(same & (ranks(one, truth) == 1)).tolist() for one in both]
-        ahead = [margins(one, truth).round(4).tolist() for one in both]
-        digests = [hashlib.sha256(face.image).hexdigest() for face in described.faces]
-        answers = {
-            digest: HeldOutAnswer(*answer)
-            for digest, *answer in zip(digests, described.owners, *told, *ahead, strict=True)
-        }
-        limit = self.identity_limit(gallery, leave_out(fused, truth).max(1))
+        # Under another name somebody is no impostor.
+        templates = gallery.templates[truth], gallery.templates
+        themselves = load_sameness(self.recogniser)(*templates) >= ONE_PERSON
+        others = np.where(themselves, -np.inf, leave_out(gallery.fusion(cosines), truth))
         return Measurement(
             self._figures(gallery, cosines, truth),
             self._figures(gallery, *map(np.concatenate, came)),
-            answers,
+            self._answers(gallery, described, cosines, truth),
             described.faces,
             cosines,
             truth,
-            limit,
+            self.identity_limit(gallery, others.max(1)),
         )
 
-    def _figures(self, gallery: Gallery, cosines: np.ndarray, truth: np.ndarray) -> Scorers:
-        """Figures of each component alone and of both together."""
+    def _answers(
+        self, gallery: Gallery, described: DescribedFaces, cosines: np.ndarray, truth: np.ndarray
+    ) -> dict[str, HeldOutAnswer]:
+        """What is kept of each held-out face, by its SHA-256."""
+        if not len(truth):
+            return {}
+        sameness = load_sameness(self.recogniser)(described.vectors, gallery.templates)
+        same = sameness[np.arange(len(truth)), truth] >= SAME_PERSON
+        both = (gallery.fusion(cosines), cosines[..., 0])
+        told = [(same & (ranks(one, truth) == 1)).tolist() for one in both]
+        ahead = [margins(one, truth).round(4).tolist() for one in both]
+        digests = [hashlib.sha256(face.image).hexdigest() for face in described.faces]
+        return {
+            digest: HeldOutAnswer(*answer)
+            for digest, *answer in zip(digests, described.owners, *told, *ahead, strict=True)
+        }
+
+    def _figures(self, gallery: Gallery, cosines: np.ndarray, truth: np.ndarray) -> Scorers | None:
+        """Figures of each component alone and of both together; None without faces."""
+        if not len(truth):
+            return None
         kinds = {person.identity_id: person.kind for person in self.dataset.identities}
         known = [kinds[who] for who in gallery.identities]
         fused = gallery.fusion(cosines)
@@ -248,7 +250,8 @@ class GalleryBuilder:
             others: float32 [n], best fused scores of more people who are not in it.
         """
         strangers = gallery.fusion(self._cosines_of_strangers(gallery)).max(1)
-        quantiles = [float(np.quantile(one, 1 - IMPOSTORS)) for one in (strangers, *others)]
+        known = [one[np.isfinite(one)] for one in (strangers, *others)]
+        quantiles = [float(np.quantile(one, 1 - IMPOSTORS)) for one in known if len(one)]
         return max(0.0, *quantiles)
 
     def _cosines_of_strangers(self, gallery: Gallery) -> np.ndarray:
@@ -268,32 +271,6 @@ def _against(gallery: Gallery, described: DescribedFaces) -> tuple[np.ndarray, n
     position = {who: i for i, who in enumerate(gallery.identities)}
     truth = np.array([position[who] for who in described.owners], np.int64)
     return gallery.cosines(described.embeddings, described.vectors), truth
-
-
-def _found(
-    seen: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
-    people: Sequence[str],
-    rows: Mapping[str, np.ndarray],
-    sameness: Sameness,
-) -> float | None:
-    """Share of new people's faces that are nearest to their own row, and by the recogniser the same
-    person; None without any.
-
-    The first half of a clip makes that row, and the second half asks: a face that is in the row
-    itself would find it.
-    """
-    right = []
-    everybody = np.stack([rows[one] for one in people])
-    for who, parts in seen.items():
-        embeddings, vectors = (np.concatenate(some) for some in zip(*parts, strict=True))
-        half = len(embeddings) // 2
-        if half:
-            asked = everybody.copy()
-            asked[people.index(who)] = template_of(embeddings[:half])
-            nearest = (embeddings[half:] @ asked.T).argmax(1)
-            same = sameness(vectors[half:], template_of(vectors[:half])[None])[:, 0] >= SAME_PERSON
-            right.append((nearest == people.index(who)) & same)
-    return float(np.concatenate(right).mean()) if right else None
 
 
 def _trains(face: Face, who: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twin_matcher_dagster.dataset.schema import Face, read_shard, write_shard
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.release.gallery_builder import GalleryBuilder, Measurement
+from twin_matcher_dagster.release.judgement import unjudged_of
 from twin_matcher_dagster.release.likeness_builder import build_likeness
 from twin_matcher_dagster.release.other_clips import ask_other_clips
 from twin_matcher_dagster.release.portraits import portraits_of
@@ -58,9 +59,6 @@ def build_index(
         model, dataset: whose.
         recogniser: the reference recogniser's name.
         progress: called with the share that is done, 0 to 1.
-
-    Raises:
-        TrainingError: no face is held out.
     """
     builder = GalleryBuilder(store, model, dataset, recogniser, progress)
     basis = fingerprint(model.fingerprint, recogniser)
@@ -122,7 +120,10 @@ def build_index(
         as_they_came=as_they_came,
         other_clips=other_clips,
         fusion=gallery.fusion.as_dict(),
+        unjudged=(),
     )
+    validation = {one.identity_id: one.faces.get("validation", 0) for one in dataset.identities}
+    record = replace(record, unjudged=unjudged_of(record, model.record, validation))
     return BuiltIndex(record, gallery, typical, measurement)
 
 

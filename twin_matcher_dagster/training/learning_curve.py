@@ -47,16 +47,17 @@ def fault_of(curve: Sequence[Epoch], kept: Epoch, needed: float | None, fresh: b
     Args:
         curve: all epochs.
         kept: whose weights are saved.
-        needed: the validation accuracy that guessing does not reach; None without faces to
-            validate on.
+        needed: the least validation accuracy that guessing does not reach; None where there are
+            no faces to validate on, or too few to tell.
         fresh: whether it started from the backbone. What goes on from a model starts low already.
     """
     first, accuracy = curve[0], kept.validation_accuracy
     if not math.isfinite(kept.train_loss):
         return "the training loss is no number"
-    if needed is not None and not accuracy > needed:  # so for NaN
-        return f"the validation accuracy is {accuracy:.1%}, and guessing may reach {needed:.1%}"
-    # More loss and better answers: hard faces were drawn.
-    if fresh and kept.train_loss > first.train_loss and not accuracy > first.validation_accuracy:
+    if needed is not None and not accuracy >= needed:  # so for NaN
+        return f"the validation accuracy is {accuracy:.1%}, and no guess is from {needed:.1%} on"
+    # More loss and better answers, or as good as can be: hard faces were drawn.
+    knows_more = accuracy > first.validation_accuracy or accuracy == 1.0
+    if fresh and kept.train_loss > first.train_loss and not knows_more:
         return f"the training loss rose from {first.train_loss:.3f} to {kept.train_loss:.3f}"
     return ""

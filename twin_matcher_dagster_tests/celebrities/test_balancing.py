@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +84,28 @@ def test_identities_with_too_few_faces_are_left_out() -> None:
     assert set(report.kept) == {"Ana"}
     assert {one.face.label for some in splits.values() for one in some} == {"Ana"}
     assert report.too_few == {"Bob": 7}
+
+
+@pytest.mark.parametrize("least", [1, 2, 3, 8])
+def test_whoever_has_photos_enough_stays_in(least: int) -> None:
+    """A photo more never leaves anybody out; what is held out is spare, and a third at most."""
+    plan = BalancePlan(min_faces=least)
+    for count in range(1, 40):
+        splits, report = run(photos("Ana", count), plan)
+        assert bool(report.kept) == (count >= least)
+        if report.kept:
+            train, validation, test = sizes(splits)
+            assert train + validation + test == count
+            assert train >= least
+            assert test >= validation >= test - 1
+            assert validation + test <= count / 3
+            assert test or count <= max(2, least)
+
+
+def test_what_is_not_clean_leaves_nobody_out_either() -> None:
+    splits, report = run([*photos("Ana", 8), *uncleaned("Ana", 4, 100)])
+    assert report.kept == {"Ana": 8}
+    assert sizes(splits)[0] == 8
 
 
 def test_spellings_are_one_identity_with_one_label() -> None:

@@ -281,6 +281,8 @@ def commit(
             people={},
             shards=entries,
             uncleaned=(),
+            min_faces=8,
+            too_few={},
         )
     )
 

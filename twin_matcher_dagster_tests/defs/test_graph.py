@@ -53,6 +53,7 @@ def test_every_asset_is_described() -> None:
 
 def test_a_clip_becomes_a_twin(released: ObjectStore, story: Story) -> None:
     release = release_in(released)
+    assert release.figures
     assert release.figures.fused.rank1 > 2 * release.figures.fused.chance
     users = [person for person in release.identities if person.kind == "user"]
     assert [person.label for person in users] == [story.name]

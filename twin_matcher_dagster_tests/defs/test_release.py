@@ -134,6 +134,7 @@ def test_nobody_else_is_touched_by_a_new_person(grown: OnePersonMore) -> None:
 
 def test_each_network_is_measured_alone_and_both_together(grown: OnePersonMore) -> None:
     figures = grown.after.record.figures
+    assert figures
     faces = {one.faces for one in (figures.resnet, figures.recogniser, figures.fused)}
     assert len(faces) == 1
     assert faces.pop() == len(json.loads(grown.store.get(grown.after.record.answers)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twin_matcher_dagster.errors import TrainingError
-from twin_matcher_dagster.recognition.comparison import compare, lost
+from twin_matcher_dagster.recognition.comparison import compare, enough_people, lost
 
 
 def answers(
@@ -22,12 +22,35 @@ def answers(
 
 
 def test_a_difference_by_hand() -> None:
-    champion = np.array([True, True, False, False])
-    challenger = np.array([True, False, True, True])
-    found = compare(champion, challenger, ["a", "a", "b", "b"])
+    champion = np.array([True, True, False, False] * 3)
+    challenger = np.array([True, False, True, True] * 3)
+    found = compare(champion, challenger, np.arange(12) // 2)
     assert found.difference == 0.25
-    # Drawn are a and a (-0.5), a and b (0.25), or b and b (1).
-    assert (found.low, found.high, found.worse) == (-0.5, 1.0, False)
+    # Half of the people lose half, and half gain all; of 2,000 draws some are nearly all of a kind.
+    assert found.low == pytest.approx(-0.5, abs=0.26)
+    assert found.high == pytest.approx(1, abs=0.26)
+    assert not found.worse
+
+
+@pytest.mark.parametrize("people", range(2, 21))
+def test_few_people_prove_nothing_by_luck(people: int) -> None:
+    """All of n people are a little worse by luck once in 2 ** n: from six on that is rare."""
+    before, now = np.full(people, 1.0), np.full(people, 0.9)
+    found = compare(before, now, np.arange(people))
+    assert found.worse == (people >= enough_people())
+    if not found.worse:
+        assert (found.low, found.high) == (-1, 1)
+
+
+@pytest.mark.parametrize("people", [6, 10])
+def test_few_people_are_seldom_worse_by_luck(people: int) -> None:
+    noise = [np.random.default_rng(seed).normal(size=(2, people)) for seed in range(200)]
+    wrong = sum(compare(*one, np.arange(people)).worse for one in noise)
+    assert wrong <= 10  # 5 are expected; of the plain percentiles 14 and 8
+
+
+def test_so_many_people_can_show_a_change() -> None:
+    assert (enough_people(), enough_people(0.995)) == (6, 9)
 
 
 def test_the_same_seed_draws_the_same() -> None:

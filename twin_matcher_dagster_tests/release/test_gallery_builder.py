@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from twin_matcher_dagster.dataset.schema import Split
 from twin_matcher_dagster.dataset.versions import read_version
-from twin_matcher_dagster.faces.sameness import Sameness
 from twin_matcher_dagster.recognition.gallery import Gallery
-from twin_matcher_dagster.release.gallery_builder import DescribedFaces, GalleryBuilder, _found
+from twin_matcher_dagster.release.gallery_builder import DescribedFaces, GalleryBuilder
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 from twin_matcher_dagster.storage.logs import indexes, models
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -41,16 +38,7 @@ def test_held_out_faces_are_measured_as_they_came_and_cleaned(released: ObjectSt
     dirty = Dirty(released, model, dataset, BUNDLED_RECOGNISER).measure(gallery)
     assert dirty.figures == clean.figures
     assert dirty.answers == clean.answers
+    assert dirty.as_they_came and clean.figures
     came = dirty.as_they_came.fused
     assert came.faces == 2 * clean.figures.fused.faces
     assert came.rank1 <= 0.6 < clean.figures.fused.rank1
-
-
-def test_whoever_is_nearest_and_yet_another_person_is_not_found() -> None:
-    """A gallery of one: everybody is nearest to them. The second half of the faces is asked."""
-    own, other = np.eye(2, dtype=np.float32)
-    embeddings = np.stack([own] * 4)
-    seen = {"c-1": [(embeddings[:3], np.stack([own] * 3)), (embeddings[3:], other[None])]}
-    strangers = Sameness(-np.eye(2, dtype=np.float32))
-    assert _found(seen, ["c-1"], {"c-1": own}, strangers) == 0.5
-    assert _found({}, ["c-1"], {"c-1": own}, strangers) is None

@@ -266,6 +266,7 @@ def test_an_index_before_the_fusion_was_of_the_network_alone(shape: str) -> None
     assert (index.recogniser, index.answers, index.refused) == ("", "", "")
     assert (index.shards, index.imprinted, index.imprinted_found) == ({}, (), None)
     assert index.fusion == {"names": ["resnet"], "weights": [1.0], "bias": 0.0}
+    assert index.figures
     for figures in (index.figures.resnet, index.figures.fused):
         assert (figures.faces, figures.identities) == (2, 3)
         assert (figures.rank1, figures.chance) == (0.8, 0.5)
@@ -281,6 +282,7 @@ def test_an_index_with_a_fusion(shape: str) -> None:
     assert index.basis == 32 * "cc"
     assert (index.recogniser, index.imprinted, index.imprinted_found) == ("bundled", (ZOE,), 0.96)
     assert index.fusion["weights"] == [6.5, 18.5]
+    assert index.figures
     assert index.figures.fused.calibration_error == 0.02
     assert dict(index.figures.resnet.rank1_by_identity) == {ANA: 1.0}
     last = shape == "0.1.0"
@@ -333,6 +335,7 @@ def test_a_release_before_the_fusion(shape: str) -> None:
     assert release.basis == fingerprint("", "")
     assert (release.recogniser, release.answers, release.override) == ("", "", "")
     assert release.against == Against(nothing="it was not compared")
+    assert release.figures
     assert release.figures.fused.rank1 == 0.8
     assert release.rolled_back_to is None
 
@@ -360,10 +363,22 @@ def test_a_release_of_0_1_0() -> None:
         fused=Difference(-0.1, -0.2, -0.05, worse=True),
         resnet=Difference(0.0, -0.05, 0.05, worse=False),
     )
+    assert release.figures
     assert release.figures.fused.rank1 == 1.0
     again = release_of("Release-0.1.0_rolled_back")
     assert again.rolled_back_to == 3
     assert again.against == Against(nothing="there is no release to compare with")
+
+
+def test_before_something_could_be_unjudged() -> None:
+    """Nor was it noted how many faces were asked for."""
+    for name in ("Index-4", "Release-4"):
+        record = KINDS[name[:-2]].from_body(body_of(name))
+        assert isinstance(record, Index | Release)
+        assert record.figures
+        assert record.unjudged == ()
+    balanced = BalancedVersion.from_body(body_of("BalancedVersion-4"))
+    assert (balanced.min_faces, balanced.too_few) == (0, {})
 
 
 def test_a_release_that_was_withdrawn() -> None:

@@ -38,7 +38,7 @@ from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsRes
 from twin_matcher_dagster.defs.results import materialized, progress_of
 from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.faces.templates import encode_template
-from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster.settings import SAMPLE, Settings
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.logs import balanced_versions, raw_versions
@@ -64,17 +64,17 @@ class BalanceConfig(dg.Config):
 
     train_faces: int = Field(85, ge=2, description="Training faces an identity, at most.")
     held_out_faces: int = Field(10, ge=0, description="Validation and test faces, at most, each.")
-    min_faces: int = Field(
-        8, ge=1, description="Identities with fewer training faces are left out."
+    min_faces: int | None = Field(
+        None, ge=1, description="As MIN_FACES: identities with fewer training faces are left out."
     )
     seed: int = Field(0, description="Fixes the random choice.")
 
-    def plan(self) -> BalancePlan:
-        """This configuration as the domain's own."""
+    def plan(self, settings: Settings) -> BalancePlan:
+        """This configuration, completed."""
         return BalancePlan(
             train_faces=self.train_faces,
             held_out_faces=self.held_out_faces,
-            min_faces=self.min_faces,
+            min_faces=self.min_faces or settings.min_faces,
             seed=self.seed,
         )
 
@@ -146,7 +146,7 @@ def raw_faces(
     group_name="celebrities",
     kinds={"opencv", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="4",
+    code_version="5",
     pool="celebrities",
     automation_condition=when_inputs_change(),
     description="The celebrities as they are learned: found with RetinaFace, aligned, 160x160, one "
@@ -162,7 +162,8 @@ def balanced_faces(
     """Look at every image once, clean, choose, split; note what everybody's face is like."""
     store = object_store.open()
     raw = raw_versions(store).existing_head()
-    recogniser = settings.read().recogniser
+    ours = settings.read()
+    recogniser, plan = ours.recogniser, config.plan(ours)
     rows = (row for shard in raw.record.shards for row in read_raw_shard(store.get(shard.key)))
     progress = progress_of(context)
     total = max(1, raw.record.rows)
@@ -175,7 +176,7 @@ def balanced_faces(
         *candidates(looked, curated.kept),
         *candidates(looked, curated.uncleaned, clean=False),
     ]
-    drawn = list(balance(faces, config.plan(), report))
+    drawn = list(balance(faces, plan, report))
     chosen, uncleaned = ([one for one in drawn if one.clean is clean] for clean in (True, False))
     entries, others = (
         [put_faces(store, layout.BALANCED, part) for part in _parts(some)]
@@ -191,6 +192,7 @@ def balanced_faces(
             recogniser,
             reviews,
             table_key,
+            plan.min_faces,
             *(entry.sha256 for entry in (*entries, *others)),
         ),
         raw=raw.number,
@@ -201,6 +203,8 @@ def balanced_faces(
         people={who: text for who, text in raw.record.people.items() if who in kept},
         shards=tuple(entries),
         uncleaned=tuple(others),
+        min_faces=plan.min_faces,
+        too_few=report.too_few,
     )
     progress(1.0)
     return materialized(

@@ -59,6 +59,10 @@ def _result(
     found = compare(str(tag.value))
     return dg.AssetCheckResult(
         passed=not found,
+        description=f"{len(found)} things differ on the Hub, such as {found[0]}. Materialize "
+        f"{asset} to send it again."
+        if found
+        else None,
         metadata={"tag": str(tag.value), "differs": "; ".join(found[:10]) or "nothing"},
     )
 

@@ -53,22 +53,29 @@ def weights_of(fusion: Fusion) -> dict[str, float]:
 def main_figures(record: Index | Release) -> dict[str, float | str]:
     """The main figures: on held-out faces, of both together and rank-1 of each alone, and what
     strangers are given."""
-    figures, strangers = record.figures, record.strangers
+    strangers = record.strangers
+    return {
+        **(_on_held_out_faces(record.figures) if record.figures else {}),
+        "not judged": " ".join(record.unjudged) or "nothing",
+        **(_as_they_came(record.as_they_came) if record.as_they_came else {}),
+        **(_of_other_clips(record.other_clips) if record.other_clips else {}),
+        **(_of_strangers(strangers) if strangers else {}),
+    }
+
+
+def _on_held_out_faces(figures: Scorers) -> dict[str, float | str]:
+    """Of both together, and rank-1 of each alone."""
     fused = asdict(figures.fused)
-    shown = {f"held-out {name}": fused[name] for name in _SHOWN if fused[name] is not None}
     alone = {
         f"held-out rank1, {name} alone": one.rank1
         for name, one in (("resnet", figures.resnet), ("recogniser", figures.recogniser))
     }
     return {
-        **shown,
+        **{f"held-out {name}": fused[name] for name in _SHOWN if fused[name] is not None},
         "held-out rank1, 95% interval": _interval(fused["rank1_interval"]),
         **alone,
         "held-out rank1, resnet alone, 95% interval": _interval(figures.resnet.rank1_interval),
         "held-out chance": figures.fused.chance,
-        **(_as_they_came(record.as_they_came) if record.as_they_came else {}),
-        **(_of_other_clips(record.other_clips) if record.other_clips else {}),
-        **(_of_strangers(strangers) if strangers else {}),
     }
 
 
@@ -111,7 +118,7 @@ def pictures_of(dataset: Version, built: BuiltIndex) -> dict[str, dg.MetadataVal
     faces, and what is shown in Dagster stays there.
     """
     index, measured = built.gallery, built.measurement
-    if measured is None:
+    if measured is None or not len(measured.truth):
         return {}
     names = {
         person.identity_id: person.label if person.kind == "celebrity" else "a user"

@@ -19,7 +19,7 @@ from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsRes
 from twin_matcher_dagster.defs.results import materialized, refuse, retried
 from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.local.environment import state_folder
-from twin_matcher_dagster.recognition.evaluation import beyond_guessing
+from twin_matcher_dagster.recognition.guessing import beyond_guessing
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.files import put_model
 from twin_matcher_dagster.storage.fingerprint import fingerprint
@@ -40,7 +40,10 @@ from twin_matcher_dagster.training.start import (
     started_from,
 )
 
-_WHAT_TO_DO = "Try a lower learning_rate or more epochs, and look at the faces of balanced_faces."
+_WHAT_TO_DO = (
+    "Train longer with EPOCHS, or with a lower learning_rate in the launchpad of twin_model; look "
+    "at the faces of balanced_faces, and add photos to RAW_FACES."
+)
 
 
 class TrainingConfig(dg.Config):
@@ -217,7 +220,8 @@ def twin_model(
         needed = _needed(validation)
         if fault := fault_of(curve, saved, needed, fresh=ancestor is None):
             shutil.rmtree(kept)
-            error = TrainingError(f"It did not learn, and is not kept: {fault}. {_WHAT_TO_DO}")
+            told = f"{len(train)} faces to train on, {len(validation)} to validate: {fault}"
+            error = TrainingError(f"It did not learn, and is not kept. Of {told}. {_WHAT_TO_DO}")
             raise refuse(error, {"learning curve": picture})
         try:
             refuse_erased_people(store, dataset.upload_ids)
@@ -248,7 +252,8 @@ def twin_model(
             "epoch kept": saved.epoch,
             "data set": dataset.number,
             "validation accuracy": saved.validation_accuracy,
-            "needed, beyond guessing": needed or 0.0,
+            "validation faces": len(validation),
+            "needed, beyond guessing": "too few faces to tell" if needed is None else needed,
             "learning curve": picture,
             **_newcomers(model.newcomers, labels),
         },
@@ -274,7 +279,7 @@ def _newcomers(newcomers: Newcomers | None, labels: Mapping[str, str]) -> dict[s
 
 
 def _needed(validation: LabelledFaces) -> float | None:
-    """The validation accuracy that guessing does not reach."""
+    """The least validation accuracy that guessing does not reach; None with too few faces."""
     if not len(validation):
         return None
     chance = np.bincount(validation.classes).max() / len(validation)

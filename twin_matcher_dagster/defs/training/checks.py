@@ -33,6 +33,11 @@ def users_split_by_upload(object_store: ObjectStoreResource) -> dg.AssetCheckRes
             wrong.append(upload_id)
     return dg.AssetCheckResult(
         passed=not wrong,
+        description=f"{len(wrong)} of {len(came)} uploads that came in are damaged, or in several "
+        f"splits: {', '.join(wrong[:5])}. Materialize their partitions of user_faces again, then "
+        "twin_dataset with `everything: true`."
+        if wrong
+        else None,
         metadata={
             "uploads that came in": len(came),
             "wrong": str(wrong),

@@ -21,12 +21,17 @@ def upload_accepted(
 ) -> dg.AssetCheckResult:
     """Show the verdict of one upload."""
     verdict = verdicts(object_store.open(), context.partition_key).existing_head().record
+    reasons = "; ".join([*verdict.reasons, *verdict.flags]) or "none"
     return dg.AssetCheckResult(
         passed=verdict.accepted,
         severity=dg.AssetCheckSeverity.WARN,
+        description=f"It is {verdict.state}: {reasons}. To decide otherwise, materialize this "
+        "partition with a `decision`."
+        if not verdict.accepted
+        else None,
         metadata={
             "verdict": verdict.state,
-            "reasons": "; ".join([*verdict.reasons, *verdict.flags]) or "none",
+            "reasons": reasons,
             "review": in_words(verdict.review),
         },
     )

@@ -45,9 +45,11 @@ class BalancedVersion(Record):
         shards: each of one split.
         uncleaned: of held-out faces that cleaning left out. They are in no data set; with the test
             faces of ``shards`` they are the held-out faces as they came.
+        min_faces: how many faces to train on an identity had to have; 0 where that was not noted.
+        too_few: name -> faces to train on, of identities that have fewer.
     """
 
-    schema: ClassVar[int] = 4
+    schema: ClassVar[int] = 5
     raw: int
     table: str
     images: Mapping[str, int]
@@ -56,6 +58,8 @@ class BalancedVersion(Record):
     people: Mapping[str, Biography]
     shards: tuple[ShardEntry, ...]
     uncleaned: tuple[ShardEntry, ...]
+    min_faces: int
+    too_few: Mapping[str, int]
 
     def stands_on(self) -> Mapping[str, int]:
         """The raw version."""

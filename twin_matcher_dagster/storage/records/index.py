@@ -110,14 +110,16 @@ class Index(Record):
         identity_limit: log-likelihood ratio, natural, from which the gallery says who somebody is;
             None where it was not measured.
         strangers: what likeness gives to strangers; None in indexes of earlier versions.
-        figures: of the model, on held-out faces of celebrities that cleaning left.
-        as_they_came: the same on all held-out faces; None in indexes of earlier versions.
+        figures: of the model, on held-out faces of celebrities that cleaning left; None where no
+            face is held out.
+        as_they_came: the same on all held-out faces; None in indexes of earlier versions too.
         other_clips: how users are found in other clips of theirs; None where there are none.
         fusion: weights of the two cosines, see ``recognition.fusion.Fusion``.
+        unjudged: what could not be judged, and why, a sentence each.
         refused: why a newer model gave way; empty if none did.
     """
 
-    schema: ClassVar[int] = 4
+    schema: ClassVar[int] = 5
 
     basis: str
     model: int
@@ -135,10 +137,11 @@ class Index(Record):
     likeness: str
     identity_limit: float | None
     strangers: StrangerFigures | None
-    figures: Scorers
+    figures: Scorers | None
     as_they_came: Scorers | None
     other_clips: OtherClipFigures | None
     fusion: Mapping[str, Any]
+    unjudged: tuple[str, ...]
     refused: str = ""
 
     def stands_on(self) -> Mapping[str, int]:

@@ -83,14 +83,14 @@ class Release(Record):
         files: of the model.
         basis, index, portraits, answers, likeness, identity_limit: of the :class:`Index`.
         recogniser, uploads, shards, imprinted: of it.
-        strangers, figures, as_they_came, other_clips: of it.
+        strangers, figures, as_they_came, other_clips, unjudged: of it.
         identities: everybody who can be found.
         against: how it compares with the release before.
         override: why a person released it although it is worse.
         rolled_back_to: number of the earlier release that this one is again.
     """
 
-    schema: ClassVar[int] = 4
+    schema: ClassVar[int] = 5
 
     released_at: Moment
     dataset: int
@@ -109,9 +109,10 @@ class Release(Record):
     shards: Mapping[str, str]
     imprinted: tuple[str, ...]
     strangers: StrangerFigures | None
-    figures: Scorers
+    figures: Scorers | None
     as_they_came: Scorers | None
     other_clips: OtherClipFigures | None
+    unjudged: tuple[str, ...]
     identities: tuple[ReleasedIdentity, ...]
     against: Against
     override: str
@@ -238,4 +239,5 @@ def _of_index(index: Index) -> dict[str, Any]:
         "figures": index.figures,
         "as_they_came": index.as_they_came,
         "other_clips": index.other_clips,
+        "unjudged": index.unjudged,
     }

@@ -190,6 +190,16 @@ def _other_clips_unasked(body: Body) -> Body:
     return {**body, "other_clips": None}
 
 
+def _all_judged(body: Body) -> Body:
+    """An index or a release, before there could be one of which something was not judged."""
+    return {**body, "unjudged": ()}
+
+
+def _any_number_of_faces(body: Body) -> Body:
+    """Balanced celebrities, before it was noted how many faces were asked for."""
+    return {**body, "min_faces": 0, "too_few": {}}
+
+
 def _withdrawn(body: Body) -> Body:
     return {"fingerprint": body["fingerprint"], "reason": body["withdrawn"]}
 
@@ -242,4 +252,7 @@ _STEPS: Mapping[tuple[str, int], Callable[[Body], Body]] = {
     ("DatasetVersion", 3): _without_other_clips,
     ("Index", 3): _other_clips_unasked,
     ("Release", 3): _other_clips_unasked,
+    ("BalancedVersion", 4): _any_number_of_faces,
+    ("Index", 4): _all_judged,
+    ("Release", 4): _all_judged,
 }
