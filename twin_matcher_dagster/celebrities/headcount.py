@@ -65,6 +65,8 @@ def in_a_sentence(
     """
     left = f"Of {len(balanced.images)} names {len(names)} are left"
     different = different_people(names, alike)
+    if different < len(names):
+        left += f", of {different} different people"
     enough = different >= FEWEST_PEOPLE
     parts = [f"{left}." if enough else f"{left}, and training needs {FEWEST_PEOPLE} people."]
     if balanced.too_few:

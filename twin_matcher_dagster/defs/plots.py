@@ -112,7 +112,8 @@ def confusion_matrix(truth: Sequence[str], guessed: Sequence[str], names: Mappin
     for row, column in zip(truth, guessed, strict=True):
         if row in position and column in position:
             matrix[position[row], position[column]] += 1
-    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    asked = Counter(truth)  # some may be taken for somebody who is not shown
+    share = matrix / np.array([[max(1, asked[who])] for who in ids])
     size = max(3.0, 0.28 * len(ids) + 1.5)
     figure = _figure(size, size)
     axes = figure.subplots()

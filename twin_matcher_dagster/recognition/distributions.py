@@ -1,4 +1,4 @@
-"""Exact distributions of few trials, in plain Python: beta, binomial, Student's t.
+"""Exact distributions of few trials: beta, binomial, Student's t, and of orders.
 
 Normal approximations are wrong where there are few faces: three standard errors above a chance of
 a half are 115% of eight. SciPy is no dependency, and these few lines are all that is needed of it.
@@ -7,7 +7,11 @@ a half are 115% of eight. SciPy is no dependency, and these few lines are all th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
 
 _TERMS = 10_000
 _SMALLEST, _EXACT = 1e-300, 1e-15
@@ -82,6 +86,22 @@ def t_quantile(tail: float, freedom: int) -> float:
     """
     inside = beta_quantile(2 * tail, freedom / 2, 0.5)
     return math.sqrt(freedom * (1 - inside) / max(inside, _SMALLEST))
+
+
+def rise_by_luck(values: Sequence[float]) -> float:
+    """How likely values in any order rise as often as these, or more often: 0 to 1.
+
+    Of all pairs of an earlier and a later value those count in which the later one is larger
+    (Kendall 1938, Biometrika 30).
+
+    Args:
+        values: in order.
+    """
+    rising = sum(late > early for early, late in combinations(values, 2))
+    shares = np.ones(1)  # of the orders of so many values, by their number of rising pairs
+    for count in range(2, len(values) + 1):
+        shares = np.convolve(shares, np.full(count, 1 / count))
+    return float(shares[rising:].sum())
 
 
 def normal_above(value: float) -> float:

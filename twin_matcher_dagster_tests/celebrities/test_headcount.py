@@ -59,6 +59,7 @@ def test_two_names_of_one_person_are_one() -> None:
     alike = [("c-0", "c-1", 0.91)]
     assert different_people(names(2), alike) == 1
     told = in_a_sentence(balanced({}, 2), names(2), [], alike)
+    assert "names 2 are left, of 1 different people, and training needs 2 people" in told
     assert "Person 0 and Person 1 (0.91)" in told
     assert "label=NAME" in told
     chain = [*alike, ("c-1", "c-2", 0.7), ("c-3", "c-9", 0.8)]

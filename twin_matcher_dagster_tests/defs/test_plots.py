@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from twin_matcher_dagster.defs.plots import (
+    _mistaken_most,
     as_markdown,
     class_histogram,
     confusion_matrix,
@@ -96,6 +97,18 @@ def test_a_learning_curve_is_drawn() -> None:
 def test_a_learning_curve_without_validation_is_drawn() -> None:
     curve = [Epoch(n, 3 / n, float("nan"), float("nan")) for n in (1, 2)]
     assert picture(learning_curve(curve)).std() > 1
+
+
+def test_of_many_people_those_who_are_mistaken_most_are_in_the_matrix() -> None:
+    """2,000 rows would be a picture of 15 GB."""
+    names = {f"{number}": f"Person {number}" for number in range(2000)}
+    guessed = [*names]
+    guessed[7], guessed[1999] = "3", "3"
+    ids, rest = _mistaken_most([*names], guessed, names)
+    assert {"3", "7", "1999"} < set(ids)
+    assert (len(ids), rest) == (40, 1960)
+    assert ids == sorted(ids, key=int)
+    assert max(picture(confusion_matrix([*names], guessed, names)).shape) < 3000
 
 
 def test_a_confusion_matrix_is_dark_where_faces_are_taken_for() -> None:

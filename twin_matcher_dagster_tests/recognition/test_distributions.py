@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations, permutations
 from math import comb
 
 import pytest
@@ -11,6 +13,7 @@ from twin_matcher_dagster.recognition.distributions import (
     beta_quantile,
     luck,
     normal_above,
+    rise_by_luck,
     t_quantile,
 )
 
@@ -33,6 +36,19 @@ def test_what_is_certain() -> None:
 def test_a_quantile_is_the_inverse(one: float, other: float) -> None:
     for share in (0.001, 0.025, 0.5, 0.975):
         assert beta_below(beta_quantile(share, one, other), one, other) == pytest.approx(share)
+
+
+def test_orders_are_counted() -> None:
+    for count in range(1, 6):
+        orders = list(permutations(range(count)))
+        for one in orders:
+            above = sum(rising(other) >= rising(one) for other in orders) / len(orders)
+            assert rise_by_luck(one) == pytest.approx(above)
+    assert rise_by_luck([1, 1, 1]) == pytest.approx(1)
+
+
+def rising(order: Sequence[float]) -> int:
+    return sum(late > early for early, late in combinations(order, 2))
 
 
 def test_tables() -> None:

@@ -7,6 +7,7 @@ import pytest
 from twin_matcher_dagster.training.learning_curve import Epoch, fault_of, kept_epoch
 
 NAN = float("nan")
+RISING = [2.0, 2.1, 2.3, 2.4, 2.8, 3.0]
 
 
 def curve(losses: list[float], accuracies: list[float]) -> list[Epoch]:
@@ -29,7 +30,9 @@ def test_without_patience_the_last_epoch_is_kept_and_with_it_the_first_of_the_be
     [
         ([3.0, 2.0], [0.2, 0.9], True, ""),
         ([3.0, NAN], [0.2, 0.9], True, "no number"),
-        ([2.0, 3.0], [0.9, 0.9], True, "rose from 2.000 to 3.000"),
+        (RISING, [0.9] * 6, True, "rose from 2.000 to 3.000, over 6 epochs"),
+        (RISING[1:], [0.9] * 5, True, ""),  # five rise by luck once in 120 times
+        ([7.0, 6.8, 5.0, 8.1, 2.2, 1.6, 6.8, 9.6], [0.9] * 8, True, ""),  # of two faces
         ([2.0, 3.0], [0.8, 0.9], True, ""),  # it knows more all the same
         ([2.0, 3.0], [0.8, 0.9], False, ""),  # it went on from a model that had learnt
         ([3.0, 2.0], [0.2, 0.4], True, "is 40.0%, and no guess is from 50.0% on"),
@@ -50,6 +53,6 @@ def test_what_taught_nothing_has_a_reason(
 
 
 def test_without_faces_to_validate_on_the_loss_decides() -> None:
-    learnt, lost = curve([3.0, 2.0], [NAN, NAN]), curve([2.0, 3.0], [NAN, NAN])
+    learnt, lost = curve([3.0, 2.0], [NAN, NAN]), curve(RISING, [NAN] * 6)
     assert fault_of(learnt, learnt[-1], None, fresh=True) == ""
     assert "rose" in fault_of(lost, lost[-1], None, fresh=True)

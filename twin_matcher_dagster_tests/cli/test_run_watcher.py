@@ -1,0 +1,35 @@
+"""What the command line says of a check that did not pass: why, with figures."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from twin_matcher_dagster.cli.run_watcher import Watcher
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.gates import LOOKED_AT
+
+
+@pytest.mark.parametrize(
+    ("description", "note"),
+    [
+        ("Of 24 names 0 are left.", "did not pass. Of 24 names 0 are left."),
+        (None, "did not pass. identities: 1; people: Ana"),
+    ],
+)
+def test_a_check_says_why(description: str | None, note: str) -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    metadata = {"identities": 1, "people": "Ana", LOOKED_AT: "f00"}
+
+    @dg.asset(name=keys.BALANCED_FACES)
+    def made() -> None: ...
+
+    @dg.asset_check(asset=made, blocking=True)
+    def enough() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description=description, metadata=metadata)
+
+    watcher = Watcher(instance)
+    dg.materialize([made, enough], instance=instance, raise_on_error=False)
+    stage = watcher.stages()[keys.BALANCED_FACES]
+    assert stage.status == "failed"
+    assert stage.note == f"its check enough {note}"
