@@ -301,7 +301,7 @@ def by_share(pure: dict[str, np.ndarray]) -> None:
 
 
 def interval(hits: Sequence[bool], people: Sequence[str]) -> str:
-    """A share in percent with its 95% interval (Wilson, by person)."""
+    """A share in percent with its 95% interval (exact, by person)."""
     low, high = interval_of_share(np.array(hits), np.array(people))
     return f"{100 * np.mean(hits):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 

@@ -223,7 +223,7 @@ def _likeness(space: LikenessSpace, seen: Seen) -> np.ndarray:
 
 
 def rate(hits: np.ndarray) -> str:
-    """A share in percent with its 95% interval (Wilson)."""
+    """A share in percent with its 95% interval (exact)."""
     low, high = interval_of_share(hits, np.arange(len(hits)))
     return f"{100 * np.mean(hits):.1f}\n{100 * low:.1f} to {100 * high:.1f}"
 

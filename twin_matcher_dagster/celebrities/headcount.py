@@ -49,7 +49,7 @@ def different_people(people: Collection[str], alike: Sequence[tuple[str, str, fl
     return len(set(group.values()))
 
 
-def in_a_sentence(
+def headcount_in_words(
     balanced: BalancedVersion,
     names: Mapping[str, str],
     waiting: Sequence[str],
@@ -63,7 +63,7 @@ def in_a_sentence(
         waiting: names that may be two people's each.
         alike: of :func:`pairs_of_one_person`, among who is left.
     """
-    left = f"Of {len(balanced.images)} names {len(names)} are left"
+    left = f"{len(names)} of {len(balanced.images)} names are left"
     different = different_people(names, alike)
     if different < len(names):
         left += f", of {different} different people"

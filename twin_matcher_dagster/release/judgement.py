@@ -54,7 +54,7 @@ def judge_found(figures: Scorers | None, names: Mapping[str, str] = NOBODY) -> J
         figures: of an index; None where no face is held out.
         names: identity id -> name, for the sentence.
     """
-    if figures is None:
+    if figures is None or not figures.fused.faces:
         sentence = f"Whether faces find their own identity: no face is held out. {_HOLD_OUT}"
         return Judgement(True, sentence, sentence)
     fused = figures.fused

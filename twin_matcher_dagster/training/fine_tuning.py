@@ -59,7 +59,7 @@ def fine_tune(
     if len(labels) < 2 or len(set(faces.classes.tolist())) < 2:
         raise TrainingError(
             f"The training split has {len(set(faces.classes.tolist()))} identities, at least 2 are "
-            "needed. Check balanced_faces: too few faces an identity are left out."
+            "needed. Lower MIN_FACES, or add people and photos to RAW_FACES."
         )
     import torch
 

@@ -9,7 +9,7 @@ import pytest
 
 from twin_matcher_dagster.celebrities.headcount import (
     different_people,
-    in_a_sentence,
+    headcount_in_words,
     pairs_of_one_person,
 )
 from twin_matcher_dagster.faces.sameness import Sameness
@@ -28,8 +28,8 @@ def names(count: int) -> dict[str, str]:
 
 def test_24_people_with_3_photos_are_told_the_limit_and_the_setting() -> None:
     few = {f"Person {number}": 3 for number in range(24)}
-    told = in_a_sentence(balanced(few), {}, [], [])
-    assert told.startswith("Of 24 names 0 are left, and training needs 2 people.")
+    told = headcount_in_words(balanced(few), {}, [], [])
+    assert told.startswith("0 of 24 names are left, and training needs 2 people.")
     assert "24 have 3 faces to train on, fewer than MIN_FACES=8: Person 0 (3)" in told
     assert "With MIN_FACES=3 24 of them come in" in told
 
@@ -47,19 +47,19 @@ def test_24_people_with_3_photos_are_told_the_limit_and_the_setting() -> None:
 )
 def test_what_would_be_enough(counts: list[int], left: int, setting: str) -> None:
     few = {f"Few {number}": count for number, count in enumerate(counts)}
-    assert setting in in_a_sentence(balanced(few, left), names(left), [], [])
+    assert setting in headcount_in_words(balanced(few, left), names(left), [], [])
 
 
 def test_one_person_is_not_enough() -> None:
-    told = in_a_sentence(balanced({}, 1), names(1), [], [])
+    told = headcount_in_words(balanced({}, 1), names(1), [], [])
     assert "needs 2 people. Set RAW_FACES to more people." in told
 
 
 def test_two_names_of_one_person_are_one() -> None:
     alike = [("c-0", "c-1", 0.91)]
     assert different_people(names(2), alike) == 1
-    told = in_a_sentence(balanced({}, 2), names(2), [], alike)
-    assert "names 2 are left, of 1 different people, and training needs 2 people" in told
+    told = headcount_in_words(balanced({}, 2), names(2), [], alike)
+    assert "2 of 2 names are left, of 1 different people, and training needs 2 people" in told
     assert "Person 0 and Person 1 (0.91)" in told
     assert "label=NAME" in told
     chain = [*alike, ("c-1", "c-2", 0.7), ("c-3", "c-9", 0.8)]

@@ -88,7 +88,7 @@ def test_it_ends_with_a_release_that_says_what_was_not_judged(
     ("photos", "twice", "told"),
     [
         ([3] * 24, {}, "With MIN_FACES=3 24 of them come in"),
-        ([12], {}, "Of 1 names 1 are left, and training needs 2 people. Set RAW_FACES"),
+        ([12], {}, "1 of 1 names are left, and training needs 2 people. Set RAW_FACES"),
         (
             [12],
             {0: SECOND_NAME},

@@ -8,7 +8,7 @@ from twin_matcher_dagster.celebrities.findings import NEAR_DUPLICATE, SAME_IMAGE
 from twin_matcher_dagster.celebrities.headcount import (
     FEWEST_PEOPLE,
     different_people,
-    in_a_sentence,
+    headcount_in_words,
     pairs_of_one_person,
 )
 from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
@@ -50,7 +50,7 @@ def enough_identities(
     alike = pairs_of_one_person(templates, load_sameness(settings.read().recogniser))
     return dg.AssetCheckResult(
         passed=different_people(names, alike) >= FEWEST_PEOPLE and not without,
-        description=in_a_sentence(balanced, names, waiting, alike),
+        description=headcount_in_words(balanced, names, waiting, alike),
         metadata={
             "identities": len(people),
             "without training faces": str(without),
