@@ -55,7 +55,7 @@ def _result(
     made = event.asset_materialization if event else None
     tag = made.metadata.get("tag") if made else None
     if tag is None:
-        return dg.AssetCheckResult(passed=True, metadata={"state": "nothing was published"})
+        return dg.AssetCheckResult(passed=True, description="Nothing was published.")
     found = compare(str(tag.value))
     return dg.AssetCheckResult(
         passed=not found,
