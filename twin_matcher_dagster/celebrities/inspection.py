@@ -12,6 +12,7 @@ from twin_matcher_dagster.celebrities.balancing import Candidate
 from twin_matcher_dagster.celebrities.findings import NO_FACE, NO_LABEL, UNREADABLE, InspectedImage
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
 from twin_matcher_dagster.dataset.schema import Face, RawFace
+from twin_matcher_dagster.media.photos import PhotoReader
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 # So many crops are decoded at a time; 8 MB.
@@ -56,12 +57,13 @@ def inspect(
     """
     looked: list[Inspection] = []
     batch: list[tuple[Inspection, np.ndarray | None]] = []
-    for row in rows:
-        batch.append(_find(row))
-        if len(batch) == _BATCH:
-            looked += _embed(batch, recogniser)
-            batch = []
-            progress(len(looked))
+    with PhotoReader() as reader:
+        for row in rows:
+            batch.append(_find(row, reader))
+            if len(batch) == _BATCH:
+                looked += _embed(batch, recogniser)
+                batch = []
+                progress(len(looked))
     looked += _embed(batch, recogniser)
     progress(len(looked))
     return _grouped(looked)
@@ -94,7 +96,7 @@ def candidates(
         )
 
 
-def _find(row: RawFace) -> tuple[Inspection, np.ndarray | None]:
+def _find(row: RawFace, reader: PhotoReader) -> tuple[Inspection, np.ndarray | None]:
     """The largest face of an image, aligned; a small image is enlarged where none is found."""
     import cv2
 
@@ -103,17 +105,18 @@ def _find(row: RawFace) -> tuple[Inspection, np.ndarray | None]:
     from twin_matcher_dagster.faces.detection import detect_faces
     from twin_matcher_dagster.faces.duplicate_photos import thumbnail
     from twin_matcher_dagster.faces.quality import measure
-    from twin_matcher_dagster.media.images import encode_jpeg, read_image
+    from twin_matcher_dagster.faces.upright import upright_view
+    from twin_matcher_dagster.media.images import encode_jpeg
 
     digest, label = hashlib.sha256(row.image).hexdigest(), tidy(row.label)
     seen = InspectedImage(digest, label, celebrity_id(label), row.split)
     if not label:
         return Inspection(replace(seen, trouble=NO_LABEL)), None
     try:
-        pixels = read_image(row.image)
+        view = upright_view(reader.read(row.image))
     except MediaError:
         return Inspection(replace(seen, trouble=UNREADABLE)), None
-    found = detect_faces(pixels)
+    pixels, found = view.image, view.faces
     enlarge = max(1.0, FACE_SIZE / min(pixels.shape[:2]))
     if not found and enlarge > 1:
         pixels = cv2.resize(pixels, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)

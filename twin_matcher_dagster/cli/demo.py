@@ -33,7 +33,7 @@ from twin_matcher_dagster.defs.keys import (
 from twin_matcher_dagster.errors import ServicesError, UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.local import embedded_s3, services
-from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.media.photos import read_photo
 from twin_matcher_dagster.release.answers import Answer
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.shared_features import Why
@@ -119,7 +119,7 @@ class Demo:
                 asked = time.monotonic()
                 display.show(PROBE_STAGE, Stage("running"))
                 finder = Production(store).finder()
-                answer = finder.find(read_image(self._story.photo))
+                answer = finder.find(read_photo(self._story.photo))
                 why = finder.explain(answer, answer.twins[0]) if answer.twins else None
                 display.show(PROBE_STAGE, Stage("done", 1.0))
                 probe = StageResult(1, time.monotonic() - asked)

@@ -1,4 +1,4 @@
-"""One person's faces out of one clip or a set of photos, and a reason for each that is left out.
+"""One person's faces out of one clip, and a reason for each that is left out.
 
 The same code answers the upload page at once and is what the rest of the system can rely on.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster.errors import FaceError, MediaError
+from twin_matcher_dagster.errors import FaceError
 from twin_matcher_dagster.faces.advice import sentence
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
 from twin_matcher_dagster.faces.frame_collector import FaceCollector
@@ -35,8 +35,7 @@ from twin_matcher_dagster.faces.tracking import (
     TrackedFace,
     people_of,
 )
-from twin_matcher_dagster.media.images import read_image
-from twin_matcher_dagster.media.video import MAX_FRAMES, stream_frames
+from twin_matcher_dagster.media.video import stream_frames
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 MIN_FACES = 20
@@ -80,6 +79,19 @@ class FrameVerdict:
 
 
 @dataclass(frozen=True)
+class SkippedPhoto:
+    """A photo that is left out.
+
+    Attributes:
+        name: of its file, as the person knows it; free text.
+        why: in a sentence or two.
+    """
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class ClipReport:
     """All that a clip has to say.
 
@@ -90,6 +102,7 @@ class ClipReport:
         refused: why the clip cannot be used; None if it can.
         hints: what a person may want to look into; none of it refuses a clip.
         photos: whether these are photos rather than a clip.
+        skipped: photos that are left out, one by one, in their order.
     """
 
     faces: Sequence[ClipFace]
@@ -98,6 +111,7 @@ class ClipReport:
     refused: Rejected | None
     hints: Sequence[str]
     photos: bool = False
+    skipped: Sequence[SkippedPhoto] = ()
 
     def left_out(self) -> dict[str, int]:
         """How many frames were left out, by reason."""
@@ -135,34 +149,6 @@ def extract_faces(
         # Over the 4.5 seconds that are asked for; a longer clip waits at the end.
         progress(min(0.95, frame.time / 4.5))
     report = report_on(collector, recogniser)
-    progress(1.0)
-    return report
-
-
-def extract_from_photos(
-    paths: Sequence[Path],
-    progress: Callable[[float], None] = lambda share: None,
-    recogniser: str = BUNDLED_RECOGNISER,
-) -> ClipReport:
-    """Find the faces of the one person in a set of photos, each taken as a frame of a clip.
-
-    Args:
-        paths: JPEG, PNG, WebP or HEIC files.
-        progress, recogniser: as for :func:`extract_faces`.
-
-    Raises:
-        MediaError: one of them is not a readable image.
-    """
-    if len(paths) > MAX_FRAMES:
-        raise MediaError(f"{len(paths)} photos are too many. Choose the best {MAX_FRAMES}.")
-    collector = FaceCollector(every_s=0)
-    for index, path in enumerate(paths):
-        progress(index / len(paths))
-        try:
-            collector.add(read_image(path), float(index))
-        except MediaError as error:
-            raise MediaError(f"Photo {path.name[:60]!r}: {error}") from error
-    report = report_on(collector, recogniser, moving=False)
     progress(1.0)
     return report
 
@@ -230,12 +216,15 @@ def _several(
             for one in other.seen
             if one.time not in main_times and one.face.height >= RIVAL_HEIGHT * size
         ]
-        if not moving and len(alone) > _MAX_OTHER_PHOTOS:
-            return Rejected("photos of another person", len(alone), _MAX_OTHER_PHOTOS)
+        is_often = len(alone) > _MAX_SHARED * len(with_face)
+        if not moving:
+            if is_often or len(alone) > _MAX_OTHER_PHOTOS:
+                return Rejected("photos of another person", len(alone), _MAX_OTHER_PHOTOS)
+            continue
         # A face that cannot be recognised for a moment is no other person; one that stays is, and
         # so is one that comes again and again.
-        stayed = _longest(alone) if moving else 0.0
-        if len(alone) > _MAX_SHARED * len(with_face):
+        stayed = _longest(alone)
+        if is_often:
             stayed = max(stayed, len(alone) * _step(with_face))
         if stayed > _MAX_OTHER_S:
             return Rejected("another person", stayed, _MAX_OTHER_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -51,18 +52,19 @@ class FaceCollector:
         self._side = _DETECTION_SIDE
         self._count = 0
 
-    def add(self, image: np.ndarray, time: float) -> None:
+    def add(self, image: np.ndarray, time: float, known: Sequence[Detection] | None = None) -> None:
         """Look at one more frame.
 
         Args:
             image: uint8 RGB [height, width, 3].
             time: seconds from the start.
+            known: its faces, the largest first, where somebody looked already.
         """
         if not self._grid.takes(time):
             return
-        found = self._found(image, time)
+        found = self._found(image, time) if known is None else list(known)
         size = image.shape[1], image.shape[0]
-        count = max(len(found), self._count)
+        count = max(len(found), self._count) if known is None else len(found)
         followed = ((face, align(image, face.landmarks)) for face in found[:_MAX_FOLLOWED])
         self.frames.append([TrackedFace(time, face, crop, size, count) for face, crop in followed])
         # Of the face that most likely counts: now, while the next frame is decoded.

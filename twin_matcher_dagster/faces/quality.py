@@ -29,6 +29,8 @@ class Measures:
         brightness: mean grey level, 0 to 255.
         contrast: standard deviation of the grey levels.
         inside: share of the crop that lies inside the image, 0 to 1.
+        eyes: mean grey level of the eyes less that of cheeks or forehead, whichever is brighter, in
+            standard deviations of the crop: eyes are the dark ones, but in a negative.
         pose: which way the head looks.
     """
 
@@ -38,6 +40,7 @@ class Measures:
     brightness: float
     contrast: float
     inside: float
+    eyes: float
     pose: Pose
 
 
@@ -55,6 +58,8 @@ class QualityLimits:
     yaw: float = 75
     pitch: float = 50
     roll: float = 50
+    # Of 1,583 real faces and 1,000 rendered ones none is above; 94% of their negatives are.
+    eyes: float = 0.2
     # Mean difference of grey levels to a face that was kept: below the noise of any camera.
     difference: float = 0.5
 
@@ -109,8 +114,19 @@ def measure(crop: np.ndarray, face: Detection, size: tuple[int, int]) -> Measure
         brightness=float(middle.mean()),
         contrast=spread,
         inside=share_inside(face.landmarks, *size),
+        eyes=_eyes(grey) / max(spread, 1e-3),
         pose=pose_of(face.landmarks),
     )
+
+
+def _eyes(grey: np.ndarray) -> float:
+    """How much brighter the eyes of an aligned crop are than the skin, in grey levels."""
+
+    def level(x: int, y: int, reach: int) -> float:
+        return float(grey[y - reach : y + reach + 1, x - reach : x + reach + 1].mean())
+
+    eyes, cheeks = (level(55, 74, 8), level(105, 74, 8)), (level(50, 106, 10), level(110, 106, 10))
+    return sum(eyes) / 2 - max(sum(cheeks) / 2, level(80, 42, 10))
 
 
 def faults_of(measures: Measures, limits: QualityLimits | None = None) -> list[Rejected]:
@@ -130,6 +146,7 @@ def faults_of(measures: Measures, limits: QualityLimits | None = None) -> list[R
         ("turned away", abs(pose.yaw), limits.yaw),
         ("tilted", abs(pose.pitch), limits.pitch),
         ("leaning", abs(pose.roll), limits.roll),
+        ("negative", measures.eyes, limits.eyes),
     )
     return [
         *(Rejected(why, abs(value), abs(limit)) for why, value, limit in at_least if value < limit),

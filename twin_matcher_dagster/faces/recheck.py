@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness
 from twin_matcher_dagster.faces.scaling import shrink
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.faces.tracking import Embed
-from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.media.photos import PhotoReader
 
 MAX_BELOW = 0.38
 """How far below the median a face of the same person may be in its sameness with the mean face: 99%
@@ -82,11 +82,10 @@ def recheck(
     landmarks: dict[int, np.ndarray] = {}
     measures: dict[int, Measures] = {}
     duplicates = Duplicates()
-    for index, data in enumerate(encoded):
+    for index, (first, crop, face) in enumerate(_judged(encoded)):
         progress(0.8 * index / len(encoded))
-        verdict, crop, face = _judge_one(data)
-        if isinstance(verdict, Accepted) and crop is not None:
-            verdict = duplicates.judge(crop)
+        is_good = isinstance(first, Accepted) and crop is not None
+        verdict = duplicates.judge(crop) if is_good else first
         if isinstance(verdict, Accepted) and crop is not None and face is not None:
             crops[index], landmarks[index] = crop, face.landmarks
             measures[index] = measure(crop, face, (FACE_SIZE, FACE_SIZE))
@@ -126,10 +125,20 @@ def _strangers(vectors: Mapping[int, np.ndarray], sameness: Sameness) -> dict[in
     }
 
 
-def _judge_one(data: bytes) -> tuple[FaceVerdict, np.ndarray | None, Detection | None]:
+_Judged = tuple[FaceVerdict, np.ndarray | None, Detection | None]
+
+
+def _judged(encoded: Sequence[bytes]) -> Iterator[_Judged]:
+    """Verdict, crop and face of each."""
+    with PhotoReader() as reader:
+        for data in encoded:
+            yield _judge_one(reader, data)
+
+
+def _judge_one(reader: PhotoReader, data: bytes) -> _Judged:
     """Verdict, crop and face of one encoded crop."""
     try:
-        crop = read_image(data)
+        crop = reader.read(data)
     except MediaError:
         return Rejected("unreadable", 0, 1), None, None
     if crop.shape[:2] != (FACE_SIZE, FACE_SIZE):

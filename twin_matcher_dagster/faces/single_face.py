@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import FaceError, NoFaceError
 from twin_matcher_dagster.faces.alignment import align
-from twin_matcher_dagster.faces.detection import Detection, detect_faces
+from twin_matcher_dagster.faces.detection import Detection
 from twin_matcher_dagster.faces.quality import Rejected, faults_of, measure
+from twin_matcher_dagster.faces.upright import View, upright_views
 
 # A second face counts when it is at least this high, relative to the first: two people who pose
 # together are about equal, somebody in the background is much smaller.
@@ -27,20 +29,34 @@ class FaceViews:
         face: where it is in the photo, or in the mirrored one where it is found there alone.
         size: width and height of the photo in pixels.
         faults: the quality limits that the face breaks; a probe is answered nevertheless.
+        others: all faces of the photo that may be meant, this one too, the largest first.
     """
 
     crops: Sequence[np.ndarray]
     face: Detection
     size: tuple[int, int]
     faults: Sequence[Rejected]
+    others: Sequence[FaceViews] = ()
 
 
-def rivals(faces: list[Detection]) -> list[Detection]:
+class SeveralFacesError(FaceError):
+    """A photo shows several faces that may be meant.
+
+    Attributes:
+        offered: they, the largest first, to choose from.
+    """
+
+    def __init__(self, why: str, offered: Sequence[FaceViews]) -> None:
+        super().__init__(why)
+        self.offered = tuple(offered)
+
+
+def rivals(faces: Sequence[Detection]) -> list[Detection]:
     """The faces, of a list with the largest first, that rival the first one in size."""
     return [face for face in faces[1:] if face.height >= RIVAL_HEIGHT * faces[0].height]
 
 
-def both_views(image: np.ndarray) -> FaceViews:
+def both_views(image: np.ndarray, chosen: int | None = None) -> FaceViews:
     """The face of a photo, and the face of the mirrored photo, each found and aligned by itself.
 
     The detector does not see the same landmarks in a mirror, and now and then not the same faces.
@@ -48,32 +64,70 @@ def both_views(image: np.ndarray) -> FaceViews:
 
     Args:
         image: uint8 RGB [height, width, 3].
+        chosen: position among ``offered`` of the face that is meant; by default the largest, if it
+            has no rival.
 
     Raises:
         NoFaceError: there is none in either.
-        FaceError: there are several of about the same size in one of them.
+        SeveralFacesError: there are several of about the same size in one of them.
+        FaceError: there is no face of this number.
     """
-    size = image.shape[1], image.shape[0]
-    images = (image, np.ascontiguousarray(image[:, ::-1]))
-    seen = [
-        (one, found) for one, found in zip(images, map(detect_faces, images), strict=True) if found
-    ]
-    if not seen:
-        raise NoFaceError(
-            "No face was found. Use a photo in which the face is well lit, looks roughly at the "
-            "camera and is not covered."
-        )
-    count = max(1 + len(rivals(found)) for _, found in seen)
-    if len(seen) == 2 and not _same_place(seen[0][1][0], seen[1][1][0], size[0]):
+    seen = upright_views([image, np.ascontiguousarray(image[:, ::-1])])
+    if not any(view.faces for view in seen):
+        raise NoFaceError(refusals.PHOTO_WITHOUT_FACE())
+    offered = _offered(seen)
+    if chosen is None:
+        count = _rivalling(seen)
+        if count > 1:
+            raise SeveralFacesError(refusals.PHOTO_OF_SEVERAL(count=count), offered)
+        chosen = 0
+    if not 0 <= chosen < len(offered):
+        why = refusals.PHOTO_WITHOUT_CHOICE(face=chosen + 1, count=len(offered))
+        raise FaceError(why)
+    return replace(offered[chosen], others=tuple(offered))
+
+
+def _rivalling(seen: Sequence[View]) -> int:
+    """How many faces there are of about the size of the largest, in the photo or in its mirror."""
+    with_face = [view for view in seen if view.faces]
+    count = max(1 + len(rivals(view.faces)) for view in with_face)
+    if len(with_face) == 2 and not _same_place(seen[0].faces[0], seen[1].faces[0], _width(seen[0])):
         count = max(2, count)
-    if count > 1:
-        raise FaceError(
-            f"Several faces were found ({count}). Use a photo of one person, or cut it so that "
-            "only one face is left."
-        )
-    crops = [align(one, found[0].landmarks) for one, found in seen]
-    face = seen[0][1][0]
+    return count
+
+
+def _offered(seen: Sequence[View]) -> list[FaceViews]:
+    """The faces that may be meant, the largest first: the largest, its rivals, and good ones.
+
+    Each with what the mirror shows at its place. A face that the mirror alone shows counts too.
+    """
+    photo, mirror = seen
+    width = _width(photo)
+    pairs: list[tuple[Detection | None, Detection | None]] = []
+    left = list(mirror.faces)
+    for face in photo.faces:
+        twin = next((one for one in left if _same_place(face, one, width)), None)
+        left = [one for one in left if one is not twin]
+        pairs.append((face, twin))
+    pairs += [(None, one) for one in left]
+    pairs.sort(key=lambda pair: -max(face.height for face in pair if face))
+    views = [_views(photo, mirror, pair) for pair in pairs]
+    least = RIVAL_HEIGHT * views[0].face.height
+    return [
+        one for n, one in enumerate(views) if n == 0 or one.face.height >= least or not one.faults
+    ]
+
+
+def _views(photo: View, mirror: View, pair: tuple[Detection | None, Detection | None]) -> FaceViews:
+    """Crops and faults of one face, by where it is in the photo and in the mirrored photo."""
+    found = [(view.image, face) for view, face in zip((photo, mirror), pair, strict=True) if face]
+    crops = [align(image, face.landmarks) for image, face in found]
+    face, size = found[0][1], (_width(photo), photo.image.shape[0])
     return FaceViews(crops, face, size, faults_of(measure(crops[0], face, size)))
+
+
+def _width(view: View) -> int:
+    return view.image.shape[1]
 
 
 def _same_place(face: Detection, mirrored: Detection, width: int) -> bool:

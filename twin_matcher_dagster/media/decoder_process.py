@@ -15,7 +15,6 @@ It does without numpy: that would be half of the time that it takes to start.
 from __future__ import annotations
 
 import json
-import resource
 import struct
 import sys
 from collections.abc import Container, Iterator
@@ -23,9 +22,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.frame_format import Packed, packed, turns_of
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
+from twin_matcher_dagster.media.process_limits import limit_this_process
 
 FRAME, DONE, ERROR = b"F", b"D", b"E"
 FRAME_HEADER = struct.Struct("<dHHB")
@@ -51,22 +52,6 @@ _ONLY_VIDEO_FILES = {
 }
 
 
-def limit_this_process() -> None:
-    """No more memory or processor time than a clip needs, and no files written."""
-    for what, most in (
-        (resource.RLIMIT_AS, _MAX_ADDRESS_SPACE),
-        (resource.RLIMIT_CPU, _MAX_CPU_S),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(what)
-        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        try:
-            resource.setrlimit(what, (limit, limit))
-        except (ValueError, OSError):
-            continue  # macOS knows no limit of the address space
-
-
 def decode(path: str, every_s: float, side: int) -> Iterator[Packed]:
     """Frames of a clip, at least so many seconds apart, shrunk.
 
@@ -90,9 +75,7 @@ def decode(path: str, every_s: float, side: int) -> Iterator[Packed]:
     except MediaError:
         raise
     except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as error:
-        raise MediaError(
-            "The clip cannot be read as a video. Record it again, or save it as MP4 or WebM."
-        ) from error
+        raise MediaError(refusals.CLIP_DAMAGED()) from error
 
 
 def _stream(container: Any) -> Any:
@@ -100,7 +83,7 @@ def _stream(container: Any) -> Any:
     for stream in container.streams.video:
         if not stream.disposition & stream.disposition.attached_pic:
             return stream
-    raise MediaError("The file has no video track. Upload or record a video.")
+    raise MediaError(refusals.CLIP_WITHOUT_VIDEO())
 
 
 def _check(container: Any, stream: Any) -> None:
@@ -112,15 +95,11 @@ def _check(container: Any, stream: Any) -> None:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_FRAME_PIXELS or max(width, height) > MAX_SIDE:
-        raise MediaError(
-            f"The clip has {width} x {height} pixels. Record it in 4K (3840 x 2160) or smaller."
-        )
+        raise MediaError(refusals.CLIP_TOO_MANY_PIXELS(width=width, height=height))
 
 
 def _too_long() -> MediaError:
-    return MediaError(
-        f"The clip is longer than {MAX_DURATION_S:.0f} seconds. Record 4 to 5 seconds."
-    )
+    return MediaError(refusals.CLIP_TOO_LONG(limit=MAX_DURATION_S))
 
 
 def _frames(
@@ -199,7 +178,7 @@ def main() -> None:
     av.logging.set_level(None)
     line = sys.stdin.buffer.readline()
     if line:
-        limit_this_process()
+        limit_this_process(_MAX_ADDRESS_SPACE, _MAX_CPU_S)
         task = json.loads(line)
         if not Path(task["path"]).is_file():
             raise SystemExit(2)

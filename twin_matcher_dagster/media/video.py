@@ -7,21 +7,18 @@ and a phone's clip need.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeGuard
 
 import numpy as np
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.media.child_process import ChildPool, read_exactly
 from twin_matcher_dagster.media.decoder_process import (
     DONE,
     ERROR,
@@ -29,6 +26,7 @@ from twin_matcher_dagster.media.decoder_process import (
     FRAME,
     FRAME_HEADER,
 )
+from twin_matcher_dagster.media.file_kinds import HEAD_BYTES, kind_of
 from twin_matcher_dagster.media.files import is_file
 from twin_matcher_dagster.media.frame_format import MIRRORED, SWAPPED, UPSIDE_DOWN
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
@@ -40,16 +38,6 @@ MAX_BYTES = 200 * 1024 * 1024
 WORKING_SIDE = 720
 # Time for a whole clip. A 4K clip of a minute takes two cores about that long.
 TIMEOUT_S = 90.0
-# What is left to do with a clip after its last frame takes about so long.
-REFILL_AFTER_S = 0.5
-# The most that Linux gives without asking.
-_PIPE_BYTES = 2**20
-
-_DAMAGED = "The clip cannot be read as a video. Record it again, or save it as MP4 or WebM."
-_TOO_SLOW = (
-    "The clip took too long to read. Record 4 to 5 seconds, in a smaller picture than 4K, and try "
-    "again."
-)
 
 
 @dataclass(frozen=True)
@@ -90,9 +78,10 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
     As :func:`read_frames`, but a long clip gives more than 100.
     """
     if not is_file(path) or path.is_symlink():
-        raise MediaError("The clip is not there any more. Upload or record it again.")
+        raise MediaError(refusals.CLIP_GONE())
     if path.stat().st_size > MAX_BYTES:
-        raise MediaError(f"The clip is larger than {MAX_BYTES // 2**20} MB. Record 4 to 5 seconds.")
+        raise MediaError(refusals.CLIP_TOO_LARGE(limit=MAX_BYTES // 2**20))
+    _refuse_photo(path)
     child = _WAITING.take()
     # What hangs is killed; the pipe then ends, which is an error like any other.
     overdue = threading.Event()
@@ -108,41 +97,47 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
         for frame in _exchange(child, path, every_s):
             count += 1
             yield frame
-    except MediaError:
-        if overdue.is_set():
-            raise MediaError(_TOO_SLOW) from None
-        raise
+    except (EOFError, OSError) as error:
+        why = refusals.CLIP_TOO_SLOW if overdue.is_set() else refusals.CLIP_DAMAGED
+        raise MediaError(why()) from error
     finally:
         watchdog.cancel()
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe:
-                pipe.close()
-        _WAITING.refill_soon()
+        _WAITING.end(child)
     if not count:
-        raise MediaError("The clip has no frames. Record it again.")
+        raise MediaError(refusals.CLIP_WITHOUT_FRAMES())
 
 
 def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Iterator[Frame]:
     """Hand the child its task, and read what it writes."""
     if child.stdin is None or child.stdout is None:
-        raise MediaError(_DAMAGED)
+        raise EOFError
     task = {"path": str(path.absolute()), "every_s": every_s, "side": WORKING_SIDE}
-    try:
-        child.stdin.write(json.dumps(task).encode() + b"\n")
-        child.stdin.flush()
-    except OSError as error:
-        raise MediaError(_DAMAGED) from error
+    child.stdin.write(json.dumps(task).encode() + b"\n")
+    child.stdin.flush()
     while (kind := child.stdout.read(1)) == FRAME:
-        time, width, height, turns = FRAME_HEADER.unpack(_read(child.stdout, FRAME_HEADER.size))
-        pixels = np.frombuffer(_read(child.stdout, width * height * 3), np.uint8)
+        time, width, height, turns = FRAME_HEADER.unpack(
+            read_exactly(child.stdout, FRAME_HEADER.size)
+        )
+        pixels = np.frombuffer(read_exactly(child.stdout, width * height * 3), np.uint8)
         yield Frame(time, _upright(pixels.reshape(height, width, 3), turns))
     if kind == ERROR:
-        (length,) = ERROR_HEADER.unpack(_read(child.stdout, ERROR_HEADER.size))
-        raise MediaError(_read(child.stdout, min(length, 1000)).decode(errors="replace"))
+        (length,) = ERROR_HEADER.unpack(read_exactly(child.stdout, ERROR_HEADER.size))
+        sentence = read_exactly(child.stdout, min(length, 1000)).decode(errors="replace")
+        raise MediaError(sentence)
     if kind != DONE:
-        raise MediaError(_DAMAGED)
+        raise EOFError
+
+
+def _refuse_photo(path: Path) -> None:
+    """Say so where a photo was handed in: FFmpeg would take some for clips of one frame.
+
+    Raises:
+        MediaError: it is one.
+    """
+    with path.open("rb") as file:
+        kind = kind_of(file.read(HEAD_BYTES))
+    if kind and kind.group == "photo" and kind.name != "GIF":
+        raise MediaError(refusals.CLIP_IS_PHOTO(kind=kind.name))
 
 
 def _upright(lying: np.ndarray, turns: int) -> np.ndarray:
@@ -151,68 +146,4 @@ def _upright(lying: np.ndarray, turns: int) -> np.ndarray:
     return np.ascontiguousarray(image[::-1] if turns & UPSIDE_DOWN else image)
 
 
-def _read(pipe: IO[bytes], size: int) -> bytes:
-    """Exactly so many bytes; the child was killed, or crashed, where there are fewer."""
-    data = pipe.read(size)
-    if len(data) != size:
-        raise MediaError(_DAMAGED)
-    return data
-
-
-class _WaitingChild:
-    """One child that has started already and waits: starting takes as long as a short clip."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._spare: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-
-    def take(self) -> subprocess.Popen[bytes]:
-        """A fresh child for one clip."""
-        with self._lock:
-            child, self._spare = self._spare, None
-            return child if self._usable(child) else _start()
-
-    def refill_soon(self) -> None:
-        """Start the next one when the clip at hand needs the processor no more."""
-        timer = threading.Timer(REFILL_AFTER_S, self._refill)
-        timer.daemon = True
-        timer.start()
-
-    def _refill(self) -> None:
-        with self._lock:
-            if not self._usable(self._spare):
-                self._spare, self._owner = _start(), os.getpid()
-
-    def _usable(self, child: subprocess.Popen[bytes] | None) -> TypeGuard[subprocess.Popen[bytes]]:
-        """Whether it lives, and is ours: after a fork the pipes would be shared with the parent."""
-        return child is not None and self._owner == os.getpid() and child.poll() is None
-
-
-def _start() -> subprocess.Popen[bytes]:
-    """A child that is not handed our environment: it has no use for credentials."""
-    kept = ("PATH", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    # Handed on rather than found again (-S): looking for packages is a quarter of the start.
-    packages = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
-    child = subprocess.Popen(
-        [sys.executable, "-S", "-m", "twin_matcher_dagster.media.decoder_process"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={
-            **{name: os.environ[name] for name in kept if name in os.environ},
-            "PYTHONPATH": os.pathsep.join(packages),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        },
-        close_fds=True,
-    )
-    # Room for a frame, where the system allows it: the child decodes the next one meanwhile.
-    if child.stdout and hasattr(fcntl, "F_SETPIPE_SZ"):
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    return child
-
-
-_WAITING = _WaitingChild()
+_WAITING = ChildPool("twin_matcher_dagster.media.decoder_process")

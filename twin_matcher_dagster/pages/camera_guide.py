@@ -11,24 +11,11 @@ from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.clip import MIN_FACES, ClipReport, report_on
 from twin_matcher_dagster.faces.frame_collector import FaceCollector
 from twin_matcher_dagster.media.video import MAX_FRAMES
+from twin_matcher_dagster.refusals import FAULTS
 from twin_matcher_dagster.settings import Settings
 
 # A few more than are needed, because some may be left out when all are judged together.
 ENOUGH = MIN_FACES + 12
-_WHAT_TO_DO = {
-    "no face": "No face is seen. Move in front of the camera.",
-    "somebody else beside": "Somebody else is in the picture. One person alone, please.",
-    "too small": "Come closer.",
-    "too dark": "More light, please: face a window or a lamp.",
-    "too bright": "Less light, please.",
-    "blurred": "Slower, please.",
-    "cut off": "Move to the middle of the picture.",
-    "tilted": "Hold the camera at the height of your eyes.",
-    "leaning": "Hold your head upright.",
-    "unsure": "The face is hard to make out. Uncover it, and face a light.",
-    "no contrast": "The picture is flat and grey. Clean the camera, or turn to the light.",
-    "turned away": "That is far enough. Turn back a little.",
-}
 
 
 class Guide:
@@ -56,7 +43,7 @@ class Guide:
         self._good += problem is None
         coverage = self._collector.coverage
         if problem:
-            self._advice = _WHAT_TO_DO.get(problem, f"The picture cannot be used: {problem}.")
+            self._advice = FAULTS[problem].camera
         elif coverage.missing:
             self._advice = coverage.missing[0]
         else:

@@ -8,6 +8,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import gradio as gr
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.erasure.eraser import ErasureResult, erase
 from twin_matcher_dagster.erasure.request import note_with_code
 from twin_matcher_dagster.errors import TwinMatcherError
@@ -42,7 +43,7 @@ def erase_for_visitor(store: ObjectStore, upload_id: str, code: str) -> str:
     fail, the asset ``erasures`` completes it.
     """
     if not (upload_id or "").strip() or not (code or "").strip():
-        return problem("Type the upload id and the erasure code that you were shown.")
+        return problem(refusals.NO_CODE())
     until = time.monotonic() + VISITOR_WAITS_S
     within = Settings().retrain_within
     try:

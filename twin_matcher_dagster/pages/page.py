@@ -17,6 +17,7 @@ from gradio.utils import get_upload_folder
 from pydantic import ValidationError
 from starlette.middleware import Middleware
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import (
     MaybeStoredError,
     RecogniserError,
@@ -40,7 +41,6 @@ VISITOR_WAITS_S = 8.0
 # What goes wrong with these is ours to mend; what exactly is in the log.
 OURS = (StorageError, RecogniserError, ServicesError)
 LOG = logging.getLogger(__name__)
-_NOT_YOURS = "This is on our side, not because of what you did. Try again in a minute."
 
 CSS = """
 .gradio-container {max-width: 860px !important; width: 100%; margin: auto}
@@ -110,10 +110,10 @@ def message_for_visitor(error: TwinMatcherError) -> str:
         return str(error)
     LOG.error("A visitor was told to come back later: %s", error)
     if isinstance(error, StoreFullError):
-        return f"Our storage is full. {_NOT_YOURS}"
+        return refusals.OUR_STORE_FULL()
     if isinstance(error, StoreAwayError | MaybeStoredError):
-        return f"Our storage does not answer. {_NOT_YOURS}"
-    return f"Something is wrong. {_NOT_YOURS}"
+        return refusals.OUR_STORE_AWAY()
+    return refusals.OUR_FAULT()
 
 
 def data_uri(image: bytes) -> str:
@@ -135,12 +135,13 @@ def _forget(folder: Path) -> None:
         time.sleep(60)
 
 
-def serve_page(make: Callable[[], gr.Blocks], port_setting: str) -> None:
+def serve_page(make: Callable[[], gr.Blocks], port_setting: str, max_file: str) -> None:
     """Serve a page until the process is stopped; what stands in its way is said in a sentence.
 
     Args:
         make: the page, with the bucket that the environment names.
         port_setting: name of the setting that says where.
+        max_file: size of the largest file that is taken from a browser, such as ``50mb``.
     """
     try:
         settings = Settings()
@@ -151,14 +152,14 @@ def serve_page(make: Callable[[], gr.Blocks], port_setting: str) -> None:
         sys.exit(str(error))
     port = getattr(settings, port_setting)
     try:
-        _launch(page, health, settings.host, port)
+        _launch(page, health, settings.host, port, max_file)
     except OSError as error:
         if "port" not in str(error):
             raise
         sys.exit(f"Port {port} is taken. Set {port_setting.upper()} to another one.")
 
 
-def _launch(page: gr.Blocks, health: Health, host: str, port: int) -> None:
+def _launch(page: gr.Blocks, health: Health, host: str, port: int, max_file: str) -> None:
     folder = Path(get_upload_folder())
     threading.Thread(target=_forget, args=(folder,), daemon=True).start()
     page.queue(default_concurrency_limit=2, max_size=50).launch(
@@ -167,7 +168,7 @@ def _launch(page: gr.Blocks, health: Health, host: str, port: int) -> None:
         theme=gr.themes.Soft(primary_hue="indigo", font=["system-ui", "sans-serif"]),
         css=CSS,
         footer_links=[],
-        max_file_size="200mb",
+        max_file_size=max_file,
         quiet=True,
         ssr_mode=False,
         share=False,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.media.images import encode_png
+from twin_matcher_dagster.media.photos import read_photo
+from twin_matcher_dagster.pages.file_inputs import given_photo, taken_by
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
     VISITOR_WAITS_S,
@@ -18,20 +25,38 @@ from twin_matcher_dagster.pages.page import (
     problem,
     serve_page,
 )
-from twin_matcher_dagster.release.answers import Answer, TwinCard
+from twin_matcher_dagster.pages.visits import Visits
+from twin_matcher_dagster.release.answers import Answer, FaceChoice, TwinCard
 from twin_matcher_dagster.release.serving import Production
 
+# At the door. Up to here a photo that is too large is told so in a sentence, without being read.
+MAX_PHOTO_FILE = "50mb"
 _KINDS = {"celebrity": "celebrity", "user": "another visitor"}
 
 
-def answer(production: Production, photo: np.ndarray | None) -> str:
-    """What to show for a photo, as HTML."""
+def answer(
+    production: Production,
+    photo: Path | bytes | None,
+    face: int | None = None,
+    cancellation: Cancellation | None = None,
+) -> tuple[str, Sequence[np.ndarray]]:
+    """What to show for a photo: HTML, and the faces to choose from where there are several.
+
+    Args:
+        production: the releases.
+        photo: the encoded file, or its path.
+        face: position of the face that is meant, among those that were shown.
+        cancellation: of the request.
+    """
     if photo is None:
-        return ""
+        return "", ()
     try:
-        return cards(production.finder().find(photo))
+        found = production.finder().ask(read_photo(photo, cancellation), face)
     except TwinMatcherError as error:
-        return problem(message_for_visitor(error))
+        return problem(message_for_visitor(error)), ()
+    if isinstance(found, FaceChoice):
+        return problem(found.advice), found.faces
+    return cards(found), found.faces if len(found.faces) > 1 else ()
 
 
 def cards(found: Answer) -> str:
@@ -96,28 +121,41 @@ def predict_page(production: Production) -> gr.Blocks:
             "Take a picture or choose a photo of one person. It is compared and then forgotten.",
             elem_classes="lead",
         )
-        photo = gr.Image(
-            sources=["webcam", "upload"],
-            type="numpy",
-            image_mode="RGB",
-            label="Photo",
-            height=360,
-            elem_id="photo",
+        visits = Visits(page)
+        photo = taken_by(
+            given_photo,
+            gr.Image(sources=["webcam", "upload"], label="Photo", height=360, elem_id="photo"),
+        )
+        faces = gr.Gallery(
+            label="Faces in the photo: choose who is meant",
+            columns=6,
+            height=170,
+            object_fit="cover",
+            allow_preview=False,
+            elem_id="choice",
+            visible=False,
         )
         twins = gr.HTML(elem_id="twins")
-        photo.change(
-            lambda image: answer(production, image),
-            photo,
-            twins,
-            show_progress_on=twins,
-            api_name="twins",
-        )
+
+        def on_photo(given: Path | bytes | None, request: gr.Request) -> Any:
+            with visits.work(request) as cancellation:
+                html, found = answer(production, given, cancellation=cancellation)
+            shown = [Image.fromarray(face) for face in found]
+            return html, gr.Gallery(shown, visible=bool(shown), selected_index=None)
+
+        def on_face(given: Path | bytes | None, event: gr.SelectData, request: gr.Request) -> str:
+            with visits.work(request) as cancellation:
+                return answer(production, given, event.index, cancellation)[0]
+
+        shown = [twins, faces]
+        photo.change(on_photo, photo, shown, show_progress_on=twins, api_name="twins")
+        faces.select(on_face, photo, twins, show_progress_on=twins, api_visibility="private")
     return page
 
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
-    serve_page(lambda: predict_page(production()), "predict_port")
+    serve_page(lambda: predict_page(production()), "predict_port", MAX_PHOTO_FILE)
 
 
 def production() -> Production:

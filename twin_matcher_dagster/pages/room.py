@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import DiskFullError
 from twin_matcher_dagster.settings import Settings
 
@@ -20,8 +21,6 @@ files. It cannot take the room of the store, which may be on the same disk."""
 
 RESERVED_SHARE = 0.03
 """Of a disk, for whoever else is on it: SeaweedFS stops writing below 1%."""
-
-_FULL = "The disk is full. Nothing was stored. Try again later."
 
 
 def raise_if_full(folder: Path, coming: int = 0) -> None:
@@ -36,7 +35,7 @@ def raise_if_full(folder: Path, coming: int = 0) -> None:
     """
     disk = shutil.disk_usage(folder)
     if disk.free - coming < RESERVED_SHARE * disk.total:
-        raise DiskFullError(_FULL)
+        raise DiskFullError(refusals.DISK_FULL())
 
 
 def raise_if_store_full(settings: Settings) -> None:
@@ -76,7 +75,7 @@ class RoomForFiles:
         self._folder.mkdir(parents=True, exist_ok=True)
         raise_if_full(self._folder, coming)
         if sum(self._sizes()) + coming > VISITORS_BYTES:
-            raise DiskFullError(_FULL)
+            raise DiskFullError(refusals.DISK_FULL())
 
     def _sizes(self) -> Iterator[int]:
         for path in self._folder.rglob("*"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import (
     MaybeStoredError,
     StorageError,
@@ -60,7 +61,7 @@ def send_faces(
 ) -> tuple[Session | None, str]:
     """Hand the faces in: what is left of the session, and a message."""
     if session is None:
-        return None, problem(f"Record or upload a clip first; {MIN_FACES} faces are needed.")
+        return None, problem(refusals.NO_FACES(count=MIN_FACES))
     if session.sent:
         return session, session.sent  # a second click must not take the erasure code away
     prompt = store.within(VISITOR_WAITS_S)
@@ -105,8 +106,7 @@ def _not_sent(session: Session, error: TwinMatcherError) -> tuple[Session, str]:
     # It may be stored all the same: whoever leaves now can still have it taken out.
     return replace(session, maybe_stored=True), problem(
         said,
-        "Your faces may have been stored. Send again; or, to have everything taken out, write "
-        "these two down.",
+        refusals.MAY_BE_STORED(),
         more=session.receipt,
     )
 

@@ -2,86 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.data_classes import FileData
 from gradio.events import Dependency
 
-from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.clip import (
     MIN_FACES,
-    ClipReport,
     extract_faces,
-    extract_from_photos,
 )
+from twin_matcher_dagster.faces.photo_set import extract_from_photos
 from twin_matcher_dagster.pages.camera_guide import Guide
 from twin_matcher_dagster.pages.erasure_form import add_erasure_form
+from twin_matcher_dagster.pages.file_inputs import given_frame, given_photos, taken_by, video_path
+from twin_matcher_dagster.pages.found_faces import NOTHING, Found, find_faces, report_faces
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
     bucket_of_environment,
-    message_for_visitor,
-    problem,
     serve_page,
-    success,
 )
 from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
-from twin_matcher_dagster.pages.yaw_plot import yaw_plot
+from twin_matcher_dagster.pages.visits import Visits
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import CONSENT_TEXT, PUBLICATION_TEXT, Consent
 
+MAX_CLIP_FILE = "200mb"
 FRAME_EVERY_S = 0.2
 LOOK_EVERY_S = 3
-
-# What the page shows after it looked: the session, pictures with captions, and a message.
-Found = tuple[Session | None, list[tuple[np.ndarray, str]], str]
-NOTHING: Found = (None, [], "")
-
-
-def video_path(payload: FileData | None) -> str | None:
-    """Path of a video as the browser sent it.
-
-    Stands in for Gradio's own preprocessing, which has an ffmpeg program take the sound out first:
-    our reader does not look at sound, and the program need not be there.
-    """
-    return payload.path if payload else None
-
-
-def report_faces(report: Callable[[], ClipReport]) -> Found:
-    """Find faces, and say what was found, or what is wrong."""
-    try:
-        found = report()
-    except TwinMatcherError as error:
-        return None, [], problem(message_for_visitor(error))
-    pictures = [(face.image, _angle(face.pose.yaw)) for face in found.faces]
-    plot = yaw_plot(found.looks)
-    if found.refused:
-        return None, pictures, problem(found.advice()) + plot
-    lines = [f"{len(found.faces)} faces found. If these are you, go on below.", *found.hints]
-    if found.coverage.missing:
-        lines.append("It would be better with both sides. " + " ".join(found.coverage.missing))
-    left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
-    if left_out:
-        lines.append(f"Left out: {left_out}.")
-    session = Session(tuple(face.image for face in found.faces), tuple(found.hints))
-    return session, pictures, success(*lines) + plot
-
-
-def _angle(yaw: float) -> str:
-    return "ahead" if abs(yaw) < 8 else f"{abs(yaw):.0f}° {'right' if yaw > 0 else 'left'}"
-
-
-def find_faces(extract: Callable[..., ClipReport], given: Any, progress: Any) -> Found:
-    """The faces of what was handed in, by ``extract_faces`` or ``extract_from_photos``."""
-
-    def report(share: float) -> None:
-        progress(share, desc="looking for your face")
-
-    return report_faces(lambda: extract(given, report, Settings().recogniser))
 
 
 def upload_page(store: ObjectStore) -> gr.Blocks:
@@ -91,6 +42,7 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(60, FORGET_AFTER_S),
     ) as page:
+        visits = Visits(page)
         session = gr.State(None, time_to_live=FORGET_AFTER_S)
         gr.Markdown("# Add your face")
         gr.Markdown(
@@ -100,35 +52,41 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
         )
         with gr.Tabs(elem_id="ways"):
             with gr.Tab("Clip", id="clip"):
-                clip = gr.Video(
-                    sources=["webcam", "upload"],
-                    label="Your clip",
-                    include_audio=False,
-                    elem_id="clip",
-                    height=360,
+                clip = taken_by(
+                    video_path,
+                    gr.Video(
+                        sources=["webcam", "upload"],
+                        label="Your clip",
+                        include_audio=False,
+                        elem_id="clip",
+                        height=360,
+                    ),
                 )
-                clip.preprocess = video_path
             with gr.Tab("Camera with hints", id="guided"):
                 guide = gr.State(Guide, time_to_live=FORGET_AFTER_S)
-                camera = gr.Image(
-                    sources=["webcam"],
-                    streaming=True,
-                    type="numpy",
-                    label="Your camera",
-                    elem_id="camera",
-                    height=360,
+                camera = taken_by(
+                    given_frame,
+                    gr.Image(
+                        sources=["webcam"],
+                        streaming=True,
+                        label="Your camera",
+                        elem_id="camera",
+                        height=360,
+                    ),
                 )
                 advice = gr.HTML(Guide().advice(), elem_id="advice")
                 with gr.Row():
                     finish = gr.Button("Use what there is", size="sm", elem_id="finish")
                     again = gr.Button("Start again", size="sm", elem_id="again")
             with gr.Tab("Photos", id="photos"):
-                photos = gr.File(
-                    file_count="multiple",
-                    file_types=[".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"],
-                    label=f"{MIN_FACES} or more photos of you alone",
-                    elem_id="photos",
-                    height=200,
+                photos = taken_by(
+                    given_photos,
+                    gr.File(
+                        file_count="multiple",
+                        label=f"{MIN_FACES} or more photos of you alone",
+                        elem_id="photos",
+                        height=200,
+                    ),
                 )
         found = gr.HTML(elem_id="found")
         gallery = gr.Gallery(
@@ -165,11 +123,13 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
             return show(find_faces(extract_faces, Path(path), progress) if path else NOTHING)
 
         def on_photos(
-            paths: list[str] | None,
+            files: list[Path],
+            request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
         ) -> Any:
-            files = [Path(path) for path in paths or []]
-            return show(find_faces(extract_from_photos, files, progress) if files else NOTHING)
+            with visits.work(request) as cancellation:
+                extract = partial(extract_from_photos, cancellation=cancellation)
+                return show(find_faces(extract, files, progress) if files else NOTHING)
 
         def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
             if frame is not None and state.add(frame):
@@ -243,7 +203,7 @@ def _add_watch(store: ObjectStore, session: gr.State, sent: Dependency) -> None:
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
-    serve_page(lambda: upload_page(bucket_of_environment()), "upload_port")
+    serve_page(lambda: upload_page(bucket_of_environment()), "upload_port", MAX_CLIP_FILE)
 
 
 if __name__ == "__main__":

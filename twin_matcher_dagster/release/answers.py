@@ -50,6 +50,8 @@ class Answer:
         sure: whether the first twin stays ahead: of one photo, with its face cut out differently;
             of several, by half of them. None where the release does not know likeness.
         hints: what makes the answer less sure, and what to do about it.
+        faces: crops of all faces of one photo that may be meant, the largest first.
+        chosen: position among them of the one that the answer is about.
     """
 
     release: int
@@ -58,6 +60,23 @@ class Answer:
     twins: tuple[TwinCard, ...]
     sure: bool | None
     hints: tuple[Hint, ...]
+    faces: tuple[np.ndarray, ...] = ()
+    chosen: int = 0
+
+
+@dataclass(frozen=True)
+class FaceChoice:
+    """In place of an answer: a photo shows several faces, and whoever asks has to choose one.
+
+    Attributes:
+        release: number of the release that was asked.
+        faces: crops of the faces, uint8 RGB [160, 160, 3] each, the largest first.
+        advice: what is seen and what to do.
+    """
+
+    release: int
+    faces: tuple[np.ndarray, ...]
+    advice: str
 
 
 @dataclass(frozen=True)

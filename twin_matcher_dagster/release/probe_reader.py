@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import FaceError, NoFaceError
 from twin_matcher_dagster.faces.advice import Hint, hints_of
 from twin_matcher_dagster.faces.alignment import small_changes
@@ -37,6 +38,7 @@ class Probe:
         likeness: float32 [128], of the likeness network.
         again: float32 [n, 128], the same as it could have been as well, see :func:`asked_again`.
         hints: what makes an answer less sure.
+        faces: uint8 RGB [160, 160, 3] each, all that may be meant of one photo, the largest first.
     """
 
     face: np.ndarray
@@ -45,6 +47,7 @@ class Probe:
     likeness: np.ndarray
     again: np.ndarray
     hints: tuple[Hint, ...]
+    faces: tuple[np.ndarray, ...]
 
 
 class ProbeReader:
@@ -65,17 +68,19 @@ class ProbeReader:
         """Whether the recogniser takes both for one person."""
         return self._sameness.pair(one.vector, other.vector) >= SAME_PERSON
 
-    def read(self, photos: Sequence[np.ndarray]) -> Probe:
+    def read(self, photos: Sequence[np.ndarray], chosen: int | None = None) -> Probe:
         """One person's probe. Photos without a face are left out, if others have one.
 
         Args:
             photos: uint8 RGB [height, width, 3] each, at least one.
+            chosen: position of the face that is meant among those that one photo offers.
 
         Raises:
-            FaceError: no face in any, several in one, or several people among them.
+            SeveralFacesError: several in one photo, and none of them was chosen.
+            FaceError: no face in any, or several people among them.
         """
-        chosen = np.linspace(0, len(photos) - 1, min(len(photos), MAX_PHOTOS)).round().astype(int)
-        views, missed = _found([photos[n] for n in chosen])
+        some = np.linspace(0, len(photos) - 1, min(len(photos), MAX_PHOTOS)).round().astype(int)
+        views, missed = _found([photos[n] for n in some], chosen)
         vectors = by_photo(self._recogniser, views)
         kept = self._of_one_person(views, vectors)
         views = [views[n] for n in kept]
@@ -88,6 +93,7 @@ class ProbeReader:
             robust_mean(likeness),
             asked_again(views, likeness),
             hints_of([*reasons, *[["no face"]] * missed]),
+            tuple(one.crops[0] for one in views[0].others) if len(photos) == 1 else (),
         )
 
     def _of_one_person(self, views: Sequence[FaceViews], vectors: np.ndarray) -> list[int]:
@@ -108,26 +114,23 @@ class ProbeReader:
         )
         kept = [int(one.time) for one in main.seen]
         if any(not views[int(one.time)].faults for person in others for one in person.seen):
-            raise FaceError(
-                f"The photos show several people ({1 + len(others)}). Use photos of one person, "
-                "or one photo alone."
-            )
+            raise FaceError(refusals.SEVERAL_IN_PHOTOS(count=1 + len(others)))
         return kept
 
 
-def _found(photos: Sequence[np.ndarray]) -> tuple[list[FaceViews], int]:
+def _found(photos: Sequence[np.ndarray], chosen: int | None) -> tuple[list[FaceViews], int]:
     """The faces of photos, and how many photos have none.
 
     Raises:
-        FaceError: none has a face, or one has several; or there are no photos.
+        FaceError: none has a face, or one has several and none is chosen; or there are no photos.
     """
     if not photos:
-        raise FaceError("There is no photo. Choose one of one person.")
+        raise FaceError(refusals.NO_PHOTO())
     views: list[FaceViews] = []
     missing: list[NoFaceError] = []
     for photo in photos:
         try:
-            views.append(both_views(photo))
+            views.append(both_views(photo, chosen))
         except NoFaceError as error:
             missing.append(error)
     if not views:

@@ -18,11 +18,18 @@ from twin_matcher_dagster.dataset.schema import Face, read_shard
 from twin_matcher_dagster.errors import NoReleaseError, StoreAwayError, TwinMatcherError
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.sameness import load_sameness
+from twin_matcher_dagster.faces.single_face import SeveralFacesError
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import SURE_LEAD, LikenessSpace
-from twin_matcher_dagster.release.answers import Answer, ChoiceAnswer, PairAnswer, TwinCard
+from twin_matcher_dagster.release.answers import (
+    Answer,
+    ChoiceAnswer,
+    FaceChoice,
+    PairAnswer,
+    TwinCard,
+)
 from twin_matcher_dagster.release.probe_reader import Probe, ProbeReader
 from twin_matcher_dagster.release.shared_features import Why, explain_likeness
 from twin_matcher_dagster.storage.files import FetchedObjects, get_model
@@ -61,7 +68,23 @@ class TwinFinder:
         for face in read_shard(store.get(release.portraits)):
             self._portraits.setdefault(face.identity_id, []).append(face)
 
-    def find(self, photos: Photos, top: int = 3) -> Answer:
+    def ask(self, photo: np.ndarray, face: int | None = None) -> Answer | FaceChoice:
+        """As :meth:`find` of one photo; where it shows several people, they are the answer.
+
+        Args:
+            photo: uint8 RGB [height, width, 3].
+            face: position of the face that is meant, as an earlier answer offered it.
+
+        Raises:
+            FaceError: no face, or none of this number.
+        """
+        try:
+            return self.find(photo, face=face)
+        except SeveralFacesError as error:
+            crops = tuple(one.crops[0] for one in error.offered)
+            return FaceChoice(self.number, crops, str(error))
+
+    def find(self, photos: Photos, top: int = 3, face: int | None = None) -> Answer:
         """Who the one person in a photo is, and who looks like them.
 
         A photo and its mirror image get one answer.
@@ -70,11 +93,14 @@ class TwinFinder:
             photos: one, or several of one person, as from a clip or a camera: then the answer is
                 about all of them.
             top: how many twins.
+            face: position of the face that is meant, as ``Answer.faces`` has it; by default the
+                largest, if it has no rival.
 
         Raises:
-            FaceError: no face, or several.
+            SeveralFacesError: several faces, and none of them was chosen.
+            FaceError: no face, or none of this number.
         """
-        probe = self._reader.read(_several(photos))
+        probe = self._reader.read(_several(photos), face)
         evidence = self._gallery.evidence(probe.embedding, probe.vector)
         best = int(evidence.argmax())
         is_known = self._identity_limit is not None and evidence[best] > self._identity_limit
@@ -95,6 +121,8 @@ class TwinFinder:
             tuple(self._card(*one) for one in twins[:top]),
             sure,
             probe.hints,
+            probe.faces,
+            face or 0,
         )
 
     def explain(self, answer: Answer, twin: TwinCard) -> Why | None:

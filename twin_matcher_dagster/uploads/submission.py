@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 from ulid import ULID
 
+from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import (
     MaybeStoredError,
     ObjectExistsError,
@@ -22,6 +23,7 @@ from twin_matcher_dagster.errors import (
     StoredAlreadyError,
     UploadError,
 )
+from twin_matcher_dagster.faces.clip import MIN_FACES
 from twin_matcher_dagster.media.images import encode_png
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -47,7 +49,7 @@ def clean_name(name: str) -> str:
     text = "".join(" " if _is_invisible(c) else c for c in text)
     text = " ".join(text.split())[:MAX_NAME].strip()
     if not any(unicodedata.category(c)[0] in "LNPS" for c in text):
-        raise UploadError("Type a name. It is shown to others beside your pictures.")
+        raise UploadError(refusals.NO_NAME())
     return text
 
 
@@ -98,18 +100,16 @@ def submit(
         StoredAlreadyError: an earlier try was committed, and says something else.
     """
     if consent is None:
-        raise UploadError("Nothing was stored: tick the consent box first.")
+        raise UploadError(refusals.NO_CONSENT())
     label = clean_name(name)
     if not faces:
-        raise UploadError("There are no faces to store. Record or upload a clip first.")
+        raise UploadError(refusals.NO_FACES(count=MIN_FACES))
     try:
         ulid = ULID.from_str(upload_id or new_upload_id())
     except ValueError as error:
-        raise UploadError(
-            f"{upload_id!r} is not an upload id. Leave it out to begin anew."
-        ) from error
+        raise UploadError(refusals.NO_UPLOAD_ID(upload_id=upload_id)) from error
     if datetime.now(timezone.utc) - ulid.datetime > MAX_UPLOAD_AGE:
-        raise UploadError("This upload was begun over an hour ago. Start again with a new clip.")
+        raise UploadError(refusals.UPLOAD_TOO_OLD())
     refuse_erased(store, str(ulid))
     checksums = []
     for index, face in enumerate(faces):
@@ -152,13 +152,10 @@ def _see_that_it_stands(stored: UploadManifest, wanted: UploadManifest) -> None:
         StoredAlreadyError: it is not: other faces, another name, another answer about publication.
     """
     if stored.faces != wanted.faces:
-        raise StoredAlreadyError("There are other faces under this upload id. Start again.")
+        raise StoredAlreadyError(refusals.OTHER_FACES())
     if (stored.name, stored.publication) != (wanted.name, wanted.publication):
         agreed = "may be published" if stored.publication else "may not be published"
-        raise StoredAlreadyError(
-            f"An earlier try was stored already, under the name {stored.name!r}; it {agreed}. To "
-            "change that, take it out again below, and start again with a new clip."
-        )
+        raise StoredAlreadyError(refusals.STORED_OTHERWISE(name=stored.name, agreed=agreed))
 
 
 def refuse_erased(store: ObjectStore, upload_id: str) -> None:
@@ -176,4 +173,4 @@ def refuse_erased(store: ObjectStore, upload_id: str) -> None:
     ):
         for key in list(store.list(prefix)):
             store.delete(key)
-    raise UploadError("This upload was erased. Start again with a new clip, if you want to.")
+    raise UploadError(refusals.UPLOAD_ERASED())
