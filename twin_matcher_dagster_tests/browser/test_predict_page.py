@@ -77,6 +77,18 @@ def test_a_photo_without_one_face_is_explained(
     assert page.locator("#twins .twin").count() == 0
 
 
+def test_of_two_people_one_is_chosen(page: Page, serve: Serve, released: ObjectStore) -> None:
+    page.goto(serve("predict", released))
+    ask(page, SAMPLE / "photos" / "two_people.jpg")
+    page.wait_for_selector("#choice .thumbnail-item img")
+    assert page.locator("#choice .thumbnail-item").count() == 2
+    page.locator("#choice .thumbnail-item").nth(1).click()
+    page.wait_for_selector("#twins .twin", timeout=60_000)
+    assert page.locator("#twins .twin").count() == 3
+    # The other one is still there to choose.
+    assert page.locator("#choice .thumbnail-item").count() == 2
+
+
 def test_no_model_yet_is_explained(
     page: Page, serve: Serve, store: ObjectStore, story: Story
 ) -> None:

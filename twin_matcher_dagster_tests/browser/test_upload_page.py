@@ -114,7 +114,7 @@ def test_what_is_not_a_video_is_explained(
     page.goto(serve("upload", store))
     choose(page, clip)
     assert "cannot be read as a video" in page.inner_text("#found .problem")
-    assert "Record or upload a clip first" in send(page, "Nobody", consent=True)
+    assert "There are no faces to store" in send(page, "Nobody", consent=True)
     assert list(store.list("")) == []
 
 
@@ -174,7 +174,7 @@ def test_a_clip_of_two_people_is_refused_with_the_reason(
     page.goto(serve("upload", store))
     choose(page, tmp_path / "two.mp4")
     assert "more than one person" in page.inner_text("#found .problem")
-    assert "Record or upload a clip first" in send(page, "Both", consent=True)
+    assert "There are no faces to store" in send(page, "Both", consent=True)
     assert list(store.list("")) == []
 
 

@@ -17,12 +17,12 @@ from twin_matcher_dagster.faces.clip import (
     MIN_FACES,
     ClipReport,
     extract_faces,
-    extract_from_photos,
 )
+from twin_matcher_dagster.faces.photo_set import extract_from_photos
 from twin_matcher_dagster.faces.quality import Accepted, Rejected
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.templates import template_of
-from twin_matcher_dagster.media.images import encode_jpeg
+from twin_matcher_dagster.media.images import encode_jpeg, encode_png
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster_tests.clips import CLIPS, sample_frames, sample_report, write_clip
 from twin_matcher_dagster_tests.faces.test_recogniser import drawn_face
@@ -316,6 +316,10 @@ def test_advice_follows_what_is_wrong_most_often() -> None:
     assert "blurred" in sentence(refused, {"too dark": 11, "blurred": 12})
     # A few bad frames are not why a short clip is short.
     assert "Record 4 to 5 seconds" in sentence(refused, {"too dark": 3})
+    assert sentence(refused, {"too dark": 12}, photos=True) == (
+        "Only 10 of the photos can be used, 20 are needed. The photos are too dark. Choose photos "
+        "in good light."
+    )
 
 
 def photos(folder: Path, images: list[np.ndarray]) -> list[Path]:
@@ -364,7 +368,7 @@ def test_photos_of_two_people_are_refused(tmp_path: Path) -> None:
     report = extract_from_photos(photos(tmp_path, people))
     assert refusal(report) == Rejected("photos of another person", 3, 2)
     with pytest.raises(
-        FaceError, match=r"In 3 photos there is somebody else\. Choose photos of one"
+        FaceError, match=r"There is somebody else in 3 of the photos\. Choose photos of one"
     ):
         report.raise_if_refused()
 
@@ -382,11 +386,37 @@ def test_photos_without_a_face_and_no_photos_are_refused() -> None:
         assert refusal(extract_from_photos(paths)).reason == "no face"
 
 
+def test_a_bad_photo_among_good_ones_is_named_and_the_rest_is_taken(tmp_path: Path) -> None:
+    amara = half_size("amara_1.mp4", 22)
+    paths = photos(tmp_path, [*amara, *drawn_people(1)])
+    (tmp_path / "half.jpg").write_bytes(paths[0].read_bytes()[:2_000])
+    (tmp_path / "lying.png").write_bytes(encode_png(np.rot90(half_size("amara_2.mp4", 2)[1])))
+    (tmp_path / "copy.jpg").write_bytes(paths[3].read_bytes())
+    others = [
+        *(tmp_path / name for name in ("half.jpg", "lying.png", "copy.jpg")),
+        SAMPLE / "photos" / "no_face.jpg",
+    ]
+    report = extract_from_photos([*paths[:5], *others, *paths[5:]])
+    report.raise_if_refused()
+    assert len(report.faces) == 23
+    assert {one.name: one.why.split(".")[0] for one in report.skipped} == {
+        "half.jpg": "The photo is damaged: the JPEG file cannot be read to its end",
+        "no_face.jpg": "No face was found",
+        "photo 22.png": "It shows somebody else",
+        "copy.jpg": "It is the same picture again",
+    }
+
+
 def test_photos_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
-    photo = SAMPLE / "photos" / "amara.jpg"
-    (tmp_path / "half.jpg").write_bytes(photo.read_bytes()[:20_000])
-    with pytest.raises(MediaError, match="damaged"):
-        extract_from_photos([photo, tmp_path / "half.jpg"])
+    (tmp_path / "words.jpg").write_text("words")
+    with pytest.raises(MediaError, match="it is text"):
+        extract_from_photos([tmp_path / "words.jpg", tmp_path / "gone.jpg"])
+
+
+def test_few_photos_with_somebody_else_are_not_told_of_a_clip(tmp_path: Path) -> None:
+    report = extract_from_photos(photos(tmp_path, [*half_size("amara_1.mp4", 3), *drawn_people(2)]))
+    assert refusal(report) == Rejected("photos of another person", 2, 2)
+    assert "clip" not in report.advice()
 
 
 def test_a_photo_of_two_people_is_left_out(tmp_path: Path) -> None:

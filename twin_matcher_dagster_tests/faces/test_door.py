@@ -34,6 +34,7 @@ from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster_tests.clips import greys, sample_frames, write_clip
+from twin_matcher_dagster_tests.media.photo_files import broken_photos, grey_photos, whole_photos
 
 SEED = 20260
 # Words of programmers: they tell nobody what to do.
@@ -359,6 +360,7 @@ class Said:
     outcome: str
     words: str
     seconds: float
+    cpu_s: float
 
 
 def through_the_door(
@@ -395,7 +397,8 @@ def through_the_door(
     assert not alive(left)
     assert list(temporary.iterdir()) == []
     *answers, about = map(json.loads, lines)
-    said = [Said(one["path"], one["outcome"], one["words"], one["seconds"]) for one in answers]
+    keys = ("path", "outcome", "words", "seconds", "cpu_s")
+    said = [Said(*(one[key] for key in keys)) for one in answers]
     assert len(said) == len(tasks)
     return said, about
 
@@ -503,14 +506,40 @@ def test_photos_of_any_kind_are_read_or_refused(tmp_path: Path) -> None:
     paths += places(files, good=paths[0])
     assert len(paths) >= 400
     # Reading is half of it: some go on to where their faces are found.
-    tasks = [("image", path) for path in paths] + [("photo", path) for path in paths[::5]]
+    tasks = [("image", path) for path in paths] + [("photo", path) for path in paths[::20]]
     before = sorted(files.iterdir())
     said, about = through_the_door(tmp_path, tasks, 280)
     assert sorted(files.iterdir()) == before
-    check(said, about, decoders=0)
+    check(said, about, decoders=1)
     assert len([one for one in said if one.outcome == "fine"]) > len(said) / 5
     assert "megapixels" in names(said)["bomb.png"]
-    assert max(one.seconds for one in said) < 10
+    assert max(one.cpu_s for one in said) < 20
+    assert about["child_peak_bytes"] < 2**30
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_five_hundred_hostile_photos_are_answered_or_refused(tmp_path: Path) -> None:
+    """As the prediction page reads them: every kind, cut off anywhere, with bytes exchanged."""
+    files = tmp_path / "files"
+    files.mkdir()
+    whole = {**small_photos(), **whole_photos(), **grey_photos()}
+    broken = ((name, data) for name, data, _ in broken_photos(tmp_path))
+    paths = [
+        *written(files, ((f"fine-{name}", data) for name, data in whole.items())),
+        *written(files, odd_photos()),
+        *written(files, broken),
+        *written(files, mixed(small_photos())),
+        *written(files, spoilt(small_photos(), 40, SEED + 2)),
+        *written(files, spoilt(whole_photos(), 6, SEED + 3)),
+    ]
+    paths += places(files, good=paths[0])
+    assert len(paths) >= 500
+    said, about = through_the_door(tmp_path, [("probe", path) for path in paths], 1200)
+    check(said, about, decoders=1)
+    assert max(one.cpu_s for one in said) < 20
+    assert about["child_peak_bytes"] < 2**30
+    assert about["peak_bytes"] < 2**30
 
 
 MAGIC = [

@@ -29,7 +29,14 @@ from twin_matcher_dagster_tests.faces.test_pose import leaning, turned
 
 LIMITS = QualityLimits()
 GOOD = Measures(
-    score=0.99, height=200, sharpness=0.1, brightness=120, contrast=40, inside=1, pose=Pose(0, 0, 0)
+    score=0.99,
+    height=200,
+    sharpness=0.1,
+    brightness=120,
+    contrast=40,
+    inside=1,
+    eyes=-1,
+    pose=Pose(0, 0, 0),
 )
 
 
@@ -114,6 +121,14 @@ def test_a_face_that_leaves_the_frame_is_cut_off(direction: tuple[int, int]) -> 
     assert insides[-1] < 0.1
 
 
+def test_a_negative_is_told_by_its_bright_eyes() -> None:
+    crop, face, size = real_face()
+    assert judge(measure(crop, face, size)) == Accepted()
+    verdict = judge(measure(255 - crop, face, size))
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason == "negative"
+
+
 @pytest.mark.parametrize(
     ("pose", "reason"),
     [((80, 0, 0), "turned away"), ((-80, 0, 0), "turned away"), ((0, 56, 0), "tilted"),
@@ -143,6 +158,7 @@ def test_a_head_that_looks_away_is_refused_either_way(
         ("brightest", "too bright", lambda value: replace(GOOD, brightness=value + 1)),
         ("yaw", "turned away", lambda value: replace(GOOD, pose=Pose(value + 1, 0, 0))),
         ("pitch", "tilted", lambda value: replace(GOOD, pose=Pose(0, -value - 1, 0))),
+        ("eyes", "negative", lambda value: replace(GOOD, eyes=value + 0.1)),
         ("roll", "leaning", lambda value: replace(GOOD, pose=Pose(0, 0, value + 1))),
     ],
 )
@@ -154,7 +170,7 @@ def test_each_limit_is_its_own(
     verdict = judge(broken(threshold))
     assert isinstance(verdict, Rejected)
     assert (verdict.reason, verdict.threshold) == (reason, threshold)
-    at_most = limit in ("brightest", "yaw", "pitch", "roll")
+    at_most = limit in ("brightest", "yaw", "pitch", "roll", "eyes")
     assert (verdict.value > threshold) == at_most
     wider = replace(LIMITS, **{limit: threshold * (2 if at_most else 0.25)})
     assert judge(broken(threshold), wider) == Accepted()
@@ -168,6 +184,7 @@ def test_at_its_limit_a_face_is_accepted() -> None:
         brightness=LIMITS.darkest,
         contrast=LIMITS.contrast,
         inside=LIMITS.inside,
+        eyes=LIMITS.eyes,
         pose=Pose(-LIMITS.yaw, LIMITS.pitch, -LIMITS.roll),
     )
     assert judge(edge) == Accepted()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from twin_matcher_dagster.faces.clip import extract_from_photos
+from twin_matcher_dagster.faces.photo_set import extract_from_photos
 
 PHOTOS = 24
 

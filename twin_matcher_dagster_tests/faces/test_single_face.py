@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from twin_matcher_dagster.errors import FaceError, NoFaceError
-from twin_matcher_dagster.faces import single_face
+from twin_matcher_dagster.faces import upright
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
-from twin_matcher_dagster.faces.single_face import both_views, rivals
+from twin_matcher_dagster.faces.single_face import SeveralFacesError, both_views, rivals
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
 
@@ -43,7 +43,7 @@ def test_no_face_says_what_photo_to_use() -> None:
 
 
 def test_two_people_say_what_photo_to_use() -> None:
-    with pytest.raises(FaceError, match=r"Several faces were found \(2\)\. Use a photo of one"):
+    with pytest.raises(FaceError, match=r"Several faces were found \(2\)\. Choose one of them, or"):
         first_crop(read_image(PHOTOS / "two_people.jpg"))
 
 
@@ -79,16 +79,16 @@ def test_rivals_are_at_least_half_as_high() -> None:
 def face_at(x: float, height: float = 100) -> Detection:
     """In an image of 400 x 300 pixels."""
     spots = np.array([[35, 40], [65, 40], [50, 60], [38, 80], [62, 80]], np.float32)
-    return Detection(x, 100, height, height, spots * height / 100 + [x, 100], 0.99)
+    return Detection(x, 100, height, height, spots * height / 100 + [x, 100], 0.999)
 
 
 @pytest.fixture
 def detected(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Says what the detector finds: in the photo first, then in the mirrored one."""
+    """Says what the detector finds: in the photo first, then in the mirrored one; then nothing."""
 
     def say(*found: list[Detection]) -> None:
         answers = iter(found)
-        monkeypatch.setattr(single_face, "detect_faces", lambda image: next(answers))
+        monkeypatch.setattr(upright, "detect_faces", lambda image, side: next(answers, []))
 
     return say
 
@@ -121,6 +121,38 @@ def test_both_views_are_of_one_face(detected: Callable[..., None]) -> None:
     detected([face_at(100)], [face_at(100)])
     with pytest.raises(FaceError, match=r"Several faces were found \(2\)"):
         both_views(PHOTO)
+
+
+def two_beside_one_another(small: int) -> np.ndarray:
+    """A person, and another one whose photo has this side in pixels, in a corner."""
+    photo = Image.open(PHOTOS / "mira.jpg").convert("RGB")
+    photo.paste(Image.open(PHOTOS / "rory.jpg").convert("RGB").resize((small, small)), (0, 0))
+    return np.asarray(photo)
+
+
+def test_the_faces_of_two_people_are_offered_and_one_is_chosen() -> None:
+    photo = read_image(PHOTOS / "two_people.jpg")
+    with pytest.raises(SeveralFacesError) as caught:
+        both_views(photo)
+    first, second = caught.value.offered
+    assert first.face.height >= second.face.height
+    for number, offered in enumerate((first, second)):
+        chosen = both_views(photo, number)
+        assert np.array_equal(chosen.crops[0], offered.crops[0])
+        assert len(chosen.crops) == 2
+    with pytest.raises(FaceError, match="no face number 3 in the photo: it has 2"):
+        both_views(photo, 2)
+
+
+def test_a_small_face_that_is_good_is_offered_too() -> None:
+    """As one's own in a corner of a call, which the other person fills."""
+    photo = two_beside_one_another(160)
+    found = both_views(photo)
+    assert len(found.others) == 2
+    small = both_views(photo, 1)
+    assert small.face.centre[0] < 160
+    assert small.face.height < 0.5 * found.face.height
+    assert len(both_views(two_beside_one_another(60)).others) == 1
 
 
 def test_what_is_wrong_with_a_photo_does_not_refuse_it() -> None:

@@ -20,6 +20,7 @@ from PIL import Image
 
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media import video
+from twin_matcher_dagster.media.child_process import REFILL_AFTER_S
 from twin_matcher_dagster.media.video import MAX_FRAMES, WORKING_SIDE, read_frames, stream_frames
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster_tests.clips import CLIPS, Pipe, greys, with_rotation, write_clip
@@ -325,7 +326,7 @@ def decoders() -> list[psutil.Process]:
 
 def waiting_decoder() -> psutil.Process:
     """The child that is started for the next clip, soon after this one."""
-    time.sleep(2 * video.REFILL_AFTER_S)
+    time.sleep(2 * REFILL_AFTER_S)
     (waiting,) = decoders()
     return waiting
 
@@ -344,8 +345,8 @@ def test_a_decoder_knows_none_of_our_secrets(
 def test_a_decoder_writes_no_files_and_has_limits(tmp_path: Path) -> None:
     program = (
         "import resource, sys\n"
-        "from twin_matcher_dagster.media.decoder_process import limit_this_process\n"
-        "limit_this_process()\n"
+        "from twin_matcher_dagster.media.process_limits import limit_this_process\n"
+        "limit_this_process(4 * 2**30, 120)\n"
         "print(*[resource.getrlimit(what)[0] for what in (resource.RLIMIT_CPU,"
         " resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)], flush=True)\n"
         "with open(sys.argv[1], 'wb') as file:\n"
@@ -369,7 +370,7 @@ def test_one_decoder_waits_and_no_other_stays(tmp_path: Path) -> None:
         read_frames(tmp_path / "words.mp4")
     frames = stream_frames(tmp_path / "clip.mp4")
     next(frames)
-    time.sleep(2 * video.REFILL_AFTER_S)
+    time.sleep(2 * REFILL_AFTER_S)
     assert len(decoders()) == 2
     del frames
     assert waiting_decoder().is_running()

@@ -106,7 +106,7 @@ def test_of_many_frames_some_are_looked_at(
 ) -> None:
     looked: list[int] = []
 
-    def count(image: np.ndarray) -> object:
+    def count(image: np.ndarray, chosen: int | None) -> object:
         looked.append(int(image[0, 0, 0]))
         return both_views(frames[0])
 

@@ -16,6 +16,7 @@ from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.errors import FaceError, NoReleaseError, StorageError
 from twin_matcher_dagster.faces import regions
 from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.release.answers import Answer, FaceChoice
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
@@ -221,6 +222,29 @@ def test_whom_of_two_somebody_resembles(production: Production) -> None:
 def test_a_photo_that_is_not_of_one_person(production: Production, name: str, reason: str) -> None:
     with pytest.raises(FaceError, match=reason):
         production.finder().find(photo(name))
+
+
+def test_of_several_faces_one_is_chosen(production: Production) -> None:
+    finder, two = production.finder(), photo("two_people.jpg")
+    choice = finder.ask(two)
+    assert isinstance(choice, FaceChoice)
+    assert len(choice.faces) == 2
+    assert "Choose one of them" in choice.advice
+    answers = [finder.ask(two, face) for face in (0, 1)]
+    for number, answer in enumerate(answers):
+        assert isinstance(answer, Answer)
+        assert np.array_equal(answer.face, choice.faces[number])
+        assert len(answer.faces) == 2
+        assert answer.chosen == number
+    with pytest.raises(FaceError, match="no face number 4"):
+        finder.ask(two, 3)
+
+
+def test_a_photo_on_its_side_has_the_answer_of_the_photo(production: Production) -> None:
+    finder = production.finder()
+    upright, lying = finder.find(photo("mira.jpg")), finder.find(np.rot90(photo("mira.jpg")))
+    assert [one.identity_id for one in upright.twins] == [one.identity_id for one in lying.twins]
+    assert np.array_equal(upright.face, lying.face)
 
 
 def test_a_newer_release_is_picked_up_without_a_restart(copy: ObjectStore) -> None:
