@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-up test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model bench-twins bench-gate bench-fair lint format docs build lock audit clean sample sample-report \
+	bench-model bench-twins bench-gate bench-fair bench-doors lint format docs build lock audit clean sample sample-report \
 	pretrain
 
 PYTHON ?= python3
@@ -98,6 +98,9 @@ bench-fair: $(VENV)/installed ## Measure false matches by kind of face, beside t
 
 bench-twins: $(VENV)/installed ## Measure the twins of strangers, beside the alternatives (ten minutes).
 	@$(BIN)/python benchmarks/bench_twins.py
+
+bench-doors: $(VENV)/installed ## Measure what a photo costs at the door, beside Pillow alone (two minutes).
+	@$(BIN)/python benchmarks/bench_doors.py
 
 bench-gate: $(VENV)/installed ## Measure which models are refused, worse ones and others (ten minutes).
 	@$(BIN)/python benchmarks/bench_gate.py
