@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.pages.room import _FULL
+from twin_matcher_dagster.refusals import DISK_FULL
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.browser.conftest import Serve
 from twin_matcher_dagster_tests.browser.test_predict_page import ask
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def full(route: Route) -> None:
     """What ``RoomForFiles`` answers."""
-    route.fulfill(status=507, content_type="text/plain; charset=utf-8", body=_FULL)
+    route.fulfill(status=507, content_type="text/plain; charset=utf-8", body=DISK_FULL())
 
 
 def busy(route: Route) -> None:
@@ -41,11 +41,11 @@ def test_a_full_disk_and_a_full_queue_are_said(
     page.route("**/upload*", full)
     page.click('#clip button[aria-label="Upload file"]')
     page.set_input_files("#clip input[type=file]", story.clip)
-    assert _FULL in toast(page)
+    assert DISK_FULL() in toast(page)
     page.reload()
     page.get_by_role("tab", name="Photos").click()
     page.set_input_files("#photos input[type=file]", [story.photo])
-    assert _FULL in toast(page)
+    assert DISK_FULL() in toast(page)
     page.unroute("**/upload*")
     page.reload()
     page.route("**/queue/join*", busy)
@@ -85,7 +85,7 @@ def test_the_prediction_page_starts_without_a_store(
     page.route("**/upload*", full)
     page.click('#photo button[aria-label="Upload file"]')
     page.set_input_files("#photo input[type=file]", story.photo)
-    assert _FULL in toast(page)
+    assert DISK_FULL() in toast(page)
     page.unroute("**/upload*")
     page.reload()
     ask(page, story.photo)
