@@ -54,7 +54,7 @@ def test_a_full_disk_and_a_full_queue_are_said(
     page.unroute("**/queue/join*")
     page.click("#send")
     page.wait_for_selector("#outcome .problem", timeout=30_000)
-    assert "Record or upload a clip first" in page.inner_text("#outcome")
+    assert "There are no faces to store" in page.inner_text("#outcome")
 
 
 def test_a_store_that_is_away_is_said_and_nothing_is_lost(
