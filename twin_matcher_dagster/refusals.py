@@ -89,28 +89,18 @@ SEVERAL_IN_PHOTOS = Refusal(
     "Use photos of one person, or one photo alone.",
 )
 
-# A clip as a file.
-CLIP_GONE = Refusal("The clip is not there any more.", "Upload or record it again.")
-CLIP_TOO_LARGE = Refusal("The clip is larger than {limit} MB.", "Record 4 to 5 seconds.")
-CLIP_IS_PHOTO = Refusal(
-    "The file is a photo ({kind}), not a clip.", "Record a clip of 4 to 5 seconds."
-)
-CLIP_DAMAGED = Refusal(
-    "The clip cannot be read as a video.", "Record it again, or save it as MP4 or WebM."
-)
-CLIP_TOO_SLOW = Refusal(
-    "The clip took too long to read.",
-    "Record 4 to 5 seconds, in a smaller picture than 4K, and try again.",
-)
-CLIP_WITHOUT_VIDEO = Refusal("The file has no video track.", "Upload or record a video.")
-CLIP_WITHOUT_FRAMES = Refusal("The clip has no frames.", "Record it again.")
-CLIP_TOO_LONG = Refusal("The clip is longer than {limit:.0f} seconds.", "Record 4 to 5 seconds.")
-CLIP_TOO_MANY_PIXELS = Refusal(
-    "The clip has {width} x {height} pixels.", "Record it in 4K (3840 x 2160) or smaller."
-)
-
 # The faces of a clip, or of a camera's frames.
 CLIP_REFUSED = {
+    "one picture": Refusal("The clip is a single picture.", "Record a clip of 4 to 5 seconds."),
+    "few pictures": Refusal(
+        "The clip stutters: it has {value:.2g} of the {threshold:.0f} pictures a second that are "
+        "needed.",
+        "Record it with another camera, or in more light.",
+    ),
+    "seldom a face": Refusal(
+        "In only {value:.0%} of the pictures a face is found.",
+        "Keep your face in the picture all the time, in good light.",
+    ),
     "no face": Refusal(
         "No face was found in the clip.", "Sit closer, face a light, and record 4 to 5 seconds."
     ),
@@ -120,7 +110,7 @@ CLIP_REFUSED = {
     ),
     "two people": Refusal(
         "In {value:.0%} of the frames there is more than one person.",
-        "Record a clip of one person alone.",
+        "Record a clip of one person alone, without a mirror or a poster behind.",
     ),
     "another person": Refusal(
         "The clip changes to another person, for {value:.1f} seconds.",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from twin_matcher_dagster import refusals
+from twin_matcher_dagster import clip_refusals, refusals
 from twin_matcher_dagster.faces.quality import QualityLimits
 from twin_matcher_dagster.refusals import CLIP_REFUSED, FAULTS, PHOTOS_REFUSED, Refusal
 from twin_matcher_dagster.settings import PROJECT_ROOT
@@ -26,7 +26,9 @@ ERRORS = {
 # Whatever a person hands in comes through these.
 DOORS = {"media", "faces", "release", "pages"}
 CATALOGUE = {
-    name: value for name, value in vars(refusals).items() if name.isupper() and name[0] != "_"
+    name: value
+    for name, value in {**vars(refusals), **vars(clip_refusals)}.items()
+    if name.isupper() and name[0] != "_"
 }
 FIGURES = dict.fromkeys(("width", "height", "count", "limit", "value", "threshold"), 3)
 
@@ -104,7 +106,7 @@ def reasons_of(module: str) -> set[str]:
 
 
 def test_every_reason_to_refuse_a_clip_or_photos_has_its_words() -> None:
-    reasons = reasons_of("faces.clip")
+    reasons = reasons_of("faces.clip") | reasons_of("faces.bystanders")
     assert reasons <= set(CLIP_REFUSED) | set(PHOTOS_REFUSED) | set(FAULTS)
     assert {"no face", "a crowd", "two people", "too few faces"} <= set(CLIP_REFUSED)
     assert {"no face", "a crowd", "two people", "too few faces"} <= set(PHOTOS_REFUSED)
@@ -140,6 +142,7 @@ def test_every_sentence_is_told_somewhere() -> None:
     code = "\n".join(
         path.read_text()
         for module, path in MODULES.items()
-        if module != "refusals" and path.is_relative_to(PROJECT_ROOT / PACKAGE)
+        if module not in ("refusals", "clip_refusals")
+        and path.is_relative_to(PROJECT_ROOT / PACKAGE)
     )
     assert [name for name in CATALOGUE if not re.search(rf"\b{name}\b", code)] == []

@@ -5,9 +5,9 @@ in a process of its own, with limits, for one file; it is not handed our environ
 and it can be killed. It runs as the same user: it is no sandbox. It reads one
 line of JSON, and writes frames as they come:
 
-    b"F" time:f64 width:u16 height:u16 turns:u8 RGB bytes ...   a frame
-    b"D"                                                        done
-    b"E" length:u32 UTF-8 ...               what is wrong with the file, in a sentence
+    b"F" time:f64 width:u16 height:u16 turns:u8 transfer:u8 primaries:u8 RGB bytes ...   a frame
+    b"D"                                          done
+    b"E" length:u32 UTF-8 ...                     what is wrong with the file, in a sentence
 
 It does without numpy: that would be half of the time that it takes to start.
 """
@@ -17,19 +17,22 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from collections.abc import Container, Iterator
+import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from twin_matcher_dagster import refusals
+from twin_matcher_dagster import clip_refusals
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.media.frame_format import Packed, packed, turns_of
+from twin_matcher_dagster.media.file_kinds import HEAD_BYTES, kind_of
+from twin_matcher_dagster.media.frame_format import Packed, Packer
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
+from twin_matcher_dagster.media.picture_track import picture_track
 from twin_matcher_dagster.media.process_limits import limit_this_process
 
 FRAME, DONE, ERROR = b"F", b"D", b"E"
-FRAME_HEADER = struct.Struct("<dHHB")
+FRAME_HEADER = struct.Struct("<dHHBBB")
 ERROR_HEADER = struct.Struct("<I")
 
 MAX_DURATION_S = 60.0
@@ -42,68 +45,134 @@ _ONE_THREAD_PIXELS = 1280 * 720
 # Edges of blocks are smoothed, a quarter of the work, unless frames are shrunk to less than half:
 # the edges are below a pixel then.
 _DEBLOCKED_UP_TO = 2
-# Address space, not memory: FFmpeg reserves some 100 MB a thread at 4K, and uses a part of it.
+# After so much work the rest of a clip is left, if what is asked for was seen: a minute of 4K takes
+# 60 seconds of a core, 5 seconds of it take 5.
+_ENOUGH_CPU_S = 11.0
+_ENOUGH_CLIP_S = 4.0
+_MAX_CPU_S = 14
+# Memory that is written to. Clips in 4K, of HEVC in 10 bits and of H.264 with 16 frames that others
+# are made from, took 410 MB.
+_MAX_MEMORY = 950 * 2**20
+# Address space: FFmpeg reserves some 100 MB a thread at 4K, and uses a part of it.
 _MAX_ADDRESS_SPACE = 4 * 2**30
-_MAX_CPU_S = 120
 # Playlists and lists of files name other files: what is handed in is read, and nothing else.
 _ONLY_VIDEO_FILES = {
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,asf,flv",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,asf,flv,gif,"
+    "apng",
     "protocol_whitelist": "file",
 }
 
 
-def decode(path: str, every_s: float, side: int) -> Iterator[Packed]:
+def decode(path: str, every_s: float, side: int, most: int) -> Iterator[Packed]:
     """Frames of a clip, at least so many seconds apart, shrunk.
 
     Args:
         path: video file.
         every_s: time between frames.
         side: longer side of the frames that are given, in pixels; smaller ones stay as they are.
+        most: so many frames at most, spread over the whole clip.
 
     Raises:
         MediaError: not a video, damaged, without frames, or outside the limits.
     """
     import av
 
+    _refuse_other_kinds(path)
     try:
-        # Names and titles in other letters than Unicode are no fault of the clip.
-        with av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore") as container:
-            stream = _stream(container)
+        with _opened(path) as container:
+            track = picture_track(container)
+            index, times = track.index, _times(container, track)
+        with _opened(path) as container:
+            stream = container.streams[index]
             _check(container, stream)
-            frames = _frames(container, stream, _wanted(path, every_s), side)
-            yield from _thinned(frames, every_s, side)
+            while _span(times) > (most - 1) * every_s:
+                every_s *= 2  # as FaceCollector thins out: frames stay evenly apart
+            pack = Packer(side, float(stream.sample_aspect_ratio or 0))
+            grid = TimeGrid(every_s)
+            for at, frame in _frames(container, stream, _wanted(times, every_s), side):
+                if grid.takes(at):
+                    yield pack(at, frame)
     except MediaError:
         raise
-    except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as error:
-        raise MediaError(refusals.CLIP_DAMAGED()) from error
+    except MemoryError as error:
+        raise MediaError(clip_refusals.CLIP_TOO_HEAVY()) from error
+    except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
+        raise MediaError(_why_unreadable(path)) from error
 
 
-def _stream(container: Any) -> Any:
-    """The video; the picture on the cover of a song is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & stream.disposition.attached_pic:
-            return stream
-    raise MediaError(refusals.CLIP_WITHOUT_VIDEO())
+def _opened(path: str) -> Any:
+    """The file as PyAV's container."""
+    import av
+
+    # Names and titles in other letters than Unicode are no fault of the clip.
+    return av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore")
+
+
+def _refuse_other_kinds(path: str) -> None:
+    """Photos, sounds and documents, by their first bytes."""
+    with Path(path).open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise MediaError(clip_refusals.CLIP_EMPTY())
+    kind = kind_of(head)
+    # What may move is for FFmpeg to say: it reads GIF, PNG and the sequences of HEIF.
+    if kind is None or kind.group == "video" or _may_move(head):
+        return
+    if kind.group in ("photo", "raw"):
+        refusal = clip_refusals.CLIP_IS_PHOTO
+        if kind.name == "WebP" and head[12:16] == b"VP8X" and head[20] & 0b10:
+            refusal = clip_refusals.CLIP_IS_ANIMATION
+        raise MediaError(refusal(kind=kind.name))
+    if kind.name == "a sound":
+        raise MediaError(clip_refusals.CLIP_WITHOUT_VIDEO())
+    if kind.name != "text":
+        raise MediaError(clip_refusals.CLIP_OF_NO_KIND(kind=kind.name))
+
+
+def _may_move(head: bytes) -> bool:
+    animated_png = head.startswith(b"\x89PNG") and b"acTL" in head
+    sequence = head[4:8] == b"ftyp" and head[8:12] in (b"avis", b"msf1", b"hevc", b"hevx")
+    return head.startswith(b"GIF8") or animated_png or sequence
+
+
+def _why_unreadable(path: str) -> str:
+    """Whether an MP4 file ends before its index does, which is last in a fresh recording."""
+    whole = set()
+    size = Path(path).stat().st_size
+    mp4, place = False, 0
+    with Path(path).open("rb") as file:
+        while place + 8 <= size and len(whole) < 100:
+            file.seek(place)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if length == 1:
+                (length,) = struct.unpack(">Q", file.read(8).rjust(8, b"\xff"))
+            place += length if length >= 8 else size
+            mp4 = mp4 or name in (b"ftyp", b"wide", b"mdat")
+            whole |= {name} if place <= size else set()
+    cut_off = mp4 and b"moov" not in whole
+    return (clip_refusals.CLIP_CUT_OFF if cut_off else clip_refusals.CLIP_DAMAGED)()
 
 
 def _check(container: Any, stream: Any) -> None:
     """Refuse by the header what need not be decoded to be refused."""
     if container.duration and container.duration / 1e6 > MAX_DURATION_S + 1:
         raise _too_long()
+    if stream.codec_context is None:
+        raise MediaError(clip_refusals.CLIP_OF_UNKNOWN_CODEC())
     _check_size(stream.width or 0, stream.height or 0)
 
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_FRAME_PIXELS or max(width, height) > MAX_SIDE:
-        raise MediaError(refusals.CLIP_TOO_MANY_PIXELS(width=width, height=height))
+        raise MediaError(clip_refusals.CLIP_TOO_MANY_PIXELS(width=width, height=height))
 
 
 def _too_long() -> MediaError:
-    return MediaError(refusals.CLIP_TOO_LONG(limit=MAX_DURATION_S))
+    return MediaError(clip_refusals.CLIP_TOO_LONG(limit=MAX_DURATION_S))
 
 
 def _frames(
-    container: Any, stream: Any, wanted: Container[int], side: int
+    container: Any, stream: Any, wanted: set[int], side: int
 ) -> Iterator[tuple[float, Any]]:
     """Frames with seconds from the first one: those wanted, and those that come with them."""
     stream.thread_type = "AUTO"
@@ -113,50 +182,75 @@ def _frames(
     stream.codec_context.thread_count = 2 if large else 1
     start: float | None = None
     index = 0
-    for packet in container.demux(stream):
+    enough = time.process_time() + _ENOUGH_CPU_S
+    for packet in _packets(container, stream):
         # What no other frame is made from can be left out: about half of most H.264 files.
         needless = packet.pts is not None and packet.pts not in wanted
         stream.codec_context.skip_frame = "NONREF" if needless else "DEFAULT"
-        for frame in packet.decode():
+        for frame in _decoded(packet):
             _check_size(frame.width, frame.height)
             # Some recordings carry no times: assume the usual 25 frames a second.
-            time = frame.time if frame.time is not None else index / 25
-            start = time if start is None else start
+            at = frame.time if frame.time is not None else index / 25
+            start = at if start is None else start
             index += 1
-            if time - start > MAX_DURATION_S or index > MAX_DECODED_FRAMES:
+            if at - start > MAX_DURATION_S or index > MAX_DECODED_FRAMES:
                 raise _too_long()
-            yield time - start, frame
+            yield at - start, frame
+            if time.process_time() > enough:
+                if at - start < _ENOUGH_CLIP_S:
+                    raise MediaError(clip_refusals.CLIP_TOO_SLOW())
+                return
+    if not index:
+        raise ValueError("no frames")
 
 
-def _wanted(path: str, every_s: float) -> set[int]:
-    """The times of the frames that will be taken, in the stream's own units, from its index."""
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """What a file has of a track, up to where it is damaged; at the end what a decoder holds."""
     import av
 
-    with av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore") as container:
-        stream = _stream(container)
-        packets = islice(container.demux(stream), MAX_DECODED_FRAMES)
-        times = sorted(packet.pts for packet in packets if packet.pts is not None)
-        second = float(1 / stream.time_base) if stream.time_base else 1.0
+    try:
+        yield from container.demux(stream)
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        end = av.Packet()
+        end.stream = stream
+        yield end
+
+
+def _decoded(packet: Any) -> list[Any]:
+    """The frames that a packet completes; none where it is damaged."""
+    import av
+
+    try:
+        return packet.decode()
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        return []
+
+
+def _times(container: Any, stream: Any) -> list[tuple[float, int]]:
+    """Seconds from the first frame, and the same in the track's own units, in order."""
+    packets = islice(_packets(container, stream), MAX_DECODED_FRAMES)
+    times = sorted(packet.pts for packet in packets if packet.pts is not None)
+    second = float(1 / stream.time_base) if stream.time_base else 1.0
+    return [((time - times[0]) / second, time) for time in times]
+
+
+def _span(times: list[tuple[float, int]]) -> float:
+    return times[-1][0] if times else 0.0
+
+
+def _wanted(times: list[tuple[float, int]], every_s: float) -> set[int]:
+    """The times of the frames that will be taken, in the track's own units."""
     grid = TimeGrid(every_s)
-    return {time for time in times if grid.takes((time - times[0]) / second)}
-
-
-def _thinned(frames: Iterator[tuple[float, Any]], every_s: float, side: int) -> Iterator[Packed]:
-    from av.video.reformatter import VideoReformatter
-
-    grid = TimeGrid(every_s)
-    # One for all frames: each would start threads of its own, which takes longer than its work.
-    reformatter = VideoReformatter()
-    turns: int | None = None
-    for time, frame in frames:
-        if grid.takes(time):
-            turns = turns_of(frame) if turns is None else turns
-            yield packed(time, frame, side, turns, reformatter)
+    return {units for seconds, units in times if grid.takes(seconds)}
 
 
 def _write(out: BinaryIO, task: dict[str, Any]) -> None:
     try:
-        for *header, pixels in decode(task["path"], task["every_s"], task["side"]):
+        for *header, pixels in decode(**task):
             out.write(FRAME + FRAME_HEADER.pack(*header))
             out.write(pixels)
             out.flush()
@@ -178,7 +272,7 @@ def main() -> None:
     av.logging.set_level(None)
     line = sys.stdin.buffer.readline()
     if line:
-        limit_this_process(_MAX_ADDRESS_SPACE, _MAX_CPU_S)
+        limit_this_process(_MAX_ADDRESS_SPACE, _MAX_CPU_S, _MAX_MEMORY)
         task = json.loads(line)
         if not Path(task["path"]).is_file():
             raise SystemExit(2)

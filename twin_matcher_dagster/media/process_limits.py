@@ -6,24 +6,30 @@ import resource
 from contextlib import suppress
 
 
-def limit_this_process(address_space: int, cpu_s: float | None = None) -> None:
+def limit_this_process(
+    address_space: int, cpu_s: float | None = None, memory: int | None = None
+) -> None:
     """No more memory or processor time than is needed, and no files written.
 
     Args:
         address_space: bytes; macOS knows no such limit.
         cpu_s: seconds of the processor, from the start of the process.
+        memory: bytes that can be written to; address space alone is more than what is used.
     """
     limits = {
         resource.RLIMIT_AS: address_space,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CORE: 0,
         **({} if cpu_s is None else {resource.RLIMIT_CPU: int(cpu_s)}),
+        **({} if memory is None else {resource.RLIMIT_DATA: memory}),
     }
     for what, most in limits.items():
         _, hard = resource.getrlimit(what)
         limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        # At the hard limit of time the system kills without saying why.
+        is_time = what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY
         with suppress(ValueError, OSError):
-            resource.setrlimit(what, (limit, limit))
+            resource.setrlimit(what, (limit, limit + is_time))
 
 
 def allow_more_time(cpu_s: float) -> None:

@@ -7,7 +7,9 @@ and a phone's clip need.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from twin_matcher_dagster import refusals
+from twin_matcher_dagster import clip_refusals
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.child_process import ChildPool, read_exactly
+from twin_matcher_dagster.media.colour import in_srgb
 from twin_matcher_dagster.media.decoder_process import (
     DONE,
     ERROR,
@@ -26,7 +29,6 @@ from twin_matcher_dagster.media.decoder_process import (
     FRAME,
     FRAME_HEADER,
 )
-from twin_matcher_dagster.media.file_kinds import HEAD_BYTES, kind_of
 from twin_matcher_dagster.media.files import is_file
 from twin_matcher_dagster.media.frame_format import MIRRORED, SWAPPED, UPSIDE_DOWN
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
@@ -36,8 +38,10 @@ MAX_FRAMES = 100
 MAX_BYTES = 200 * 1024 * 1024
 # Enough for a 160-pixel face crop, and a bound on memory: 100 frames of 640 x 480 are 92 MB.
 WORKING_SIDE = 720
-# Time for a whole clip. A 4K clip of a minute takes two cores about that long.
+# Time for a whole clip, on a machine with other work to do: the child has 14 seconds of processor.
 TIMEOUT_S = 90.0
+# A child that closed its pipe ends within this.
+_END_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,12 @@ def read_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> list[Frame]:
 def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame]:
     """The frames of a clip as they are decoded, so that they can be looked at meanwhile.
 
-    As :func:`read_frames`, but a long clip gives more than 100.
+    As :func:`read_frames`; a damaged clip, whose times are wrong, may give more than 100.
     """
     if not is_file(path) or path.is_symlink():
-        raise MediaError(refusals.CLIP_GONE())
+        raise MediaError(clip_refusals.CLIP_GONE())
     if path.stat().st_size > MAX_BYTES:
-        raise MediaError(refusals.CLIP_TOO_LARGE(limit=MAX_BYTES // 2**20))
-    _refuse_photo(path)
+        raise MediaError(clip_refusals.CLIP_TOO_LARGE(limit=MAX_BYTES // 2**20))
     child = _WAITING.take()
     # What hangs is killed; the pipe then ends, which is an error like any other.
     overdue = threading.Event()
@@ -98,28 +101,30 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
             count += 1
             yield frame
     except (EOFError, OSError) as error:
-        why = refusals.CLIP_TOO_SLOW if overdue.is_set() else refusals.CLIP_DAMAGED
+        slow = overdue.is_set() or _ran_out_of_time(child)
+        why = clip_refusals.CLIP_TOO_SLOW if slow else clip_refusals.CLIP_DAMAGED
         raise MediaError(why()) from error
     finally:
         watchdog.cancel()
         _WAITING.end(child)
     if not count:
-        raise MediaError(refusals.CLIP_WITHOUT_FRAMES())
+        raise MediaError(clip_refusals.CLIP_WITHOUT_FRAMES())
 
 
 def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Iterator[Frame]:
     """Hand the child its task, and read what it writes."""
     if child.stdin is None or child.stdout is None:
         raise EOFError
-    task = {"path": str(path.absolute()), "every_s": every_s, "side": WORKING_SIDE}
+    where = str(path.absolute())
+    task = {"path": where, "every_s": every_s, "side": WORKING_SIDE, "most": MAX_FRAMES}
     child.stdin.write(json.dumps(task).encode() + b"\n")
     child.stdin.flush()
     while (kind := child.stdout.read(1)) == FRAME:
-        time, width, height, turns = FRAME_HEADER.unpack(
-            read_exactly(child.stdout, FRAME_HEADER.size)
-        )
+        header = FRAME_HEADER.unpack(read_exactly(child.stdout, FRAME_HEADER.size))
+        time, width, height, turns, transfer, primaries = header
         pixels = np.frombuffer(read_exactly(child.stdout, width * height * 3), np.uint8)
-        yield Frame(time, _upright(pixels.reshape(height, width, 3), turns))
+        image = in_srgb(pixels.reshape(height, width, 3), transfer, primaries)
+        yield Frame(time, _upright(image, turns))
     if kind == ERROR:
         (length,) = ERROR_HEADER.unpack(read_exactly(child.stdout, ERROR_HEADER.size))
         sentence = read_exactly(child.stdout, min(length, 1000)).decode(errors="replace")
@@ -128,16 +133,11 @@ def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Ite
         raise EOFError
 
 
-def _refuse_photo(path: Path) -> None:
-    """Say so where a photo was handed in: FFmpeg would take some for clips of one frame.
-
-    Raises:
-        MediaError: it is one.
-    """
-    with path.open("rb") as file:
-        kind = kind_of(file.read(HEAD_BYTES))
-    if kind and kind.group == "photo" and kind.name != "GIF":
-        raise MediaError(refusals.CLIP_IS_PHOTO(kind=kind.name))
+def _ran_out_of_time(child: subprocess.Popen[bytes]) -> bool:
+    """Whether the system ended it for the processor time that it took."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return child.wait(_END_S) == -signal.SIGXCPU
+    return False
 
 
 def _upright(lying: np.ndarray, turns: int) -> np.ndarray:
