@@ -13,7 +13,14 @@ import numpy as np
 
 from twin_matcher_dagster.errors import FaceError
 from twin_matcher_dagster.faces.advice import sentence
+from twin_matcher_dagster.faces.bystanders import (
+    Scene,
+    several_people,
+    shared_times,
+    without_likenesses,
+)
 from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
+from twin_matcher_dagster.faces.direction import upright
 from twin_matcher_dagster.faces.frame_collector import FaceCollector
 from twin_matcher_dagster.faces.pose import Pose, pose_of
 from twin_matcher_dagster.faces.quality import (
@@ -27,14 +34,7 @@ from twin_matcher_dagster.faces.quality import (
 )
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.sameness import SAME_PERSON, load_sameness
-from twin_matcher_dagster.faces.single_face import RIVAL_HEIGHT, rivals
-from twin_matcher_dagster.faces.tracking import (
-    MAX_GAP_S,
-    SAME_IN_CLIP,
-    Person,
-    TrackedFace,
-    people_of,
-)
+from twin_matcher_dagster.faces.tracking import SAME_IN_CLIP, Person, people_of
 from twin_matcher_dagster.media.video import stream_frames
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
@@ -42,14 +42,11 @@ MIN_FACES = 20
 """Fewer crops than this do not show a person well enough."""
 
 MAX_FACES = 85
-# More faces than this in most frames are a crowd.
-_MAX_FACES_A_FRAME = 2
-# Above this share of frames with a second face of about the same size there are two people.
-_MAX_SHARED = 0.3
-# Somebody else alone, for longer than this, is a cut to another person and not a passer-by.
-_MAX_OTHER_S = 0.35
-# So many photos of somebody else are left out; more are no mistake.
-_MAX_OTHER_PHOTOS = 2
+# A clip that goes on for so long has enough pictures, if it has this many a second.
+_LONG_ENOUGH_S = 3.0
+_PICTURES_A_SECOND = 5.0
+# Of a clip that is long enough, so many frames show a face.
+_LEAST_WITH_FACE = 0.5
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,7 @@ class ClipReport:
         hints: what a person may want to look into; none of it refuses a clip.
         photos: whether these are photos rather than a clip.
         skipped: photos that are left out, one by one, in their order.
+        notes: what was left out beside the person, in a sentence each.
     """
 
     faces: Sequence[ClipFace]
@@ -112,6 +110,7 @@ class ClipReport:
     hints: Sequence[str]
     photos: bool = False
     skipped: Sequence[SkippedPhoto] = ()
+    notes: Sequence[str] = ()
 
     def left_out(self) -> dict[str, int]:
         """How many frames were left out, by reason."""
@@ -144,7 +143,7 @@ def extract_faces(
     """
     progress(0.0)
     collector = FaceCollector()
-    for frame in stream_frames(path):
+    for frame in upright(stream_frames(path)):
         collector.add(frame.image, frame.time)
         # Over the 4.5 seconds that are asked for; a longer clip waits at the end.
         progress(min(0.95, frame.time / 4.5))
@@ -169,11 +168,14 @@ def report_on(
     people = people_of(frames, load_recogniser(recogniser), load_sameness(recogniser), same)
     if not people:
         return _nobody(photos=not moving)
-    shared = _shared(people[0], frames)
-    refused = _several(frames, people, shared, moving)
-    faces, looks = _judged(people[0], shared)
+    scene = Scene(frames, people)
+    if moving:
+        scene = without_likenesses(scene, MIN_FACES)
+    shared = shared_times(scene)
+    refused = several_people(scene, shared, moving)
+    faces, looks = _judged(scene.people[0], shared)
     if refused is None and len(faces) < MIN_FACES:
-        refused = Rejected("too few faces", len(faces), MIN_FACES)
+        refused = _too_few(collector, len(faces), moving)
     coverage = coverage_of([face.pose.yaw for face in faces])
     flat = moving and looks_flat([face.landmarks for face in faces])
     hints = ["The face moves like a flat picture: it may be a photo held to the camera."]
@@ -185,7 +187,23 @@ def report_on(
         refused,
         hints if flat else [],
         photos=not moving,
+        notes=scene.notes,
     )
+
+
+def _too_few(collector: FaceCollector, found: int, moving: bool) -> Rejected:
+    """Why there are too few faces, where it is not the faces that were found."""
+    count = len(collector.frames)
+    if moving and count == 1:
+        return Rejected("one picture", count, MIN_FACES)
+    if moving and collector.seconds >= _LONG_ENOUGH_S:
+        rate = (count - 1) / collector.seconds
+        if count < MIN_FACES and rate < _PICTURES_A_SECOND:
+            return Rejected("few pictures", rate, _PICTURES_A_SECOND)
+        with_face = collector.faces / count
+        if with_face < _LEAST_WITH_FACE:
+            return Rejected("seldom a face", with_face, _LEAST_WITH_FACE)
+    return Rejected("too few faces", found, MIN_FACES)
 
 
 def spread(count: int, most: int) -> list[int]:
@@ -195,63 +213,6 @@ def spread(count: int, most: int) -> list[int]:
 
 def _nobody(photos: bool) -> ClipReport:
     return ClipReport([], [], coverage_of([]), Rejected("no face", 0, MIN_FACES), [], photos)
-
-
-def _several(
-    frames: list[list[TrackedFace]], people: list[Person], times_shared: set[float], moving: bool
-) -> Rejected | None:
-    """Whether more than one person is shown, in a way that cannot be told apart safely."""
-    with_face = [seen for seen in frames if seen]
-    crowd = float(np.median([seen[0].faces_in_frame for seen in with_face]))
-    if crowd > _MAX_FACES_A_FRAME:
-        return Rejected("a crowd", crowd, _MAX_FACES_A_FRAME)
-    shared = len(times_shared) / len(with_face)
-    if shared > _MAX_SHARED:
-        return Rejected("two people", shared, _MAX_SHARED)
-    main_times = {one.time for one in people[0].seen}
-    size = float(np.median([one.face.height for one in people[0].seen]))
-    for other in people[1:]:
-        alone = [
-            one.time
-            for one in other.seen
-            if one.time not in main_times and one.face.height >= RIVAL_HEIGHT * size
-        ]
-        is_often = len(alone) > _MAX_SHARED * len(with_face)
-        if not moving:
-            if is_often or len(alone) > _MAX_OTHER_PHOTOS:
-                return Rejected("photos of another person", len(alone), _MAX_OTHER_PHOTOS)
-            continue
-        # A face that cannot be recognised for a moment is no other person; one that stays is, and
-        # so is one that comes again and again.
-        stayed = _longest(alone)
-        if is_often:
-            stayed = max(stayed, len(alone) * _step(with_face))
-        if stayed > _MAX_OTHER_S:
-            return Rejected("another person", stayed, _MAX_OTHER_S)
-    return None
-
-
-def _longest(times: list[float]) -> float:
-    """The longest time, in seconds, without a gap longer than a moment."""
-    runs = np.split(np.array(times), np.flatnonzero(np.diff(times) > MAX_GAP_S) + 1)
-    return max((float(run[-1] - run[0]) for run in runs if len(run)), default=0.0)
-
-
-def _step(frames: list[list[TrackedFace]]) -> float:
-    """Seconds from one frame to the next, mostly."""
-    return float(np.median(np.diff([seen[0].time for seen in frames]))) if len(frames) > 1 else 0.0
-
-
-def _shared(main: Person, frames: list[list[TrackedFace]]) -> set[float]:
-    """The times at which a face beside the person's is about as large, or larger."""
-    own = set(main.seen)
-    times = set()
-    for seen in frames:
-        # The largest comes first: where that is not the person's own, somebody is in front.
-        in_front = any(one in own for one in seen[1:])
-        if seen and (in_front or rivals([one.face for one in seen])):
-            times.add(seen[0].time)
-    return times
 
 
 def _judged(main: Person, shared: set[float]) -> tuple[list[ClipFace], list[FrameVerdict]]:

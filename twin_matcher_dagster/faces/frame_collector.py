@@ -43,10 +43,13 @@ class FaceCollector:
 
     Attributes:
         frames: the faces of each frame, the largest first, in order of time.
+        seconds: from the first frame to the last.
     """
 
     def __init__(self, every_s: float = SAMPLE_EVERY_S) -> None:
         self.frames: list[list[TrackedFace]] = []
+        self.seconds = 0.0
+        self._start: float | None = None
         self._grid = TimeGrid(every_s)
         self._full_looks = TimeGrid(_FULL_LOOK_EVERY_S)
         self._side = _DETECTION_SIDE
@@ -62,6 +65,8 @@ class FaceCollector:
         """
         if not self._grid.takes(time):
             return
+        self._start = time if self._start is None else self._start
+        self.seconds = time - self._start
         found = self._found(image, time) if known is None else list(known)
         size = image.shape[1], image.shape[0]
         count = max(len(found), self._count) if known is None else len(found)

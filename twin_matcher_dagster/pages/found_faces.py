@@ -32,7 +32,8 @@ def report_faces(report: Callable[[], ClipReport]) -> Found:
     skipped = _skipped(found)
     if found.refused:
         return None, pictures, problem(found.advice(), *skipped) + plot
-    lines = [f"{len(found.faces)} faces found. If these are you, go on below.", *found.hints]
+    lines = [f"{len(found.faces)} faces found. If these are you, go on below."]
+    lines += [*found.notes, *found.hints]
     if found.coverage.missing:
         lines.append("It would be better with both sides. " + " ".join(found.coverage.missing))
     left_out = (
