@@ -27,6 +27,7 @@ from twin_matcher_dagster.errors import (
     StoreFullError,
     TwinMatcherError,
 )
+from twin_matcher_dagster.pages.clip_preview import PREVIEW_CSS
 from twin_matcher_dagster.pages.health import Health
 from twin_matcher_dagster.pages.room import RoomForFiles
 from twin_matcher_dagster.settings import Settings, command, problems_of
@@ -166,7 +167,7 @@ def _launch(page: gr.Blocks, health: Health, host: str, port: int, max_file: str
         server_name=host,
         server_port=port,
         theme=gr.themes.Soft(primary_hue="indigo", font=["system-ui", "sans-serif"]),
-        css=CSS,
+        css=CSS + PREVIEW_CSS,
         footer_links=[],
         max_file_size=max_file,
         quiet=True,

@@ -16,8 +16,9 @@ from twin_matcher_dagster.faces.clip import (
 )
 from twin_matcher_dagster.faces.photo_set import extract_from_photos
 from twin_matcher_dagster.pages.camera_guide import Guide
+from twin_matcher_dagster.pages.clip_preview import clip_input
 from twin_matcher_dagster.pages.erasure_form import add_erasure_form
-from twin_matcher_dagster.pages.file_inputs import given_frame, given_photos, taken_by, video_path
+from twin_matcher_dagster.pages.file_inputs import given_frame, given_photos, taken_by
 from twin_matcher_dagster.pages.found_faces import NOTHING, Found, find_faces, report_faces
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
@@ -52,16 +53,7 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
         )
         with gr.Tabs(elem_id="ways"):
             with gr.Tab("Clip", id="clip"):
-                clip = taken_by(
-                    video_path,
-                    gr.Video(
-                        sources=["webcam", "upload"],
-                        label="Your clip",
-                        include_audio=False,
-                        elem_id="clip",
-                        height=360,
-                    ),
-                )
+                clip = clip_input(page)
             with gr.Tab("Camera with hints", id="guided"):
                 guide = gr.State(Guide, time_to_live=FORGET_AFTER_S)
                 camera = taken_by(

@@ -19,7 +19,7 @@ from twin_matcher_dagster.uploads.erasure_code import erasure_hash
 from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
 from twin_matcher_dagster.uploads.submission import new_upload_id
 from twin_matcher_dagster_tests.browser.conftest import Serve
-from twin_matcher_dagster_tests.clips import sample_frames, write_clip
+from twin_matcher_dagster_tests.clips import CLIPS, sample_frames, write_clip
 from twin_matcher_dagster_tests.kit import Kit
 
 pytestmark = pytest.mark.browser
@@ -251,3 +251,22 @@ def test_publication_is_asked_for_where_there_is_any(
     send(page, story.name, consent=True)
     (upload_id,) = uploads(store)
     assert get_manifest(store, upload_id).publication is True
+
+
+@pytest.mark.slow
+def test_a_clip_that_the_browser_cannot_show_is_no_error(
+    page: Page, serve: Serve, store: ObjectStore, tmp_path: Path
+) -> None:
+    """HEVC, as iPhones film: read all the same, and a note in place of the preview."""
+    write_clip(tmp_path / "clip.mov", sample_frames("amara_1.mp4", 24), None, "mov", "libx265")
+    page.goto(serve("upload", store))
+    assert not page.is_visible("#unplayable")
+    choose(page, tmp_path / "clip.mov")
+    assert "24 faces found" in page.inner_text("#found .success")
+    page.wait_for_selector("#clip video.unplayable", state="attached")
+    assert "Your browser cannot show this clip" in page.inner_text("#unplayable")
+    assert "not playable" not in page.inner_text("body")
+    assert page.locator(".toast-body, #found .problem").count() == 0
+    page.click('#clip button[aria-label="Clear"]')
+    choose(page, CLIPS[0])
+    assert not page.is_visible("#unplayable")
