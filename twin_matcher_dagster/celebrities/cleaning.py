@@ -26,6 +26,7 @@ from twin_matcher_dagster.celebrities.findings import (
 )
 from twin_matcher_dagster.celebrities.headcount import pairs_of_one_person
 from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, Namesakes
+from twin_matcher_dagster.dataset.schema import HELD_OUT
 from twin_matcher_dagster.faces.sameness import (
     ONE_PERSON,
     SAME_PERSON,
@@ -265,7 +266,7 @@ def _duplicates(right: Sequence[InspectedImage], people: People) -> Iterator[Fin
 
     def worth(one: InspectedImage) -> tuple[bool, float, float, str]:
         own = people.to_centres(one)[one.identity_id]
-        return one.split != "test", -one.size, -own, one.image
+        return one.split not in HELD_OUT, -one.size, -own, one.image
 
     for copies in photos.values():
         best, *rest = sorted(copies, key=worth)

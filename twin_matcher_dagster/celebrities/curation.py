@@ -10,6 +10,7 @@ from twin_matcher_dagster.celebrities.findings import SAME_IMAGE, Finding, Inspe
 from twin_matcher_dagster.celebrities.namesakes import Namesakes
 from twin_matcher_dagster.celebrities.review_table import DROP, KEEP, LABEL
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
+from twin_matcher_dagster.dataset.schema import HELD_OUT
 from twin_matcher_dagster.faces.sameness import Sameness, load_sameness
 from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 
@@ -121,7 +122,7 @@ def _renamed(one: InspectedImage, told: Mapping[str, ReviewDecision]) -> Inspect
 
 def _once(seen: Iterable[InspectedImage]) -> tuple[list[InspectedImage], list[Finding]]:
     """Every image once an identity; a row that the source holds out for tests comes first."""
-    ordered = sorted(seen, key=lambda one: one.split != "test")
+    ordered = sorted(seen, key=lambda one: one.split not in HELD_OUT)
     first: dict[tuple[str, str], InspectedImage] = {}
     again = [
         Finding(one.image, one.label, one.identity_id, SAME_IMAGE, 1.0, 1.0, "", one.image)

@@ -32,6 +32,7 @@ class InspectedImage:
         likeness: how well it correlates with another image of its photo, 0 to 1.
         size: height of the face in its image, in pixels: of one photo the largest is kept.
         trouble: why it has no vector.
+        file: where the source has it.
     """
 
     image: str
@@ -43,6 +44,7 @@ class InspectedImage:
     likeness: float = 0.0
     size: float = 0.0
     trouble: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from twin_matcher_dagster.celebrities.balancing import Candidate
 from twin_matcher_dagster.celebrities.findings import NO_FACE, NO_LABEL, UNREADABLE, InspectedImage
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
-from twin_matcher_dagster.dataset.schema import Face, RawFace
+from twin_matcher_dagster.dataset.schema import HELD_OUT, Face, RawFace
 from twin_matcher_dagster.media.photos import PhotoReader
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
@@ -91,7 +91,7 @@ def candidates(
             ),
             image=seen.image,
             photo=seen.photo,
-            held_out=seen.split == "test",
+            held_out=seen.split in HELD_OUT,
             clean=clean,
         )
 
@@ -109,7 +109,7 @@ def _find(row: RawFace, reader: PhotoReader) -> tuple[Inspection, np.ndarray | N
     from twin_matcher_dagster.media.images import encode_jpeg
 
     digest, label = hashlib.sha256(row.image).hexdigest(), tidy(row.label)
-    seen = InspectedImage(digest, label, celebrity_id(label), row.split)
+    seen = InspectedImage(digest, label, celebrity_id(label), row.split, file=row.file)
     if not label:
         return Inspection(replace(seen, trouble=NO_LABEL)), None
     try:

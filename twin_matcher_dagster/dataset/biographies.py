@@ -56,13 +56,29 @@ def read_people(source: Path) -> dict[str, dict[str, Any]]:
     path = (source if source.is_dir() else source.parent) / FILE
     if not source.exists() or not path.is_file():
         return {}
+    return parse_people(path.read_bytes(), str(path))
+
+
+def parse_people(data: bytes, name: str) -> dict[str, dict[str, Any]]:
+    """The content of a ``people.json``.
+
+    Args:
+        data: of the file.
+        name: of the file, for messages.
+
+    Returns:
+        As :func:`read_people`.
+
+    Raises:
+        SourceError: the file is damaged or of another form.
+    """
     try:
-        people = _PEOPLE.validate_json(path.read_bytes())
+        people = _PEOPLE.validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
         place = " > ".join(str(part) for part in first["loc"])
         raise SourceError(
-            f"{str(path)!r} cannot be used: {place or 'the file'}: {first['msg']}. It maps each "
+            f"{name!r} cannot be used: {place or 'the file'}: {first['msg']}. It maps each "
             "label to age, nationality, occupation and biography; mend it, or take it away."
         ) from error
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from twin_matcher_dagster.storage.records.parts import Kind
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+HELD_OUT: frozenset[str] = frozenset(SPLITS[1:])
+"""What a source holds out is never learnt from, whatever it is called there."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,19 @@ def _schema(columns: tuple[str, ...]) -> pa.Schema:
 
 @dataclass(frozen=True)
 class RawFace:
-    """One row of a source: the encoded image, the label as it stands there, the source's split."""
+    """One row of a source.
+
+    Attributes:
+        image: the encoded image.
+        label: the name as it stands there.
+        split: the source's split.
+        file: where the image was, for messages: a path below the source, or a row of a table.
+    """
 
     image: bytes
     label: str
     split: str
+    file: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ def write_shard(faces: Sequence[Face]) -> Shard:
 def read_shard(data: bytes) -> Iterator[Face]:
     """Decode a shard row by row."""
     for row in _decode(data):
-        yield Face(**row)
+        yield Face(**{**row, "image": row["image"]["bytes"]})
 
 
 def write_raw_shard(rows: Sequence[RawFace]) -> Shard:
@@ -96,14 +106,17 @@ def write_raw_shard(rows: Sequence[RawFace]) -> Shard:
 def read_raw_shard(data: bytes) -> Iterator[RawFace]:
     """Decode what :func:`write_raw_shard` made."""
     for row in _decode(data):
-        yield RawFace(**row)
+        image = row.pop("image")
+        yield RawFace(image["bytes"], file=image["path"] or "", **row)
 
 
 def _encode(rows: Sequence[Any], columns: tuple[str, ...]) -> Shard:
     table = pa.table(
         {
             name: [
-                {"bytes": row.image, "path": None} if name == "image" else getattr(row, name)
+                {"bytes": row.image, "path": getattr(row, "file", "") or None}
+                if name == "image"
+                else getattr(row, name)
                 for row in rows
             ]
             for name in columns
@@ -119,5 +132,4 @@ def _encode(rows: Sequence[Any], columns: tuple[str, ...]) -> Shard:
 
 def _decode(data: bytes) -> Iterator[dict[str, Any]]:
     for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches(batch_size=256):
-        for row in batch.to_pylist():
-            yield {**row, "image": row["image"]["bytes"]}
+        yield from batch.to_pylist()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 import numpy as np
@@ -20,9 +20,9 @@ from twin_matcher_dagster.celebrities.findings import InspectedImage
 from twin_matcher_dagster.celebrities.inspection import candidates, inspect
 from twin_matcher_dagster.celebrities.review_table import write_table
 from twin_matcher_dagster.celebrities.reviews import reviews_of
-from twin_matcher_dagster.celebrities.sources import path_of, read_source
-from twin_matcher_dagster.dataset.biographies import read_people
-from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
+from twin_matcher_dagster.celebrities.sources import path_of, plain_source, read_source
+from twin_matcher_dagster.celebrities.sources.report import SourceReport
+from twin_matcher_dagster.dataset.biographies import parse_people, read_people
 from twin_matcher_dagster.dataset.schema import (
     SPLITS,
     Face,
@@ -31,9 +31,9 @@ from twin_matcher_dagster.dataset.schema import (
     write_raw_shard,
 )
 from twin_matcher_dagster.dataset.shards import put_faces
-from twin_matcher_dagster.defs import keys, plots
+from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
-from twin_matcher_dagster.defs.celebrities.metadata import balancing_metadata
+from twin_matcher_dagster.defs.celebrities.metadata import balancing_metadata, source_metadata
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import materialized, progress_of
 from twin_matcher_dagster.faces.sameness import load_sameness
@@ -47,6 +47,8 @@ from twin_matcher_dagster.storage.records.parts import RawShard
 
 # About 50 MB of 160 x 160 JPEG a shard.
 SHARD_ROWS = 5000
+# A shard is in memory as a whole, twice; photos of phones have 5 MB each.
+SHARD_BYTES = 64 * 2**20
 # More faces hardly change their mean.
 TEMPLATE_FACES = 12
 
@@ -83,9 +85,10 @@ class BalanceConfig(dg.Config):
     group_name="celebrities",
     kinds={"huggingface", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="2",
-    description="Celebrity faces as their source has them: the bundled sample, a file, a folder, "
-    "or a Hub data set such as lansinuote/simple_facenet.",
+    code_version="3",
+    description="Celebrity faces as their source has them: the bundled sample, a folder, an "
+    "archive, a file, or a Hub data set such as lansinuote/simple_facenet. What is left out is "
+    "counted and named.",
 )
 def raw_faces(
     context: dg.AssetExecutionContext,
@@ -95,29 +98,21 @@ def raw_faces(
 ) -> dg.MaterializeResult:
     """Copy a source into immutable shards, row by row."""
     store = object_store.open()
-    source = config.source or settings.read().raw_faces
+    wanted = config.source or settings.read().raw_faces
+    source = plain_source(wanted)
     context.log.info(f"reading {source}")
     sample = SAMPLE / "faces.parquet"
     shards: list[RawShard] = []
-    counts: Counter[str] = Counter()
-    batch: list[RawFace] = []
-
-    def flush() -> None:
+    report = SourceReport()
+    for batch in _batches(read_source(wanted, sample, report)):
         shard = write_raw_shard(batch)
         key = layout.shard(layout.RAW, shard.sha256)
         store.put_content(key, shard.data)
         shards.append(RawShard(key, shard.sha256, shard.rows))
-        batch.clear()
-
-    for row in read_source(source, sample):
-        counts[tidy(row.label)] += 1
-        batch.append(row)
-        if len(batch) == SHARD_ROWS:
-            flush()
-            context.log.info(f"{counts.total()} rows read")
-    if batch:
-        flush()
-    people = read_people(path_of(source, sample))
+        context.log.info(f"{report.images} images read")
+    for line in (report.sentence(), *report.notes):
+        context.log.info(line)
+    people = parse_people(*report.about) if report.about else read_people(path_of(wanted, sample))
     version = RawVersion(
         # The source too: the head then says where the faces are from, even if they are the same.
         fingerprint=fingerprint(
@@ -125,20 +120,32 @@ def raw_faces(
         ),
         source=source,
         people=people,
-        rows=counts.total(),
+        rows=report.images,
         shards=tuple(shards),
     )
     return materialized(
         raw_versions(store).commit(version),
-        counts.total(),
+        report.images,
         {
             "source": source,
-            "labels": len(counts),
-            "identities": len({celebrity_id(label) for label in counts}),
+            **source_metadata(report),
             "with a biography": len(people),
-            "faces an identity": dg.MetadataValue.md(plots.class_histogram(counts)),
         },
     )
+
+
+def _batches(rows: Iterable[RawFace]) -> Iterator[list[RawFace]]:
+    """Rows of a shard each."""
+    batch: list[RawFace] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.image)
+        if len(batch) == SHARD_ROWS or size >= SHARD_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 @dg.asset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -14,11 +15,33 @@ from twin_matcher_dagster.celebrities.curation import Curation
 from twin_matcher_dagster.celebrities.findings import LOOKS_LIKE, SECOND_NAMESAKE, SECOND_PERSON
 from twin_matcher_dagster.celebrities.inspection import Inspection
 from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
+from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.defs import plots
 
 _SHOWN = 24
+# So many names of skipped files are kept with an event; the counts are of all.
+_NAMED = 1000
 # Yaw in degrees, either way.
 _TURNS = (0, 10, 20, 35, 90)
+
+
+def source_metadata(report: SourceReport) -> dict[str, Any]:
+    """What was read of a source, and what was not."""
+    people = report.people
+    return {
+        "read": report.sentence(),
+        "decided": "\n".join(report.notes) or "nothing",
+        "labels": sum(len(names) for names in report.spellings.values()),
+        "identities": len(people),
+        "skipped": _table(
+            {"reason": reason, "files": len(names)} for reason, names in report.skipped.items()
+        ),
+        "skipped files": _table(
+            {"file": name, "reason": reason} for name, reason in islice(report.rows(), _NAMED)
+        ),
+        "people without an image": ", ".join(report.empty) or "none",
+        "faces an identity": dg.MetadataValue.md(plots.class_histogram(people)),
+    }
 
 
 def balancing_metadata(
@@ -38,6 +61,10 @@ def balancing_metadata(
         ),
         **_pictures(looked, curated),
         **_groups(looked, curated, names),
+        "left out by name": _table(
+            {"file": one.seen.file, "identity": one.seen.label, "reason": one.seen.trouble}
+            for one in islice((one for one in looked if one.seen.trouble), _NAMED)
+        ),
         "to decide": _table(_to_decide(curated, names)),
         "too few faces": _table(
             {"identity": label, "faces to train on": count}

@@ -1,0 +1,137 @@
+"""What a file is, by its first bytes: names lie, and many have no ending."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+HEAD = 512
+"""Bytes that are looked at; a tar says what it is at byte 257."""
+
+Category = Literal["image", "table", "text", "archive", "other"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is.
+
+    Attributes:
+        category: how it is read; ``other`` is not.
+        words: with an article, for a person.
+    """
+
+    category: Category
+    words: str
+
+
+EMPTY = Kind("other", "an empty file")
+PARQUET = Kind("table", "a Parquet file")
+ARROW_FILE = Kind("table", "an Arrow file")
+ARROW_STREAM = Kind("table", "an Arrow stream")
+ZIP = Kind("archive", "a zip")
+TAR = Kind("archive", "a tar")
+PACKED = Kind("archive", "a packed file")
+TEXT = Kind("text", "a text")
+PHOTO = Kind("image", "a photo")
+
+# https://en.wikipedia.org/wiki/List_of_file_signatures, and the format's own document where one is
+# named. Photos that the reader of photos does not know are `unreadable` when faces are looked for.
+_SIGNATURES = (
+    (b"\xff\xd8\xff", PHOTO),
+    (b"\x89PNG\r\n\x1a\n", PHOTO),
+    (b"GIF8", PHOTO),
+    (b"II*\0", PHOTO),
+    (b"MM\0*", PHOTO),
+    (b"II+\0", PHOTO),
+    (b"\xff\x0a", PHOTO),  # JPEG XL, bare
+    (b"\0\0\0\x0cJXL \r\n\x87\n", PHOTO),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", PHOTO),
+    (b"\xff\x4f\xff\x51", PHOTO),  # JPEG 2000, bare
+    (b"PAR1", PARQUET),
+    (b"ARROW1", ARROW_FILE),
+    (b"\xff\xff\xff\xff", ARROW_STREAM),
+    (b"PK\x03\x04", ZIP),
+    (b"PK\x05\x06", ZIP),
+    (b"PK\x07\x08", ZIP),
+    (b"\x1f\x8b", PACKED),
+    (b"BZh", PACKED),
+    (b"\xfd7zXZ\0", PACKED),
+    (b"\x28\xb5\x2f\xfd", Kind("other", "a file packed with zstd, which has to be unpacked first")),
+    (b"7z\xbc\xaf\x27\x1c", Kind("other", "a 7z archive, which has to be unpacked first")),
+    (b"Rar!", Kind("other", "a RAR archive, which has to be unpacked first")),
+    # https://mxnet.apache.org/versions/1.9.1/api/architecture/note_data_loading
+    (b"\x0a\x23\xd7\xce", Kind("other", "MXNet RecordIO (train.rec of CASIA-WebFace and others)")),
+    (b"\x89HDF", Kind("other", "an HDF5 file")),
+    (b"\x93NUMPY", Kind("other", "an array of NumPy")),
+    (b"MATLAB", Kind("other", "a MATLAB file")),
+    (b"SQLite format 3", Kind("other", "an SQLite database")),
+    (b"%PDF", Kind("other", "a PDF")),
+    (b"8BPS", Kind("other", "a Photoshop file")),
+    (b"\0\0\1\0", Kind("other", "an icon")),
+    (b"\x1a\x45\xdf\xa3", Kind("other", "a video")),
+    (b"\0\0\1\xba", Kind("other", "a video")),
+    (b"FLV", Kind("other", "a video")),
+    (b"\0\5\x16\7", Kind("other", "a system file of macOS")),
+    (b"\0\0\0\1Bud1", Kind("other", "a system file of macOS")),
+    (b"\xd0\xcf\x11\xe0", Kind("other", "a system file of Windows or an old Office file")),
+    (b"bplist", Kind("other", "a property list")),
+    (b"MZ", Kind("other", "a program")),
+    (b"\x7fELF", Kind("other", "a program")),
+    (
+        b"version https://git-lfs",
+        Kind("other", "a pointer of Git LFS and not the file itself (run `git lfs pull`)"),
+    ),
+)
+# Protocols 2 to 5 of Python's pickle.
+_PICKLE = re.compile(rb"\x80[\x02-\x05]")
+# ISO/IEC 23008-12, 10 and AV1 Image File Format: brands of still images.
+_STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+# Sizes of the header that follows the 14 bytes of a bitmap file.
+_BITMAP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
+
+
+def kind_of(head: bytes) -> Kind:
+    """What a file is.
+
+    Args:
+        head: its first :data:`HEAD` bytes; fewer only of a file that has no more.
+    """
+    if not head:
+        return EMPTY
+    for start, kind in _SIGNATURES:
+        if head.startswith(start):
+            return kind
+    if head[257:262] == b"ustar":
+        return TAR
+    return _media(head) or _text(head)
+
+
+def _media(head: bytes) -> Kind | None:
+    """Photos and videos whose first bytes are not the same in all."""
+    if head[:4] == b"RIFF":
+        return PHOTO if head[8:12] == b"WEBP" else Kind("other", "a video or a sound")
+    if head[4:8] == b"ftyp":
+        # Some phones name a general brand first, and the still image's among the compatible ones.
+        size = min(int.from_bytes(head[:4], "big"), len(head))
+        brands = {head[8:12], *(head[at : at + 4] for at in range(16, size, 4))}
+        return PHOTO if brands & _STILLS else Kind("other", "a video")
+    is_bitmap = head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS
+    return PHOTO if is_bitmap or re.match(rb"P[1-6]\s", head) else None
+
+
+def _text(head: bytes) -> Kind:
+    if _PICKLE.match(head):
+        return Kind("other", "a pickle, which is never opened")
+    if not head.strip(b"\0"):
+        return Kind("other", "a file of zeros, as a copy that broke off leaves it")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return TEXT
+    if b"\0" in head or sum(byte < 9 or 13 < byte < 27 for byte in head) > 0:
+        return Kind("other", "no image")
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return Kind("other", "a web page and no image, as a download that failed leaves it")
+    if start.startswith(b"<svg") or b"<svg" in start:
+        return Kind("other", "an SVG drawing")
+    return Kind("other", "an XML file") if start.startswith(b"<?xml") else TEXT
