@@ -34,8 +34,8 @@ from twin_matcher_dagster.celebrities.sources.trees import (
 from twin_matcher_dagster.errors import SourceError
 
 _LEVELS = 2
-# Photos hardly pack: a zip of the sample's JPEG unpacks to 1.0 times its size, one of the same faces
-# as bitmaps to MEASURE times. What unpacks to more is no collection of photos.
+# Photos hardly pack: a zip of 200 faces of the sample unpacks to 1.01 times its size as JPEG, and to
+# 1.8 times as bitmaps. White scans pack more; a bomb packs a thousandfold.
 _MOST_TIMES, _MOST_BYTES = 30, 2 * 2**30
 _CHUNK = 2**20
 # What is a zip too, and has pictures in it: documents and programs.
@@ -138,6 +138,9 @@ def _listed(file: IO[bytes], size: int, name: str, stack: ExitStack, report: Sou
         elif kind == TAR:
             tar = stack.enter_context(tarfile.TarFile(fileobj=file))
             entries = list(_tar_entries(tar))
+            file.seek(tar.offset)
+            if file.read(HEAD) != bytes(HEAD):
+                report.note(f"The archive {name!r} ends early: it may not be complete.")
         else:
             raise SourceError(f"{name!r} is a packed file with no tar in it. Unpack it.")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError) as error:

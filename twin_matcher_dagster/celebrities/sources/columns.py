@@ -66,6 +66,11 @@ def plain_name(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a column of images may be called so."""
+    return plain_name(name) in _IMAGE_NAMES
+
+
 def is_known_name(name: str) -> bool:
     """Whether a column of images or of people may be called so."""
     return plain_name(name) in {*_IMAGE_NAMES, *_LABEL_NAMES}

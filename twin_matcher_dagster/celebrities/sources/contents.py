@@ -83,6 +83,12 @@ _SIGNATURES = (
         Kind("other", "a pointer of Git LFS and not the file itself (run `git lfs pull`)"),
     ),
 )
+_WEB_PAGE = Kind("other", "a web page and no image, as a download that failed leaves it")
+_MARKUP = {
+    rb"<!doctype html|<html": _WEB_PAGE,
+    rb"(?s)(<\?xml.*)?<svg": Kind("other", "an SVG drawing"),
+    rb"<\?xml": Kind("other", "an XML file"),
+}
 # Protocols 2 to 5 of Python's pickle.
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 # ISO/IEC 23008-12, 10 and AV1 Image File Format: brands of still images.
@@ -125,13 +131,8 @@ def _text(head: bytes) -> Kind:
         return Kind("other", "a pickle, which is never opened")
     if not head.strip(b"\0"):
         return Kind("other", "a file of zeros, as a copy that broke off leaves it")
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return TEXT
-    if b"\0" in head or sum(byte < 9 or 13 < byte < 27 for byte in head) > 0:
+    is_wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if not is_wide and any(byte < 9 or 13 < byte < 27 for byte in head):
         return Kind("other", "no image")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        return Kind("other", "a web page and no image, as a download that failed leaves it")
-    if start.startswith(b"<svg") or b"<svg" in start:
-        return Kind("other", "an SVG drawing")
-    return Kind("other", "an XML file") if start.startswith(b"<?xml") else TEXT
+    return next((kind for word, kind in _MARKUP.items() if re.match(word, start)), TEXT)

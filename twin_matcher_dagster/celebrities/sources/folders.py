@@ -10,6 +10,7 @@ from twin_matcher_dagster.celebrities.sources.labels import are_dates_or_cameras
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.splits import learnt_and_held_out, splits_of
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile, is_left_out, shown
+from twin_matcher_dagster.dataset.schema import Split
 from twin_matcher_dagster.errors import SourceError
 
 # Name and number, as LFW has it: Aaron_Eckhart_0001.jpg.
@@ -61,11 +62,13 @@ class People:
 def people_of(images: Sequence[SourceFile]) -> People:
     """Read who is who out of folders and, where there is none, out of the files' names."""
     people = People()
-    _read(images, (), "train", people)
+    _read(images, (), None, people)
     return people
 
 
-def _read(images: Sequence[SourceFile], place: tuple[str, ...], split: str, found: People) -> None:
+def _read(
+    images: Sequence[SourceFile], place: tuple[str, ...], split: Split | None, found: People
+) -> None:
     depth = len(place)
     folders: dict[str, list[SourceFile]] = {}
     loose = [one for one in images if len(one.parts) == depth + 1]
@@ -80,6 +83,9 @@ def _read(images: Sequence[SourceFile], place: tuple[str, ...], split: str, foun
     if splits and nested and not _all_dates(nested, depth + 1):
         found.left += [(one, "a photo beside the folders of splits") for one in loose]
         learnt, said = learnt_and_held_out(splits)
+        if split and (split != "train" or "train" not in splits.values()):
+            # train/train and test/test, as archives that were unpacked beside one another.
+            learnt, said = dict.fromkeys(splits, split), ""
         found.notes += [said] * bool(said)
         for name, some in folders.items():
             inner = [one for one in some if len(one.parts) > depth + 2]
@@ -108,7 +114,7 @@ def _read(images: Sequence[SourceFile], place: tuple[str, ...], split: str, foun
     found.left += [(one, "a photo beside the people's folders, so nobody's") for one in loose]
     found.places.append(place)
     for name, some in folders.items():
-        found.taken += [(one, shown(name), split) for one in some]
+        found.taken += [(one, shown(name), split or "train") for one in some]
         found.notes += _inner_people(name, some, depth)
 
 
@@ -160,7 +166,7 @@ def _named(images: Sequence[SourceFile]) -> list[tuple[SourceFile, str]]:
 
 
 def _read_names(
-    images: Sequence[SourceFile], place: tuple[str, ...], split: str, found: People
+    images: Sequence[SourceFile], place: tuple[str, ...], split: Split | None, found: People
 ) -> None:
     """Photos without folders: the names of the files tell, where all are a name and a number."""
     if told := _named(images):
@@ -168,7 +174,7 @@ def _read_names(
             f"There are no folders: the people are read out of the files' names, as in "
             f"{shown(told[0][0].parts[-1])!r} of {told[0][1]!r}."
         )
-        found.taken += [(one, name, split) for one, name in told]
+        found.taken += [(one, name, split or "train") for one, name in told]
         known = {one.parts for one, _ in told}
         found.left += [
             (one, "a photo whose name names nobody") for one in images if one.parts not in known

@@ -51,6 +51,11 @@ def are_ids(names: Iterable[str]) -> bool:
     return all(_ID.fullmatch(name.strip()) for name in names)
 
 
+def are_numbered(names: Collection[str]) -> bool:
+    """Whether folders are ids or the shards of a collection, such as ``train-000001``."""
+    return are_ids(names) or all(re.fullmatch(r".*\d{4,}", name) for name in names)
+
+
 def are_dates_or_cameras(names: Iterable[str]) -> bool:
     """Whether folders are named by a year, a day, a camera or an app."""
     return all(_DATE.fullmatch(name) or _CAMERA.fullmatch(name) for name in names)

@@ -10,7 +10,12 @@ from pathlib import Path
 from twin_matcher_dagster.celebrities.sources.columns import Chosen, label_of
 from twin_matcher_dagster.celebrities.sources.companions import labels_beside
 from twin_matcher_dagster.celebrities.sources.folders import people_of
-from twin_matcher_dagster.celebrities.sources.labels import are_ids, common_prefix, names_of_ids
+from twin_matcher_dagster.celebrities.sources.labels import (
+    are_ids,
+    are_numbered,
+    common_prefix,
+    names_of_ids,
+)
 from twin_matcher_dagster.celebrities.sources.lists import (
     TreeTables,
     rows_of,
@@ -132,7 +137,7 @@ def _of_images(
         trouble = error
     by_folder = people is not None and len(people.names) > 1
     # Folders 000, 001, ... of a list or of shards are no people.
-    unnamed = people is None or len(people.names) < 2 or are_ids(people.names)
+    unnamed = people is None or len(people.names) < 2 or are_numbered(people.names)
     listed = _of_lists(tables, beside, len(images), by_folder, unnamed, report)
     if listed is None and unnamed:
         others = [one for one in tree.files if one.kind.category != "image"]
@@ -198,7 +203,8 @@ def _of_lists(
         report.skip(name, reason)
     for table, chosen in taken:
         report.note(
-            chosen.sentence(table.file.name) or f"The people are named in {table.file.name}."
+            f"The people are named in {table.file.name!r}, column {chosen.label.name!r}, the photos "
+            f"in {chosen.image.name!r}."
         )
         report.used.append(table.file.name)
     return list(found.values())

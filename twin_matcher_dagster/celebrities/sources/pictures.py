@@ -21,7 +21,10 @@ _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]{200,}={0,2}\s*")
 
 FROM_THE_WEB = "a row that names an address: nothing is fetched from the web, so download it first"
-OUTSIDE = "a row that names a file outside the source instead of carrying an image"
+OUTSIDE = (
+    "a row that names a file outside the source, or by its whole path, instead of carrying an "
+    "image: put the table and the photos into one folder, and name the folder"
+)
 NOT_THERE = "a row that names a file that is not there"
 
 

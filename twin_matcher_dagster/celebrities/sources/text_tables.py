@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from twin_matcher_dagster.celebrities.sources.columns import Column, is_known_name
+from twin_matcher_dagster.celebrities.sources.columns import Column, is_image_name, is_known_name
 from twin_matcher_dagster.celebrities.sources.tables import Table, damaged
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile
 
@@ -47,7 +47,11 @@ def open_text_table(one: SourceFile) -> Table | None:
     if not has_header:
         names = _names_of(head)
     kinds = [
-        _kind([row[n] for row in head[has_header:] if n < len(row)]) for n in range(len(names))
+        # Files may be numbers, without an ending.
+        "text"
+        if is_image_name(name)
+        else _kind([row[n] for row in head[has_header:] if n < len(row)])
+        for n, name in enumerate(names)
     ]
 
     def rows(wanted: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -195,7 +195,7 @@ def _skip_folder(parts: tuple[str, ...], reason: str, report: SourceReport) -> N
 
 def temporary_file(stack: ExitStack) -> IO[bytes]:
     """A file without a name, which is gone when it is closed."""
-    return stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    return stack.enter_context(tempfile.TemporaryFile())
 
 
 def copied(one: SourceFile, stack: ExitStack) -> IO[bytes]:
