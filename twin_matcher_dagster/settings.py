@@ -6,13 +6,23 @@ Credentials are not here: boto3 and huggingface_hub read theirs from their own u
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from twin_matcher_dagster.errors import ServicesError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 """The checkout; of an installed package the folder that it is installed in."""
@@ -24,6 +34,11 @@ SMALL_BACKBONE = "small"
 BUNDLED_BACKBONE = "bundled"
 BUNDLED_RECOGNISER = "bundled"
 EMBEDDED_BUCKET = "twin-matcher"
+
+CHOSEN_FILE = "settings.json"
+"""In the folder of an installation's state: settings that a command made."""
+CHOSEN = ("raw_faces",)
+"""The settings that may be in it."""
 
 # The Hub's own rule: no "-" or "." at an end, neither doubled.
 _HUB_ID = re.compile(r"(?!.*(?:--|\.\.))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}(?<!\.git)\b", re.ASCII)
@@ -47,6 +62,26 @@ def default_home() -> Path:
     return PROJECT_ROOT / ".twin-matcher" if in_checkout() else user_data_path("twin-matcher")
 
 
+def chosen_settings(home: Path) -> dict[str, Any]:
+    """What `twin-matcher celebrities use` chose for an installation; no secret is among it.
+
+    Args:
+        home: folder of the installation's state.
+
+    Raises:
+        ServicesError: the file is damaged.
+    """
+    path = home.expanduser() / CHOSEN_FILE
+    try:
+        chosen = json.loads(path.read_bytes()) if path.is_file() else {}
+        return {name: str(chosen[name]) for name in CHOSEN if name in chosen}
+    except (OSError, ValueError, TypeError) as error:
+        raise ServicesError(
+            f"What was chosen for this installation cannot be read: {path} is damaged. Delete it, "
+            "and run `twin-matcher celebrities use SOURCE` again."
+        ) from error
+
+
 class Settings(BaseSettings):
     """What a person may set; every field is an environment variable of the same name in capitals.
 
@@ -57,8 +92,8 @@ class Settings(BaseSettings):
 
     raw_faces: str = Field(
         SAMPLE_SOURCE,
-        description="Celebrity faces: 'sample', a Parquet file, a folder of Parquet files or of "
-        "one sub-folder of images a person, or a Hub repository id.",
+        description="Celebrity faces: 'sample', a folder with one sub-folder of photos a person, "
+        "an archive of one, Parquet files, a list such as metadata.csv, or a Hub data set.",
     )
     min_faces: int = Field(
         8, ge=1, description="Celebrities with fewer faces to train on are left out."
@@ -133,6 +168,20 @@ class Settings(BaseSettings):
     twin_matcher_embedded_s3: bool = Field(
         False, description="Set by `twin-matcher` for its children when the bucket is embedded."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """A variable counts before what was chosen for this installation."""
+        home = init_settings().get("twin_matcher_home") or os.environ.get("TWIN_MATCHER_HOME")
+        chosen = InitSettingsSource(settings_cls, chosen_settings(Path(home or default_home())))
+        return init_settings, env_settings, chosen
 
     @field_validator("hub_dataset", "hub_model")
     @classmethod

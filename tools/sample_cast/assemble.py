@@ -67,7 +67,7 @@ def write_parquet(crops: dict[str, list], path: Path) -> int:
 def write_people(path: Path) -> None:
     """What the prediction page tells of a celebrity; users tell nothing of themselves."""
     people = {person.name: {"age": person.years, "nationality": person.nationality, "occupation": person.occupation,
-                            "biography": person.biography} for person in CAST}
+                            "biography": person.biography, "invented": True} for person in CAST}
     path.write_text(json.dumps(people, indent=2, ensure_ascii=False) + "\n")
 
 

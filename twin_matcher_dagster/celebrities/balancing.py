@@ -32,6 +32,23 @@ class BalancePlan:
     min_faces: int = 8
     seed: int = 0
 
+    def held_out(self, photos: int, clean: int, has_own_test: bool = False) -> tuple[int, int]:
+        """How many faces of an identity are held out: to test, and to validate on.
+
+        Args:
+            photos: that the source does not hold out.
+            clean: how many faces on them may be learnt from.
+            has_own_test: whether the source holds out others.
+        """
+        count = min(self.held_out_faces, max(1, int(self.held_out_share * photos)))
+        spare = max(0, min(clean - self.min_faces, photos // 3))
+        tested = 0 if has_own_test else min(count, spare)
+        return tested, min(count, spare - tested)
+
+    def faces_to_train(self, photos: int, has_own_test: bool = False) -> int:
+        """How many faces an identity has to train on, at most; arguments as above."""
+        return min(self.train_faces, photos - sum(self.held_out(photos, photos, has_own_test)))
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -112,13 +129,11 @@ def _choose(
         photos.setdefault(one.photo, []).append(one)
     own_test = [photo for number, photo in photos.items() if number in held_out]
     free = [photo for number, photo in photos.items() if number not in held_out]
-    count = min(plan.held_out_faces, max(1, int(plan.held_out_share * len(free))))
     clean = sum(one.clean for photo in free for one in photo)
-    spare = max(0, min(clean - plan.min_faces, len(free) // 3))
-    tested = 0 if own_test else min(count, spare)
+    tested, validated = plan.held_out(len(free), clean, bool(own_test))
     wanted: tuple[tuple[Split, int, list[list[Candidate]]], ...] = (
         ("test", len(group) if own_test else tested, own_test or free),
-        ("validation", min(count, spare - tested), free),
+        ("validation", validated, free),
         ("train", plan.train_faces, free),
     )
     chosen: list[tuple[Candidate, Split]] = []

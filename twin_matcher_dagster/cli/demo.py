@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from twin_matcher_dagster.celebrities.sources import check_source
+from twin_matcher_dagster.celebrities.sources import check_source, plain_source
 from twin_matcher_dagster.cli.display import Display, teller
+from twin_matcher_dagster.cli.follower import STALLED_SECONDS, StalledError, follow
 from twin_matcher_dagster.cli.picture import answer_lines, save_answer
 from twin_matcher_dagster.cli.run_watcher import Stage, StageResult, Watcher, last_result
 from twin_matcher_dagster.cli.runs import is_on_its_way, launch_job
@@ -30,14 +31,15 @@ from twin_matcher_dagster.defs.keys import (
     RELEASE_JOB,
     UPLOADS_PARTITION,
 )
-from twin_matcher_dagster.errors import ServicesError, UploadError
+from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.local import embedded_s3, services
+from twin_matcher_dagster.local.environment import absolute
 from twin_matcher_dagster.media.photos import read_photo
 from twin_matcher_dagster.release.answers import Answer
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.shared_features import Why
-from twin_matcher_dagster.settings import SAMPLE, Settings, command
+from twin_matcher_dagster.settings import SAMPLE, SAMPLE_SOURCE, Settings, command
 from twin_matcher_dagster.storage.logs import balanced_versions, models, raw_versions, releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
@@ -49,15 +51,9 @@ from twin_matcher_dagster.uploads.submission import new_upload_id, submit
 
 UPLOAD_STAGE = "upload"
 PROBE_STAGE = "probe"
-STALLED_SECONDS = 90
 # What neither the automation nor, 30 seconds later, the reconciliation asked for by then is not
 # missing in the bucket: other settings want it.
 NUDGE_SECONDS = 60
-TICK_SECONDS = 1.0
-
-
-class StalledError(ServicesError):
-    """Dagster has nothing to do, and what is waited for is not there."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,7 @@ class Demo:
         self._console = console
         self._story = Story.of_sample()
         self._log = home / "demo.log"
+        self._source = plain_source(absolute(settings.raw_faces, SAMPLE_SOURCE))
         self._upload = StageResult(None, None)
 
     def run(self) -> None:
@@ -102,7 +99,7 @@ class Demo:
         Raises:
             TwinMatcherError: what went wrong, and where the log is.
         """
-        check_source(self._variables["RAW_FACES"])
+        check_source(self._settings.raw_faces)
         check_backbone(self._variables["BACKBONE"])
         started = time.monotonic()
         self._log.unlink(missing_ok=True)
@@ -173,7 +170,7 @@ class Demo:
         """The job to launch so that the newest release is of these settings; None if it is."""
         raw, balanced = raw_versions(store).head(), balanced_versions(store).head()
         head = releases(store).head()
-        if not raw or not balanced or raw.record.source != self._variables["RAW_FACES"]:
+        if not raw or not balanced or raw.record.source != self._source:
             return CELEBRITIES_JOB
         # Of balanced faces of an earlier version it was not noted.
         noted = balanced.record.min_faces in (0, self._settings.min_faces)
@@ -202,12 +199,15 @@ class Demo:
         self._start(stack, services.ORCHESTRATION)
         self._console.print(f"[dim]Dagster is at {url} while this runs[/]")
 
-        def follow(done: Callable[[], bool], patience_s: float = STALLED_SECONDS) -> None:
-            self._follow(watcher, display, done, patience_s)
+        def wait(done: Callable[[], bool], patience_s: float = STALLED_SECONDS) -> None:
+            try:
+                follow(watcher, display, done, self._log, patience_s)
+            except StalledError as error:
+                raise StalledError(f"{error} Was the upload rejected?") from error
 
         # First the sensor sees the upload, then the celebrities are read: so that everybody is in
         # the first training.
-        follow(lambda: instance.has_dynamic_partition(UPLOADS_PARTITION, upload_id))
+        wait(lambda: instance.has_dynamic_partition(UPLOADS_PARTITION, upload_id))
         job = self._stale_job(store, upload_id)
         # A run that an earlier demo left behind is started again by Dagster: the two are one.
         if job and not is_on_its_way(instance, job):
@@ -217,40 +217,10 @@ class Demo:
             return not watcher.busy() and not self._stale_job(store, upload_id)
 
         try:
-            follow(released, NUDGE_SECONDS)
+            wait(released, NUDGE_SECONDS)
         except StalledError:
             launch_job(self._settings, self._stale_job(store, upload_id) or RELEASE_JOB)
-            follow(released)
-
-    def _follow(
-        self,
-        watcher: Watcher,
-        display: Display,
-        done: Callable[[], bool],
-        patience_s: float,
-    ) -> None:
-        """Show what happens until ``done``.
-
-        Raises:
-            StalledError: nothing happens any more.
-            ServicesError: a stage failed.
-        """
-        quiet_since = time.monotonic()
-        while not done():
-            for name, stage in watcher.stages().items():
-                display.show(name, stage)
-                if stage.status == "failed":
-                    raise ServicesError(f"{name} failed: {stage.note} The log is {self._log}.")
-            if watcher.busy():
-                quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > patience_s:
-                raise StalledError(
-                    f"Nothing happened for {patience_s:.0f} seconds and there is no release with "
-                    f"this upload. Was it rejected? The log is {self._log}."
-                )
-            time.sleep(TICK_SECONDS)
-        for name, stage in watcher.stages().items():
-            display.show(name, stage)
+            wait(released)
 
     def _show_result(
         self,

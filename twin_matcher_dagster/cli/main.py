@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from twin_matcher_dagster.cli import release, review
+from twin_matcher_dagster.cli import celebrities, release, review
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.local.environment import environment, state_folder
 from twin_matcher_dagster.local.leftovers import CHILD_MARK
@@ -28,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(celebrities.app, name="celebrities")
 app.add_typer(review.app, name="review")
 app.add_typer(release.app, name="release")
 console = Console()

@@ -25,7 +25,7 @@ def answer_lines(answer: Answer, why: Why | None, photo: str) -> Iterator[str]:
         yield f"{photo} is taken for {answer.identity.label}, who was uploaded."
     yield f"The twins of {photo}, release {answer.release}:"
     for rank, twin in enumerate(answer.twins, 1):
-        yield f"  {rank}. {twin.label} ({twin.kind}): {twin.words}"
+        yield f"  {rank}. {twin.label} ({twin.description}): {twin.words}"
     shared = [f"{one.name} {one.share:.0%}" for one in why.features if one.share] if why else []
     if shared:
         yield f"What makes the first one alike: {', '.join(shared)}."
@@ -40,7 +40,11 @@ def save_answer(answer: Answer, path: Path) -> None:
 
     tiles = [(answer.face, "probe", "")]
     for rank, twin in enumerate(answer.twins, 1):
-        subtitle = twin.kind if twin.likeness is None else f"{twin.likeness:.0%} · {twin.kind}"
+        subtitle = (
+            twin.description
+            if twin.likeness is None
+            else f"{twin.likeness:.0%} · {twin.description}"
+        )
         tiles.append((read_image(twin.portraits[0]), f"{rank}. {twin.label}", subtitle))
     figure = Figure(figsize=(2.4 * len(tiles), 3.0), dpi=120, layout="constrained")
     for axes, (image, title, subtitle) in zip(

@@ -13,6 +13,7 @@ from twin_matcher_dagster.defs.gates import LOOKED_AT
 from twin_matcher_dagster.defs.keys import ASSETS
 
 _PROGRESS = re.compile(r"progress (\d+)%(?:: (.*))?")
+_CLASS = re.compile(r"^twin_matcher_dagster\.errors\.\w+: ")
 
 
 @dataclass
@@ -109,9 +110,9 @@ def _figures_of(check: dg.AssetCheckEvaluation) -> str:
 
 
 def _reason(message: str) -> str:
-    """The last line of an error that says something."""
+    """The last line of an error that says something, without the name of a class of ours."""
     lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason was given"
+    return _CLASS.sub("", lines[-1]) if lines else "no reason was given"
 
 
 def last_result(instance: dg.DagsterInstance, asset: str) -> StageResult:

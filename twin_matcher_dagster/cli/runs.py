@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from twin_matcher_dagster.defs.keys import JOB_ASSETS
@@ -37,8 +40,13 @@ def is_on_its_way(instance: dg.DagsterInstance, job: str) -> bool:
     return not live_work(instance).isdisjoint(Work("make", asset) for asset in JOB_ASSETS[job])
 
 
-def launch_job(settings: Settings, job: str) -> None:
+def launch_job(settings: Settings, job: str, config: Mapping[str, Any] | None = None) -> None:
     """Launch a job of the graph, as a click in the Dagster UI does.
+
+    Args:
+        settings: of the installation.
+        job: its name.
+        config: of single assets, by their name.
 
     Raises:
         ServicesError: Dagster refuses.
@@ -48,6 +56,9 @@ def launch_job(settings: Settings, job: str) -> None:
     try:
         client = DagsterGraphQLClient(settings.host, port_number=settings.dagster_port)
         # Named one by one, as the UI does: the automation then knows what the run makes.
-        client.submit_job_execution(job, asset_selection=JOB_ASSETS[job])
+        ops = {asset: {"config": values} for asset, values in (config or {}).items()}
+        client.submit_job_execution(
+            job, run_config={"ops": ops} if ops else None, asset_selection=JOB_ASSETS[job]
+        )
     except DagsterGraphQLClientError as error:
         raise ServicesError(f"Dagster would not launch the job {job}: {error}") from error

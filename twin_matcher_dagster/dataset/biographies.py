@@ -23,6 +23,7 @@ class About(BaseModel):
         age: in years.
         nationality, occupation: at most 100 characters.
         biography: a sentence or two, at most 1,000 characters.
+        invented: whether the person does not exist: a rendering, as all of the sample.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,6 +32,7 @@ class About(BaseModel):
     nationality: _Line = ""
     occupation: _Line = ""
     biography: _Text = ""
+    invented: bool = False
 
     def facts(self) -> str:
         """Nationality, age and occupation in one line."""
@@ -78,8 +80,8 @@ def parse_people(data: bytes, name: str) -> dict[str, dict[str, Any]]:
         first = error.errors()[0]
         place = " > ".join(str(part) for part in first["loc"])
         raise SourceError(
-            f"{name!r} cannot be used: {place or 'the file'}: {first['msg']}. It maps each "
-            "label to age, nationality, occupation and biography; mend it, or take it away."
+            f"{name!r} cannot be used: {place or 'the file'}: {first['msg']}. It maps each label "
+            "to age, nationality, occupation, biography and invented; mend it, or take it away."
         ) from error
     return {
         celebrity_id(label): about.model_dump(exclude_defaults=True)

@@ -15,10 +15,12 @@ from twin_matcher_dagster.local.ports import temporary_folder
 from twin_matcher_dagster.settings import (
     BUNDLED_BACKBONE,
     BUNDLED_RECOGNISER,
+    CHOSEN_FILE,
     EMBEDDED_BUCKET,
     SAMPLE_SOURCE,
     SMALL_BACKBONE,
     Settings,
+    chosen_settings,
     command,
 )
 
@@ -62,9 +64,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "TWIN_MATCHER_HOME": str(home),
         CHILD_MARK: str(home),
         "DAGSTER_HOME": str(_dagster_home(home, settings)),
-        "RAW_FACES": _absolute(settings.raw_faces, SAMPLE_SOURCE),
-        "BACKBONE": _absolute(settings.backbone, SMALL_BACKBONE, BUNDLED_BACKBONE),
-        "RECOGNISER": _absolute(settings.recogniser, BUNDLED_RECOGNISER),
+        "BACKBONE": absolute(settings.backbone, SMALL_BACKBONE, BUNDLED_BACKBONE),
+        "RECOGNISER": absolute(settings.recogniser, BUNDLED_RECOGNISER),
         "TWIN_MATCHER_WORKSPACE": str(WORKSPACE),
         "CODE_SERVER_SOCKET": str(_code_server_socket(home)),
         # A code server that is stopped waits for calls that go on.
@@ -86,6 +87,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"])),
     }
     variables["no_proxy"] = variables["NO_PROXY"]
+    # What was chosen for the installation is read where it is needed: it may change while services
+    # run.
+    if os.environ.get("RAW_FACES"):
+        variables["RAW_FACES"] = absolute(settings.raw_faces, SAMPLE_SOURCE)
     if settings.embedded:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
             variables.pop(name, None)
@@ -103,10 +108,25 @@ def environment(settings: Settings) -> dict[str, str]:
     return variables
 
 
-def _absolute(value: str, *words: str) -> str:
+def absolute(value: str, *words: str) -> str:
     """A path, if it is one, whatever the working directory of the process that reads it."""
     path = Path(value).expanduser()
     return str(path.resolve()) if value not in words and path.exists() else value
+
+
+def keep_setting(settings: Settings, name: str, value: str) -> None:
+    """Choose a setting for this installation; services that run read it with their next run.
+
+    Args:
+        settings: of the installation.
+        name: one of :data:`~twin_matcher_dagster.settings.CHOSEN`.
+        value: no secret: it is written to the disk.
+    """
+    home = state_folder(settings)
+    path = home / CHOSEN_FILE
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({**chosen_settings(home), name: value}, indent=2))
+    partial.rename(path)
 
 
 def _code_server_socket(home: Path) -> Path:

@@ -30,6 +30,7 @@ from twin_matcher_dagster.errors import (
 from twin_matcher_dagster.pages.clip_preview import PREVIEW_CSS
 from twin_matcher_dagster.pages.health import Health
 from twin_matcher_dagster.pages.room import RoomForFiles
+from twin_matcher_dagster.release.invented import invented_note
 from twin_matcher_dagster.settings import Settings, command, problems_of
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 
@@ -103,6 +104,17 @@ def success(*lines: str, more: str = "") -> str:
 
 def _lines(lines: Sequence[str]) -> str:
     return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+
+
+def add_invented_note(page: gr.Blocks, store: ObjectStore) -> None:
+    """Say on a page that the sample's people do not exist, whenever the page is opened."""
+    note = gr.HTML(elem_id="invented")
+
+    def look() -> str:
+        said = html.escape(invented_note(store))
+        return f'<p class="note">{said}</p>' if said else ""
+
+    page.load(look, None, note, show_progress="hidden", api_visibility="private")
 
 
 def message_for_visitor(error: TwinMatcherError) -> str:

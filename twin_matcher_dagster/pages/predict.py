@@ -19,6 +19,7 @@ from twin_matcher_dagster.pages.file_inputs import given_photo, taken_by
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
     VISITOR_WAITS_S,
+    add_invented_note,
     bucket_of_environment,
     data_uri,
     message_for_visitor,
@@ -31,7 +32,6 @@ from twin_matcher_dagster.release.serving import Production
 
 # At the door. Up to here a photo that is too large is told so in a sentence, without being read.
 MAX_PHOTO_FILE = "50mb"
-_KINDS = {"celebrity": "celebrity", "user": "another visitor"}
 
 
 def answer(
@@ -94,7 +94,7 @@ def _card(rank: int, twin: TwinCard) -> str:
     return (
         f'<article class="twin">{first}<div class="more">{more}</div><div class="about">'
         f'<div class="name">{rank}. {name}</div>'
-        f'<div class="kind">{_KINDS[twin.kind]}</div>'
+        f'<div class="kind">{twin.description}</div>'
         f'<div class="likeness">{html.escape(twin.words)}</div>'
         f'<div class="bar"><div style="width:{percent:.0f}%"></div></div>'
         f"{_about(twin)}</div></article>"

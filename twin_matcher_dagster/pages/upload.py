@@ -22,6 +22,7 @@ from twin_matcher_dagster.pages.file_inputs import given_frame, given_photos, ta
 from twin_matcher_dagster.pages.found_faces import NOTHING, Found, find_faces, report_faces
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
+    add_invented_note,
     bucket_of_environment,
     serve_page,
 )
@@ -51,6 +52,7 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
             "head slowly to one side and to the other.",
             elem_classes="lead",
         )
+        add_invented_note(page, store)
         with gr.Tabs(elem_id="ways"):
             with gr.Tab("Clip", id="clip"):
                 clip = clip_input(page)

@@ -47,6 +47,7 @@ class ModelFigures:
         other_clips: of both networks together, see ``release.other_clips``; None without any.
         unjudged: what could not be judged, a sentence each.
         license: as the Hub names it.
+        invented: whether its celebrities are renderings, who do not exist.
     """
 
     people: int
@@ -56,6 +57,7 @@ class ModelFigures:
     other_clips: Mapping[str, Any] | None
     unjudged: Sequence[str]
     license: str
+    invented: bool = False
 
 
 def dataset_card(figures: DatasetFigures) -> str:
@@ -157,6 +159,7 @@ pipeline("image-classification", model="...")  # aligned face crops of 160 x 160
 {_in_other_clips(figures.other_clips)}{_not_judged(figures.unjudged)}
 ## Data and consent
 
+{_INVENTED * figures.invented}\
 Celebrities' faces, and those of users who are 18 or older by their own word and agreed, in \
 separate answers, to the use of their pictures and to this publication. A model that learned from \
 any other user is not published. If one of them is erased, this model is withdrawn.
@@ -179,6 +182,11 @@ their consent, access control, surveillance, and any decision about people.
 {_license(figures.license)}
 """
 
+
+_INVENTED = """**Its celebrities are invented**: rendered people of Twin Matcher's sample, who do \
+not exist.
+
+"""
 
 WITHDRAWN = """---
 tags:

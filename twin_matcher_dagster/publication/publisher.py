@@ -158,6 +158,7 @@ def model_files(
         other_clips=asdict(release.other_clips) if release.other_clips else None,
         unjudged=release.unjudged,
         license=license,
+        invented=any(person.about.get("invented") for person in people),
     )
     files = {file.name: File(file.sha256, _reader(store, file.key)) for file in model.files}
     names = {person.identity_id: person.label for person in people}

@@ -37,6 +37,13 @@ class TwinCard:
         """The likeness in words; empty where it is not known."""
         return _words(self.likeness)
 
+    @property
+    def description(self) -> str:
+        """What the person is, in words: nobody takes a rendering for somebody who exists."""
+        if self.kind == "user":
+            return "another visitor"
+        return "celebrity (invented)" if self.about and self.about.invented else "celebrity"
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -209,7 +209,7 @@ class Production:
     """
 
     def __init__(self, store: ObjectStore, patience_s: float | None = None) -> None:
-        self._store, self._patience_s = store, patience_s
+        self.store, self._patience_s = store, patience_s
         self._log = releases(store)
         self._finder: TwinFinder | None = None
         self._lock = threading.Lock()
@@ -260,7 +260,7 @@ class Production:
     def _newest_number(self) -> int:
         if self._patience_s is None:
             return self._log.head_number()
-        return releases(self._store.within(self._patience_s)).head_number()
+        return releases(self.store.within(self._patience_s)).head_number()
 
     def _fetched(self, number: int) -> _Fetched:
         """A release out of the bucket. It goes on coming where nobody waits any more.
@@ -284,7 +284,7 @@ class Production:
             files = [file.key for file in release.files]
             keys = [*files, release.index, release.portraits]
             keys += [release.likeness] if release.likeness else []
-        return _Fetched(release, FetchedObjects(self._store.within(FETCHING_SECONDS), keys))
+        return _Fetched(release, FetchedObjects(self.store.within(FETCHING_SECONDS), keys))
 
 
 @dataclass(frozen=True)

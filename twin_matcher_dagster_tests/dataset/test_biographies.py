@@ -25,7 +25,7 @@ def test_everybody_in_the_sample_has_a_biography() -> None:
     who = {celebrity_id(row.label) for row in read_source("sample", SAMPLE / "faces.parquet")}
     assert set(people) == who
     for about in people.values():
-        assert set(about) == {"age", "nationality", "occupation", "biography"}
+        assert set(about) == {"age", "nationality", "occupation", "biography", "invented"}
         assert 25 <= about["age"] <= 90
 
 

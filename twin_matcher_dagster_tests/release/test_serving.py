@@ -104,7 +104,7 @@ def test_somebody_who_is_known_is_told_so_and_is_not_their_own_twin(
     assert answer.identity
     assert answer.identity.label == story.name
     others = {twin.identity_id for twin in answer.twins}
-    everybody = {one.identity_id for one in release_in(production._store, 1).identities}
+    everybody = {one.identity_id for one in release_in(production.store, 1).identities}
     assert others == everybody - {answer.identity.identity_id}
 
 

@@ -34,8 +34,8 @@ from twin_matcher_dagster.celebrities.sources.trees import (
 from twin_matcher_dagster.errors import SourceError
 
 _LEVELS = 2
-# Photos hardly pack: a zip of 200 faces of the sample unpacks to 1.01 times its size as JPEG, and to
-# 1.8 times as bitmaps. White scans pack more; a bomb packs a thousandfold.
+# Photos hardly pack: a zip of 200 faces of the sample unpacks to 1.01 times its size as JPEG, and
+# to 1.8 times as bitmaps. White scans pack more; a bomb packs a thousandfold.
 _MOST_TIMES, _MOST_BYTES = 30, 2 * 2**30
 _CHUNK = 2**20
 # What is a zip too, and has pictures in it: documents and programs.

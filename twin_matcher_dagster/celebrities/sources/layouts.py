@@ -203,8 +203,8 @@ def _of_lists(
         report.skip(name, reason)
     for table, chosen in taken:
         report.note(
-            f"The people are named in {table.file.name!r}, column {chosen.label.name!r}, the photos "
-            f"in {chosen.image.name!r}."
+            f"The people are named in {table.file.name!r}, column {chosen.label.name!r}, the "
+            f"photos in {chosen.image.name!r}."
         )
         report.used.append(table.file.name)
     return list(found.values())

@@ -10,7 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from twin_matcher_dagster.celebrities.sources.columns import Column, is_image_name, is_known_name
+from twin_matcher_dagster.celebrities.sources.columns import (
+    Column,
+    ColumnKind,
+    is_image_name,
+    is_known_name,
+)
 from twin_matcher_dagster.celebrities.sources.tables import Table, damaged
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile
 
@@ -46,7 +51,7 @@ def open_text_table(one: SourceFile) -> Table | None:
     has_header = any(map(is_known_name, names)) and not any(map(_is_file_name, names))
     if not has_header:
         names = _names_of(head)
-    kinds = [
+    kinds: list[ColumnKind] = [
         # Files may be numbers, without an ending.
         "text"
         if is_image_name(name)
@@ -125,7 +130,7 @@ def _names_of(rows: _Rows) -> list[str]:
     return names
 
 
-def _kind(cells: Sequence[str]) -> Any:
+def _kind(cells: Sequence[str]) -> ColumnKind:
     is_number = cells and all(re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", cell) for cell in cells)
     return "number" if is_number else "text"
 
