@@ -74,7 +74,7 @@ def chosen_settings(home: Path) -> dict[str, Any]:
     path = home.expanduser() / CHOSEN_FILE
     try:
         chosen = json.loads(path.read_bytes()) if path.is_file() else {}
-        return {name: str(chosen[name]) for name in CHOSEN if name in chosen}
+        return {name: str(chosen[name]) for name in set(CHOSEN) & dict(chosen).keys()}
     except (OSError, ValueError, TypeError) as error:
         raise ServicesError(
             f"What was chosen for this installation cannot be read: {path} is damaged. Delete it, "

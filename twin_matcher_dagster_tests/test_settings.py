@@ -9,7 +9,9 @@ from platformdirs import user_data_path
 from pydantic import ValidationError
 
 from twin_matcher_dagster import settings
+from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.settings import (
+    CHOSEN_FILE,
     PROJECT_ROOT,
     Settings,
     command,
@@ -80,3 +82,28 @@ def test_an_access_point_is_a_bucket_too(monkeypatch: pytest.MonkeyPatch) -> Non
     arn = "arn:aws:s3:eu-central-1:123456789012:accesspoint/faces"
     monkeypatch.setenv("TWIN_MATCHER_BUCKET", arn)
     assert Settings().twin_matcher_bucket == arn
+
+
+def test_what_was_chosen_counts_before_the_default_and_after_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAW_FACES", raising=False)
+    monkeypatch.setenv("TWIN_MATCHER_HOME", str(tmp_path))
+    assert Settings().raw_faces == "sample"
+    # A file of this name holds no other setting, and no secret.
+    (tmp_path / CHOSEN_FILE).write_text('{"raw_faces": "/faces", "epochs": 7}')
+    assert Settings().raw_faces == Settings(twin_matcher_home=tmp_path).raw_faces == "/faces"
+    assert Settings().epochs is None
+    monkeypatch.setenv("RAW_FACES", "/others")
+    assert Settings().raw_faces == "/others"
+    assert Settings(raw_faces="/mine").raw_faces == "/mine"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "7"])
+def test_a_damaged_choice_is_a_sentence(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_MATCHER_HOME", str(tmp_path))
+    (tmp_path / CHOSEN_FILE).write_text(content)
+    with pytest.raises(ServicesError, match=r"is damaged\. Delete it"):
+        Settings()

@@ -138,7 +138,8 @@ def _prospect(name: str, free: int, held_out: int, plan: BalancePlan) -> Prospec
     to_train = plan.faces_to_train(free, has_own_test=held_out > 0)
     why = ""
     if to_train < plan.min_faces:
-        why = f"has {to_train} faces to train on at most, and min_faces asks for {plan.min_faces}"
+        faces = counted(to_train, "face")
+        why = f"has {faces} to train on at most, and min_faces asks for {plan.min_faces}"
     return Prospect(name, free + held_out, to_train, why)
 
 

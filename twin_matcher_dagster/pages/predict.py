@@ -121,6 +121,7 @@ def predict_page(production: Production) -> gr.Blocks:
             "Take a picture or choose a photo of one person. It is compared and then forgotten.",
             elem_classes="lead",
         )
+        add_invented_note(page, production.store)
         visits = Visits(page)
         photo = taken_by(
             given_photo,

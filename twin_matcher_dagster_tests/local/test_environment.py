@@ -8,7 +8,12 @@ import pytest
 
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.local import services
-from twin_matcher_dagster.local.environment import WORKSPACE, environment, state_folder
+from twin_matcher_dagster.local.environment import (
+    WORKSPACE,
+    environment,
+    keep_setting,
+    state_folder,
+)
 from twin_matcher_dagster.settings import Settings
 
 
@@ -76,3 +81,18 @@ def test_the_socket_of_the_code_server_is_for_its_owner_however_long_the_folder(
     socket = Path(environment(Settings(twin_matcher_home=long))["CODE_SERVER_SOCKET"])
     assert len(str(socket)) < 100
     assert socket.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_choice_is_read_by_services_that_run(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAW_FACES", raising=False)
+    keep_setting(settings, "raw_faces", "/faces")
+    variables = environment(settings)
+    assert "RAW_FACES" not in variables, "what they were started with would count before it"
+    monkeypatch.setenv("TWIN_MATCHER_HOME", variables["TWIN_MATCHER_HOME"])
+    assert Settings().raw_faces == "/faces"
+    (tmp_path / "faces").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAW_FACES", "faces")
+    assert environment(Settings())["RAW_FACES"] == str(tmp_path / "faces")

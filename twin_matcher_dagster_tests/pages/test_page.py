@@ -9,7 +9,11 @@ import sys
 
 import pytest
 
+from twin_matcher_dagster.pages.predict import predict_page
+from twin_matcher_dagster.pages.upload import upload_page
+from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import PROJECT_ROOT
+from twin_matcher_dagster.storage.object_store import ObjectStore
 
 
 def started(name: str, **variables: str) -> str:
@@ -46,3 +50,9 @@ def test_with_a_port_that_is_taken() -> None:
         port = str(taken.getsockname()[1])
         said = started("predict", PREDICT_PORT=port, TWIN_MATCHER_BUCKET="any")
     assert f"Port {port} is taken. Set PREDICT_PORT to another one." in said
+
+
+def test_both_pages_have_a_place_for_what_the_sample_is(store: ObjectStore) -> None:
+    for page in (upload_page(store), predict_page(Production(store))):
+        marks = [part["props"].get("elem_id") for part in page.config["components"]]
+        assert marks.count("invented") == 1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.faces.advice import Hint
 from twin_matcher_dagster.pages import predict
 from twin_matcher_dagster.pages.predict import cards
@@ -93,3 +94,11 @@ def test_an_answer_about_one_of_several_shows_the_others_too() -> None:
     production = Asked(replace(answer(), faces=CROPS, chosen=1))
     assert len(shown(production, SAMPLE / "photos" / "mira.jpg", 1)[1]) == 2
     assert production.asked[0][1] == 1
+
+
+def test_a_card_says_that_a_person_is_invented() -> None:
+    ada = replace(TWIN, about=About(age=30, invented=True))
+    assert '<div class="kind">celebrity (invented)</div>' in cards(replace(answer(), twins=(ada,)))
+    assert '<div class="kind">celebrity</div>' in cards(answer())
+    user = replace(TWIN, kind="user")
+    assert '<div class="kind">another visitor</div>' in cards(replace(answer(), twins=(user,)))

@@ -105,6 +105,19 @@ def read_source(source: str) -> list[Any]:
     return list(read(source, Path("/nowhere")))
 
 
+def read_counted(source: str) -> tuple[dict[str, int], dict[str, int], str, str]:
+    """Images by person and by split, what was skipped, and what was decided."""
+    from collections import Counter
+    from pathlib import Path
+
+    from twin_matcher_dagster.celebrities.sources import read_source as read
+    from twin_matcher_dagster.celebrities.sources.report import SourceReport
+
+    report = SourceReport()
+    splits = Counter(row.split for row in read(source, Path("/nowhere"), report))
+    return report.people, dict(splits), report.sentence(), " ".join(report.notes)
+
+
 def load_backbone(name: str, labels: dict[str, str]) -> tuple[Any, Any, list[Any]]:
     """A weight of a backbone, its settings, and how its images are scaled."""
     from twin_matcher_dagster.training import backbone

@@ -40,3 +40,11 @@ def test_without_a_held_out_face_it_says_so() -> None:
     assert f"### Not judged\n\n- {OPEN}\n- And this.\n" in card
     head = yaml.safe_load(card.split("\n---", 1)[0])["twin_matcher"]
     assert (head["held_out"], head["unjudged"]) == (None, [OPEN, "And this."])
+
+
+def test_the_card_of_a_model_says_that_its_celebrities_are_invented() -> None:
+    plain, invented = model_card(CARD), model_card(replace(CARD, invented=True))
+    assert "invented**: rendered people" in invented
+    assert "rendered people" not in plain
+    # Nothing else differs but the flag in the head.
+    assert len(invented.splitlines()) == len(plain.splitlines()) + 2

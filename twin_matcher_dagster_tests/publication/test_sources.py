@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from datasets import Dataset, Features, Image, Value
+from datasets import ClassLabel, Dataset, Features, Image, Value
 from safetensors.torch import save
 from transformers import ResNetConfig, ResNetForImageClassification
 
 from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.errors import RecogniserError, SourceError, TrainingError
 from twin_matcher_dagster.faces.recogniser import BUNDLED_FILE, HUB_FILE, Recogniser
+from twin_matcher_dagster_tests.celebrities.sources.odd import flat, photo
 from twin_matcher_dagster_tests.hub_server import HubServer
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.publication import client
@@ -95,6 +96,46 @@ def test_simple_facenet(
     (path, *_) = FACENET_FILES
     stored = pq.read_schema(io.BytesIO(hub.content("datasets", SIMPLE_FACENET, path)))
     assert stored.names == ["image", "label"]
+
+
+def test_an_address_is_an_id(
+    hub: HubServer, run: Client, simple_facenet: dict[str, list[RawFace]]
+) -> None:
+    address = f"https://someone:hf_secret@huggingface.co/datasets/{SIMPLE_FACENET}/tree/main/data"
+    people, splits, said, notes = run(client.read_counted, address)
+    assert people == {"Ana Luz": 2, "Cleo": 2, "bob stone": 1}
+    assert splits == {"train": 4, "test": 1}
+    assert said.startswith("2 files, 5 images of 3 people read, 0 skipped")
+    assert "Held out, as the source says: test." in notes
+
+
+def test_other_columns_on_the_hub(hub: HubServer, run: Client, kit: Kit) -> None:
+    images = [{"bytes": one, "path": None} for one in kit.encoded(3)]
+    names = ClassLabel(names=["Ana", "Bob"])
+    table = Dataset.from_dict(
+        {"img": [*images, None], "labels": [0, 1, -1, 0]},
+        Features({"img": Image(), "labels": names}),
+    )
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    hub.put("datasets", "me/faces", {"data/valid-00000-of-00001.parquet": buffer.getvalue()})
+    people, splits, said, notes = run(client.read_counted, "me/faces")
+    assert people == {"Ana": 1, "Bob": 1}
+    assert splits == {"train": 2}, "where nothing is left to learn from, nothing is held out"
+    assert "a row without a name (1: " in said
+    assert "a row without an image (1: " in said
+    assert "'img', the people are in 'labels'" in notes
+
+
+def test_a_data_set_of_files_is_read_as_a_folder_is(hub: HubServer, run: Client) -> None:
+    """The library guesses a split from each word like "test" in a path."""
+    files = {"README.md": b"# Faces", "dev_patel/train_station.jpg": photo(90)}
+    hub.put("datasets", "me/folder", {**flat(place="faces/{name}/test_{i}.jpg"), **files})
+    people, splits, said, notes = run(client.read_counted, "me/folder")
+    assert people == {"faces": 12, "dev patel": 1}
+    assert splits == {"train": 13}
+    assert "README.md" in said
+    assert "read as a folder is" in notes
 
 
 def test_a_source_that_is_not_there(hub: HubServer, run: Client) -> None:

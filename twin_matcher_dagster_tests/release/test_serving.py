@@ -17,6 +17,7 @@ from twin_matcher_dagster.errors import FaceError, NoReleaseError, StorageError
 from twin_matcher_dagster.faces import regions
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.release.answers import Answer, FaceChoice
+from twin_matcher_dagster.release.invented import INVENTED_NOTE, invented_note
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
@@ -296,3 +297,19 @@ def test_a_release_that_cannot_be_read_leaves_the_old_one_in_place(copy: ObjectS
         Production(copy).finder()  # a page that starts now has no old one
     release_again(copy, index=release_in(copy, 1).index)
     assert production.finder().number == 3
+
+
+def test_whose_people_are_invented_is_known(
+    released: ObjectStore, copy: ObjectStore, production: Production
+) -> None:
+    assert invented_note(released) == INVENTED_NOTE
+    twins = production.finder().find(photo("mira.jpg"), top=99).twins
+    told = {twin.description for twin in twins if twin.kind == "celebrity"}
+    assert told == {"celebrity (invented)"}
+    people = tuple(replace(one, about={}) for one in release_in(copy, 1).identities)
+    release_again(copy, identities=people)
+    assert invented_note(copy) == ""
+
+
+def test_of_no_release_nothing_is_said(store: ObjectStore) -> None:
+    assert invented_note(store) == ""

@@ -6,6 +6,7 @@ images that are read, and what is skipped, with the reason.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -39,6 +40,7 @@ from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.errors import SourceError
 from twin_matcher_dagster.settings import SAMPLE_SOURCE
 
+_LOG = logging.getLogger(__name__)
 # Longer ones are no paths anywhere.
 _MAX_PATH = 4096
 
@@ -84,10 +86,10 @@ def list_images(
         raise
     # pyarrow, zipfile, datasets raise many types on files that are not what their name says.
     except Exception as error:
-        (line, *_) = str(error).strip().splitlines() or [type(error).__name__]
+        _LOG.warning("a source cannot be read", exc_info=error)
         raise SourceError(
-            f"The source {plain_source(source)!r} is damaged or of another format: "
-            f"{line.rstrip('.')}. Check the files, or set RAW_FACES to another source."
+            f"The source {plain_source(source)!r} is damaged, or no source of faces. Check the "
+            "files, or set RAW_FACES to another source."
         ) from error
     if not report.images:
         raise nothing_read(plain_source(source), report)

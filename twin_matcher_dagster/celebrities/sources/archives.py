@@ -143,11 +143,11 @@ def _listed(file: IO[bytes], size: int, name: str, stack: ExitStack, report: Sou
                 report.note(f"The archive {name!r} ends early: it may not be complete.")
         else:
             raise SourceError(f"{name!r} is a packed file with no tar in it. Unpack it.")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise SourceError(
-            f"The archive {name!r} is damaged or not complete: {error}. Get it again, or unpack "
-            "what can be unpacked and name the folder."
-        ) from error
+    except SourceError:
+        raise
+    # Of damaged files these modules raise many types: zlib.error, struct.error, EOFError, ...
+    except Exception as error:
+        raise _damaged(name) from error
     if sum(one.size for one in entries) > most or len(entries) > MAX_FILES:
         raise SourceError(
             f"The archive {name!r} has {size:,} bytes and would unpack to "
@@ -253,8 +253,15 @@ def _unpacked(file: IO[bytes], most: int, name: str, stack: ExitStack) -> IO[byt
                         f"{name!r} unpacks to over {most:,} bytes, as no collection of photos "
                         "does. Unpack it yourself if you trust it, and name the folder."
                     )
-    except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
-        raise SourceError(
-            f"The archive {name!r} is damaged or not complete: {error}. Get it again."
-        ) from error
+    except SourceError:
+        raise
+    except Exception as error:
+        raise _damaged(name) from error
     return out
+
+
+def _damaged(name: str) -> SourceError:
+    return SourceError(
+        f"The archive {name!r} is damaged or not complete. Get it again, or unpack what can be "
+        "unpacked and name the folder."
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from twin_matcher_dagster.celebrities.sources.columns import is_known_name
 from twin_matcher_dagster.celebrities.sources.tables import Table
 from twin_matcher_dagster.dataset.identity import tidy
+from twin_matcher_dagster.errors import SourceError
 
 _PREFIX = re.compile(r"([^\W_]+)([-_. ]+)")
 _USUAL_PREFIXES = {
@@ -72,8 +74,10 @@ def names_of_ids(
             for name in named:
                 if column.name == name:
                     continue
-                pairs = table.rows([column.name, name])
-                found = {str(key): str(value) for key, value in pairs if key and tidy(str(value))}
+                found: dict[str, str] = {}
+                with suppress(SourceError):  # a damaged table: what it says before that counts
+                    pairs = table.rows([column.name, name])
+                    found.update((str(k), str(v)) for k, v in pairs if k and tidy(str(v)))
                 if 10 * sum(one in found for one in ids) >= 9 * len(ids):
                     return found, table
     return None

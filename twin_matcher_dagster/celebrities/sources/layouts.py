@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,8 +96,12 @@ def images_of_tables(
     for (table, chosen), split in zip(carrying, splits, strict=True):
         if said := chosen.sentence(table.file.name):
             report.note(said)
-        for one in rows_of(table, chosen, split, beside, report):
-            yield replace(one, label=one.label.removeprefix(prefix)) if prefix else one
+        try:
+            for one in rows_of(table, chosen, split, beside, report):
+                yield replace(one, label=one.label.removeprefix(prefix)) if prefix else one
+        except SourceError as error:
+            report.skip(table.file.name, "the rest of a table that is damaged")
+            report.note(str(error))
 
 
 def _prefix_of(tables: Sequence[tuple[Table, Chosen]], report: SourceReport) -> str:
@@ -107,9 +111,9 @@ def _prefix_of(tables: Sequence[tuple[Table, Chosen]], report: SourceReport) -> 
         if chosen.label.kind == "class":
             names.update(chosen.label.classes)
         elif chosen.label.kind == "text":
-            names.update(
-                label_of(name, chosen.label) for (name,) in table.rows([chosen.label.name])
-            )
+            with suppress(SourceError):  # which is said when its rows are read
+                rows = table.rows([chosen.label.name])
+                names.update(label_of(name, chosen.label) for (name,) in rows)
     return _noted_prefix({name for name in names if name.strip()}, report)
 
 
@@ -188,9 +192,13 @@ def _of_lists(
     splits = splits_of_files([table.file for table, _ in tables.lists], of_lists)
     for (table, chosen), split in zip(tables.lists, splits, strict=True):
         before = len(found)
-        for one in rows_of(table, chosen, split, beside, of_lists):
-            if one.file is not None:
-                found.setdefault(one.file.parts, (one.file, one.label, one.split))
+        try:
+            for one in rows_of(table, chosen, split, beside, of_lists):
+                if one.file is not None:
+                    found.setdefault(one.file.parts, (one.file, one.label, one.split))
+        except SourceError as error:
+            of_lists.skip(table.file.name, "the rest of a table that is damaged")
+            of_lists.note(str(error))
         if len(found) > before:
             taken.append((table, chosen))
     names = [name for _, name, _ in found.values()]

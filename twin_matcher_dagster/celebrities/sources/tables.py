@@ -67,11 +67,13 @@ def open_table(one: SourceFile, stack: ExitStack) -> Table:
             def batches(columns: Sequence[str]) -> Iterator[Any]:
                 file.seek(0)
                 for batch in _arrow_batches(file, is_stream):
+                    # Arrow trusts the offsets of a file: damaged ones lead out of its memory.
+                    batch.validate(full=True)
                     yield batch.select(list(columns))
 
         columns = tuple(_columns(schema))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise damaged(one.name, error) from error
+        raise damaged(one.name) from error
 
     def rows(wanted: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         try:
@@ -79,18 +81,17 @@ def open_table(one: SourceFile, stack: ExitStack) -> Table:
                 values = {name: batch.column(name) for name in wanted}
                 for number in range(batch.num_rows):
                     yield tuple(values[name][number].as_py() for name in wanted)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(one.name, error) from error
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise damaged(one.name) from error
 
     return Table(one, columns, rows)
 
 
-def damaged(name: str, error: Exception) -> SourceError:
+def damaged(name: str) -> SourceError:
     """What is said of a table that cannot be read."""
-    (line, *_) = str(error).splitlines() or [""]
     return SourceError(
-        f"The file {name!r} is empty, damaged or not complete: {line.rstrip('.')}. Get it again, "
-        "or set RAW_FACES to another source."
+        f"The file {name!r} is empty, damaged or not complete. Get it again, or set RAW_FACES to "
+        "another source."
     )
 
 

@@ -67,7 +67,7 @@ def open_text_table(one: SourceFile) -> Table | None:
                     if number >= has_header:
                         yield tuple(row[n].strip() if n < len(row) else None for n in at)
             except csv.Error as error:
-                raise damaged(one.name, error) from error
+                raise damaged(one.name) from error
 
     columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     return Table(one, tuple(columns), rows)
@@ -161,7 +161,7 @@ def _json_table(one: SourceFile, encoding: str, text: str) -> Table | None:
                 try:
                     yield from (json.loads(line) for line in lines if line.strip())
                 except ValueError as error:
-                    raise damaged(one.name, error) from error
+                    raise damaged(one.name) from error
 
         return _object_table(one, found, stream)
     try:

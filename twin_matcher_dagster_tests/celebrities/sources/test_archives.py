@@ -207,7 +207,7 @@ def protected() -> bytes:
 REFUSED = {
     "a bomb": ("a.zip", bomb(), "would unpack to .* as no collection of photos does"),
     "cut off": ("a.zip", zipped(flat())[:-60], "damaged or not complete"),
-    "a cut tar": ("a.tar", tarred(flat())[:1400], "unexpected end of data"),
+    "a cut tar": ("a.tar", tarred(flat())[:1400], "damaged or not complete"),
     "a cut tar.gz": ("a.tgz", tarred(flat(), "w:gz")[:300], "damaged or not complete"),
     "an empty zip": ("a.zip", zipped({}), "is empty"),
     "a document": (
