@@ -20,11 +20,8 @@ from twin_matcher_dagster.celebrities.sources.hub import (
     hub_id,
     rows_on_the_hub,
 )
-from twin_matcher_dagster.celebrities.sources.layouts import (
-    images_of,
-    images_of_tables,
-    nothing_read,
-)
+from twin_matcher_dagster.celebrities.sources.layouts import images_of, nothing_read
+from twin_matcher_dagster.celebrities.sources.lists import images_of_tables
 from twin_matcher_dagster.celebrities.sources.pictures import FilesBeside, ListedImage
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.tables import open_table

@@ -115,8 +115,12 @@ def _opened(one: SourceFile, stack: ExitStack, report: SourceReport, levels: int
     if one.path is not None:
         file: IO[bytes] = stack.enter_context(one.path.open("rb"))
     else:
-        file = copied(one, stack)
-    tree = _listed(file, one.size, one.name, stack, report)
+        try:
+            file = copied(one, stack)
+        # Archives raise many types on damaged entries.
+        except Exception as error:
+            raise _damaged(one.name) from error
+    tree = _listed(file, one.size, one.name, stack, report, f"{one.name}/")
     return expanded(tree, stack, report, levels - 1)
 
 
@@ -125,7 +129,14 @@ def _stem(one: SourceFile) -> str:
     return re.sub(r"(\.tar)?(\.\w{1,5})$", "", name, flags=re.IGNORECASE) or name
 
 
-def _listed(file: IO[bytes], size: int, name: str, stack: ExitStack, report: SourceReport) -> Tree:
+def _listed(
+    file: IO[bytes],
+    size: int,
+    name: str,
+    stack: ExitStack,
+    report: SourceReport,
+    place: str = "",
+) -> Tree:
     """The entries of one archive as a tree."""
     most = max(_MOST_BYTES, _MOST_TIMES * size)
     kind = _kind(file)
@@ -156,10 +167,10 @@ def _listed(file: IO[bytes], size: int, name: str, stack: ExitStack, report: Sou
         )
     if any(one.name in _NO_COLLECTION for one in entries):
         raise SourceError(f"{name!r} is a document or a program and no collection of photos.")
-    return _tree(entries, report)
+    return _tree(entries, place, report)
 
 
-def _tree(entries: list[_Entry], report: SourceReport) -> Tree:
+def _tree(entries: list[_Entry], place: str, report: SourceReport) -> Tree:
     files: list[SourceFile] = []
     folders: set[tuple[str, ...]] = {()}
     for entry in entries:
@@ -171,12 +182,12 @@ def _tree(entries: list[_Entry], report: SourceReport) -> Tree:
         report.files += 1
         one = SourceFile(parts or ("?",), entry.size, entry.open)
         if not parts:
-            report.skip(shown(entry.name), "a name that leads out of the archive")
+            report.skip(place + shown(entry.name), "a name that leads out of the archive")
         elif is_left_out(parts):
-            report.skip(one.name, HIDDEN)
+            report.skip(place + one.name, HIDDEN)
         elif entry.trouble:
-            report.skip(one.name, entry.trouble)
-        elif (looked := looked_at(one, report)) is not None:
+            report.skip(place + one.name, entry.trouble)
+        elif (looked := looked_at(one, report, place)) is not None:
             files.append(looked)
             folders |= {parts[:depth] for depth in range(len(parts))}
     return Tree(in_order(files), frozenset(folders))

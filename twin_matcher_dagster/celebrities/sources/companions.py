@@ -56,11 +56,11 @@ def labels_beside(
 def _label_in(mate: SourceFile) -> str:
     """The name that a file beside an image gives; empty where it gives none."""
     try:
-        text = mate.read(_MAX_BYTES).decode("utf-8-sig").strip()
+        text = mate.text(_MAX_BYTES).decode("utf-8-sig").strip()
         if not mate.parts[-1].casefold().endswith(".json"):
             return text if len(text) <= _MAX_NAME and "\n" not in text else ""
         about = json.loads(text)
-    except (OSError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return ""
     named = about if isinstance(about, dict) else {"label": about}
     plain = {plain_name(str(key)): value for key, value in named.items()}

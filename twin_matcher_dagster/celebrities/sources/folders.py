@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twin_matcher_dagster.celebrities.sources.labels import are_dates_or_cameras
-from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.splits import learnt_and_held_out, splits_of
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile, is_left_out, shown
 from twin_matcher_dagster.dataset.schema import Split
@@ -45,18 +44,15 @@ class People:
         """Everybody's name."""
         return {name for _, name, _ in self.taken}
 
-    def tell(self, report: SourceReport, folders: frozenset[tuple[str, ...]]) -> None:
-        """Count what is left out, and who has a folder without a photo."""
-        for sentence in self.notes:
-            report.note(sentence)
-        for one, reason in self.left:
-            report.skip(one.name, reason)
+    def without_photos(self, folders: frozenset[tuple[str, ...]]) -> list[str]:
+        """Who has a folder, and no photo in it.
+
+        Args:
+            folders: all of the source.
+        """
         full = {one.parts[:depth] for one, *_ in self.taken for depth in range(len(one.parts))}
-        for place in self.places:
-            beside = {path for path in folders if path[:-1] == place and len(path) > len(place)}
-            report.empty += sorted(
-                shown(path[-1]) for path in beside - full if not is_left_out(path)
-            )
+        beside = {path for path in folders if path and path[:-1] in self.places}
+        return sorted(shown(path[-1]) for path in beside - full if not is_left_out(path))
 
 
 def people_of(images: Sequence[SourceFile]) -> People:

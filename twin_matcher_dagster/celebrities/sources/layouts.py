@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 
-from twin_matcher_dagster.celebrities.sources.columns import Chosen, label_of
+from twin_matcher_dagster.celebrities.sources.columns import Chosen
 from twin_matcher_dagster.celebrities.sources.companions import labels_beside
-from twin_matcher_dagster.celebrities.sources.folders import people_of
+from twin_matcher_dagster.celebrities.sources.folders import People, people_of
 from twin_matcher_dagster.celebrities.sources.labels import (
     are_ids,
     are_numbered,
-    common_prefix,
     names_of_ids,
 )
 from twin_matcher_dagster.celebrities.sources.lists import (
-    TreeTables,
+    MAX_ABOUT_BYTES,
+    images_of_tables,
+    noted_prefix,
     rows_of,
     saved_by_datasets,
     splits_of_files,
     tables_of,
 )
-from twin_matcher_dagster.celebrities.sources.pictures import Files, FilesOfTree, ListedImage
+from twin_matcher_dagster.celebrities.sources.pictures import FilesOfTree, ListedImage
 from twin_matcher_dagster.celebrities.sources.report import SourceReport, counted
 from twin_matcher_dagster.celebrities.sources.tables import Table
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile, Tree
 from twin_matcher_dagster.dataset.biographies import FILE as PEOPLE_FILE
 from twin_matcher_dagster.errors import SourceError
+
+Named = Sequence[tuple[SourceFile, str, str]]
+"""Photos, each with the person's name and the split."""
 
 # A list that names so much of a source speaks for it, even where folders say something.
 _MOST = 0.9
@@ -53,195 +56,157 @@ def images_of(
     Raises:
         SourceError: nothing says who is on the photos, or there are none.
     """
-    left = {one.parts: one for one in tree.files}
-    about = _people_file(tree.files)
-    if about is not None:
-        report.about = about.read(), about.name
-        report.used.append(left.pop(about.parts).name)
-    for one in saved_by_datasets(tree.files):
-        report.used.append(left.pop(one.parts).name)
-    images = [one for one in tree.files if one.kind.category == "image"]
-    beside = FilesOfTree(images, root)
-    tables = tables_of(list(tree.files), beside, stack)
-    if tables.carrying:
-        listed = images_of_tables(tables.carrying, beside, report)
-    else:
-        listed = _of_images(tree, images, tables, beside, report)
-    used: set[tuple[str, ...]] = set()
-    for one in listed:
-        if one.file is not None:
-            used.add(one.file.parts)
-        yield one
-    _count_rest(left, used, tables, report, name)
+    return _TreeReader(tree, root, report, stack).images(name)
 
 
-def _people_file(files: Sequence[SourceFile]) -> SourceFile | None:
-    found = [one for one in files if one.parts[-1] == PEOPLE_FILE]
-    return min(found, key=lambda one: len(one.parts), default=None)
+class _TreeReader:
+    """One tree that is read; each of its files is accounted for once."""
 
+    def __init__(
+        self, tree: Tree, root: Path | None, report: SourceReport, stack: ExitStack
+    ) -> None:
+        self._tree = tree
+        self._report = report
+        self._left = {one.parts: one for one in tree.files}
+        self._photos = [one for one in tree.files if one.kind.category == "image"]
+        self._beside = FilesOfTree(self._photos, root)
+        abouts = [one for one in tree.files if one.parts[-1] == PEOPLE_FILE]
+        if abouts:
+            about = min(abouts, key=lambda one: len(one.parts))
+            report.about = about.text(MAX_ABOUT_BYTES), about.name
+            self._use(about)
+        for one in saved_by_datasets(tree.files):
+            self._use(one)
+        self._tables = tables_of(tree.files, self._beside, stack)
 
-def images_of_tables(
-    carrying: Sequence[tuple[Table, Chosen]], beside: Files, report: SourceReport
-) -> Iterator[ListedImage]:
-    """All images of tables, with the split that the tables' names say.
+    def images(self, name: str) -> Iterator[ListedImage]:
+        """All images, and then everything else is counted."""
+        carrying = self._tables.carrying
+        for table, _ in carrying:
+            self._left.pop(table.file.parts, None)
+        listed = (
+            images_of_tables(carrying, self._beside, self._report)
+            if carrying
+            else self._of_photos()
+        )
+        for one in listed:
+            if one.file is not None:
+                self._left.pop(one.file.parts, None)
+            yield one
+        self._count_rest()
+        if not self._report.images:
+            raise nothing_read(name, self._report, [why for _, why in self._tables.troubles])
 
-    Args:
-        carrying: tables with the two columns that are read.
-        beside: where rows look for the files that they name.
-        report: rows that are left out are counted there.
-    """
-    splits = splits_of_files([table.file for table, _ in carrying], report)
-    prefix = _prefix_of(carrying, report)
-    report.used += [table.file.name for table, _ in carrying]
-    for (table, chosen), split in zip(carrying, splits, strict=True):
-        if said := chosen.sentence(table.file.name):
-            report.note(said)
+    def _use(self, *files: SourceFile) -> None:
+        """Count files that are no images and told something."""
+        for one in files:
+            if self._left.pop(one.parts, None) is not None:
+                self._report.used.append(one.name)
+
+    def _skip(self, one: SourceFile, reason: str) -> None:
+        if self._left.pop(one.parts, None) is not None:
+            self._report.skip(one.name, reason)
+
+    def _of_photos(self) -> Iterator[ListedImage]:
+        """Photos that are files of the tree, with whatever says who is on them."""
+        if not self._photos:
+            return
+        people, trouble = None, None
         try:
-            for one in rows_of(table, chosen, split, beside, report):
-                yield replace(one, label=one.label.removeprefix(prefix)) if prefix else one
+            people = people_of(self._photos)
         except SourceError as error:
-            report.skip(table.file.name, "the rest of a table that is damaged")
-            report.note(str(error))
+            trouble = error
+        # Folders 000, 001, ... of a list or of shards are no people.
+        unnamed = people is None or len(people.names) < 2 or are_numbered(people.names)
+        by_folder = people is not None and len(people.names) > 1
+        listed = self._of_lists(by_folder, unnamed)
+        if listed is None and unnamed:
+            listed = self._of_companions()
+        if listed is None:
+            if people is None:
+                raise trouble or SourceError("")
+            listed = self._of_people(people)
+        names = {name for _, name, _ in listed}
+        prefix = noted_prefix(names, self._report)
+        known = self._known_names(names) if names and are_ids(names) else {}
+        for one, label, split in listed:
+            name = known.get(label, label.removeprefix(prefix))
+            yield ListedImage(name, split, one.name, one.size, one.read, one)
 
+    def _of_people(self, people: People) -> Named:
+        for sentence in people.notes:
+            self._report.note(sentence)
+        for one, reason in people.left:
+            self._skip(one, reason)
+        self._report.empty += people.without_photos(self._tree.folders)
+        return people.taken
 
-def _prefix_of(tables: Sequence[tuple[Table, Chosen]], report: SourceReport) -> str:
-    """What all names of some tables share; of each the one column of names is read for it."""
-    names: set[str] = set()
-    for table, chosen in tables:
-        if chosen.label.kind == "class":
-            names.update(chosen.label.classes)
-        elif chosen.label.kind == "text":
-            with suppress(SourceError):  # which is said when its rows are read
-                rows = table.rows([chosen.label.name])
-                names.update(label_of(name, chosen.label) for (name,) in rows)
-    return _noted_prefix({name for name in names if name.strip()}, report)
+    def _of_companions(self) -> Named | None:
+        others = [one for one in self._tree.files if one.kind.category != "image"]
+        taken, mates, said = labels_beside(self._photos, others)
+        if not taken:
+            return None
+        self._report.note("The people are named by a file beside each image, as in WebDataset.")
+        self._report.notes += [said] * bool(said)
+        self._use(*mates)
+        return taken
 
+    def _known_names(self, names: set[str]) -> dict[str, str]:
+        unused = [one for one in self._tables.texts if one.file.parts in self._left]
+        found = names_of_ids(unused, names)
+        if found is None:
+            self._report.note("The people are numbers, and nothing says what they are called.")
+            return {}
+        known, table = found
+        self._report.note(f"The names behind the numbers are in {table.file.name!r}.")
+        self._use(table.file)
+        return known
 
-def _noted_prefix(names: set[str], report: SourceReport) -> str:
-    prefix = common_prefix(names)
-    if prefix:
-        report.note(f"All names begin with {prefix!r}, which is taken off.")
-    return prefix
-
-
-def _of_images(
-    tree: Tree,
-    images: Sequence[SourceFile],
-    tables: TreeTables,
-    beside: FilesOfTree,
-    report: SourceReport,
-) -> Iterator[ListedImage]:
-    """Photos that are files of the tree, with whatever says who is on them."""
-    if not images:
-        return
-    people, trouble = None, None
-    try:
-        people = people_of(images)
-    except SourceError as error:
-        trouble = error
-    by_folder = people is not None and len(people.names) > 1
-    # Folders 000, 001, ... of a list or of shards are no people.
-    unnamed = people is None or len(people.names) < 2 or are_numbered(people.names)
-    listed = _of_lists(tables, beside, len(images), by_folder, unnamed, report)
-    if listed is None and unnamed:
-        others = [one for one in tree.files if one.kind.category != "image"]
-        taken, mates, said = labels_beside(images, others)
-        if taken:
-            report.note("The people are named by a file beside each image, as in WebDataset.")
-            report.notes += [said] * bool(said)
-            report.used += [one.name for one in mates]
-            listed = taken
-    if listed is None:
-        if people is None:
-            raise trouble or SourceError("")
-        people.tell(report, tree.folders)
-        listed = people.taken
-    names = {name for _, name, _ in listed}
-    prefix = _noted_prefix(names, report)
-    known = _known_names(tables, names, report) if names and are_ids(names) else {}
-    for one, label, split in listed:
-        name = known.get(label, label.removeprefix(prefix))
-        yield ListedImage(name, split, one.name, one.size, one.read, one)
-
-
-def _known_names(tables: TreeTables, names: set[str], report: SourceReport) -> dict[str, str]:
-    found = names_of_ids([one for one in tables.texts if one.file.name not in report.used], names)
-    if found is None:
-        report.note("The people are numbers, and nothing says what they are called.")
-        return {}
-    known, table = found
-    report.note(f"The names behind the numbers are in {table.file.name!r}.")
-    report.used.append(table.file.name)
-    return known
-
-
-def _of_lists(
-    tables: TreeTables,
-    beside: FilesOfTree,
-    images: int,
-    by_folder: bool,
-    unnamed: bool,
-    report: SourceReport,
-) -> list[tuple[SourceFile, str, str]] | None:
-    """Photos as lists name them; None where no list speaks for the source."""
-    if not tables.lists:
-        return None
-    found: dict[tuple[str, ...], tuple[SourceFile, str, str]] = {}
-    of_lists = SourceReport()
-    taken: list[tuple[Table, Chosen]] = []
-    splits = splits_of_files([table.file for table, _ in tables.lists], of_lists)
-    for (table, chosen), split in zip(tables.lists, splits, strict=True):
-        before = len(found)
-        try:
-            for one in rows_of(table, chosen, split, beside, of_lists):
+    def _of_lists(self, by_folder: bool, unnamed: bool) -> Named | None:
+        """Photos as lists name them; None where no list speaks for the source."""
+        lists = self._tables.lists
+        if not lists:
+            return None
+        found: dict[tuple[str, ...], tuple[SourceFile, str, str]] = {}
+        aside = SourceReport()
+        taken: list[tuple[Table, Chosen]] = []
+        splits = splits_of_files([table.file for table, _ in lists], aside)
+        for (table, chosen), split in zip(lists, splits, strict=True):
+            before = len(found)
+            for one in rows_of(table, chosen, split, self._beside, aside):
                 if one.file is not None:
                     found.setdefault(one.file.parts, (one.file, one.label, one.split))
-        except SourceError as error:
-            of_lists.skip(table.file.name, "the rest of a table that is damaged")
-            of_lists.note(str(error))
-        if len(found) > before:
-            taken.append((table, chosen))
-    names = [name for _, name, _ in found.values()]
-    speaks = len(found) >= _MOST * images and (unnamed or not are_ids(names))
-    if not found or (by_folder and not speaks):
-        return None
-    for sentence in of_lists.notes:
-        report.note(sentence)
-    for name, reason in of_lists.rows():
-        report.skip(name, reason)
-    for table, chosen in taken:
-        report.note(
-            f"The people are named in {table.file.name!r}, column {chosen.label.name!r}, the "
-            f"photos in {chosen.image.name!r}."
-        )
-        report.used.append(table.file.name)
-    return list(found.values())
+            if len(found) > before:
+                taken.append((table, chosen))
+        are_named = unnamed or not are_ids(name for _, name, _ in found.values())
+        speaks = len(found) >= _MOST * len(self._photos) and are_named
+        if not found or (by_folder and not speaks):
+            return None
+        for sentence in aside.notes:
+            self._report.note(sentence)
+        for name, reason in aside.rows():
+            self._report.skip(name, reason)
+        for table, chosen in taken:
+            self._report.note(
+                f"The people are named in {table.file.name!r}, column {chosen.label.name!r}, the "
+                f"photos in {chosen.image.name!r}."
+            )
+            self._use(table.file)
+        return list(found.values())
 
-
-def _count_rest(
-    left: dict[tuple[str, ...], SourceFile],
-    used: set[tuple[str, ...]],
-    tables: TreeTables,
-    report: SourceReport,
-    name: str,
-) -> None:
-    """Everything that was not taken is skipped, each with its reason."""
-    told = {one.parts: why for one, why in tables.troubles}
-    gone = {text for names in report.skipped.values() for text in names} | set(report.used)
-    for parts, one in left.items():
-        if parts in used or one.name in gone:
-            continue
-        if one.kind.category == "image":
-            report.skip(one.name, _UNLISTED)
-        elif one.kind.category == "table":
-            report.skip(one.name, "a table without images of people")
-            report.note(told.get(parts, ""))
-        elif parts in told:
-            report.skip(one.name, "a table that does not say who is on which photo")
-        else:
-            report.skip(one.name, one.kind.words)
-    if not report.images:
-        raise nothing_read(name, report, [why for _, why in tables.troubles])
+    def _count_rest(self) -> None:
+        """Everything that was not taken is skipped, each with its reason."""
+        told = {one.parts: why for one, why in self._tables.troubles}
+        for parts, one in list(self._left.items()):
+            if one.kind.category == "image":
+                self._skip(one, _UNLISTED)
+            elif one.kind.category == "table":
+                self._skip(one, "a table without images of people")
+                self._report.note(told.get(parts, ""))
+            elif parts in told:
+                self._skip(one, "a table that does not say who is on which photo")
+            else:
+                self._skip(one, one.kind.words)
 
 
 def nothing_read(name: str, report: SourceReport, troubles: Sequence[str] = ()) -> SourceError:

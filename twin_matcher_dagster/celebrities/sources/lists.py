@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
@@ -17,6 +17,7 @@ from twin_matcher_dagster.celebrities.sources.columns import (
     label_of,
     plain_name,
 )
+from twin_matcher_dagster.celebrities.sources.labels import common_prefix
 from twin_matcher_dagster.celebrities.sources.pictures import Files, ListedImage, picture_of
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.splits import (
@@ -24,7 +25,7 @@ from twin_matcher_dagster.celebrities.sources.splits import (
     split_of,
     splits_of,
 )
-from twin_matcher_dagster.celebrities.sources.tables import Table, open_table
+from twin_matcher_dagster.celebrities.sources.tables import Table, damaged, open_table
 from twin_matcher_dagster.celebrities.sources.text_tables import open_text_table
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile
 from twin_matcher_dagster.dataset.identity import tidy
@@ -32,6 +33,9 @@ from twin_matcher_dagster.errors import SourceError
 
 MAX_TEXTS = 50
 """So many texts of a tree are tried as tables, those nearest to its top."""
+
+MAX_ABOUT_BYTES = 64 * 2**20
+"""Of a file that tells about others; a people.json of 17,334 people has 5 MB."""
 
 _SPLIT_COLUMNS = {"split", "partition", "subset", "set", "fold"}
 _FIRST_ROWS = 20
@@ -74,7 +78,12 @@ def tables_of(files: Sequence[SourceFile], beside: Files, stack: ExitStack) -> T
         (one for one in files if one.kind.category == "text"), key=lambda one: len(one.parts)
     )
     for one in texts[:MAX_TEXTS]:
-        table = open_text_table(one)
+        try:
+            table = open_text_table(one)
+        # Archives raise many types on damaged entries.
+        except Exception:
+            found.troubles.append((one, str(damaged(one.name))))
+            continue
         if table is None:
             continue
         found.texts.append(table)
@@ -112,8 +121,10 @@ def _caches(files: Sequence[SourceFile]) -> set[tuple[str, ...]]:
         if one.parts[-1] != "state.json":
             continue
         try:
-            named = {each["filename"] for each in json.loads(one.read())["_data_files"]}
-        except (ValueError, KeyError, TypeError, OSError):
+            named = {
+                each["filename"] for each in json.loads(one.text(MAX_ABOUT_BYTES))["_data_files"]
+            }
+        except (ValueError, KeyError, TypeError):
             continue
         place = one.parts[:-1]
         tables = [each for each in files if each.kind.category == "table"]
@@ -143,38 +154,88 @@ def splits_of_files(files: Sequence[SourceFile], report: SourceReport) -> list[s
 def rows_of(
     table: Table, chosen: Chosen, split: str | None, files: Files, report: SourceReport
 ) -> Iterator[ListedImage]:
-    """The images of one table, row by row."""
-    wanted = [chosen.image.name, chosen.label.name]
-    split_column = None if split else _split_column(table)
-    if split_column:
-        wanted.append(split_column.name)
-    for number, (value, name, *rest) in enumerate(table.rows(wanted), 1):
-        values = value if isinstance(value, list) else [value]
-        label = label_of(name, chosen.label)
-        where = f"{table.file.name} row {number}"
-        if not tidy(label):
-            report.skip(where, NO_NAME)
-            continue
-        part = split or (split_of(label_of(rest[0], split_column)) if split_column else None)
-        for one in values:
-            found = picture_of(one, files, table.file)
-            if isinstance(found, str):
-                report.skip(where, found)
-            elif isinstance(found, SourceFile):
-                yield ListedImage(label, part or "train", found.name, found.size, found.read, found)
-            else:
-                inner = _inner_name(one) or where
-                yield ListedImage(label, part or "train", inner, len(found), partial(bytes, found))
+    """The images of one table, row by row.
+
+    Args:
+        table: the table.
+        chosen: its two columns.
+        split: of all its rows; None where a column may tell.
+        files: where rows look for the files that they name.
+        report: what is left out is counted there; so is the rest of a table that is damaged.
+    """
+    wanted = [chosen.image, chosen.label]
+    if split is None:
+        wanted += [one for one in table.columns if _tells_split(one)][:1]
+    try:
+        for number, values in enumerate(table.rows([one.name for one in wanted]), 1):
+            where = f"{table.file.name} row {number}"
+            label = label_of(values[1], chosen.label)
+            told = split or (split_of(label_of(values[2], wanted[2])) if len(values) > 2 else None)
+            if not tidy(label):
+                report.skip(where, NO_NAME)
+                continue
+            for value in values[0] if isinstance(values[0], list) else values[:1]:
+                found = picture_of(value, files, table.file)
+                if isinstance(found, str):
+                    report.skip(where, found)
+                else:
+                    yield _listed(found, value, label, told or "train", where)
+    except SourceError as error:
+        report.skip(table.file.name, "the rest of a table that is damaged")
+        report.note(str(error))
 
 
-def _inner_name(value: object) -> str:
-    """The file name that a row carries beside the bytes."""
+def _listed(
+    found: SourceFile | bytes, value: object, label: str, split: str, where: str
+) -> ListedImage:
+    if isinstance(found, SourceFile):
+        return ListedImage(label, split, found.name, found.size, found.read, found)
+    # A row may carry the name of the file beside the bytes.
     path = value.get("path") if isinstance(value, dict) else None
-    return PurePosixPath(path).name if isinstance(path, str) else ""
+    name = PurePosixPath(path).name if isinstance(path, str) and path else where
+    return ListedImage(label, split, name, len(found), partial(bytes, found))
 
 
-def _split_column(table: Table) -> Column | None:
-    for one in table.columns:
-        if plain_name(one.name) in _SPLIT_COLUMNS and one.kind in ("text", "class"):
-            return one
-    return None
+def _tells_split(one: Column) -> bool:
+    return plain_name(one.name) in _SPLIT_COLUMNS and one.kind in ("text", "class")
+
+
+def images_of_tables(
+    carrying: Sequence[tuple[Table, Chosen]], beside: Files, report: SourceReport
+) -> Iterator[ListedImage]:
+    """All images of tables, with the split that the tables' names say.
+
+    Args:
+        carrying: tables with the two columns that are read.
+        beside: where rows look for the files that they name.
+        report: rows that are left out are counted there.
+    """
+    splits = splits_of_files([table.file for table, _ in carrying], report)
+    prefix = _prefix_of(carrying, report)
+    report.used += [table.file.name for table, _ in carrying]
+    for (table, chosen), split in zip(carrying, splits, strict=True):
+        if said := chosen.sentence(table.file.name):
+            report.note(said)
+        for one in rows_of(table, chosen, split, beside, report):
+            yield replace(one, label=one.label.removeprefix(prefix)) if prefix else one
+
+
+def _prefix_of(tables: Sequence[tuple[Table, Chosen]], report: SourceReport) -> str:
+    """What all names of some tables share; of each the one column of names is read for it."""
+    names: set[str] = set()
+    for table, chosen in tables:
+        if chosen.label.kind == "class":
+            names.update(chosen.label.classes)
+        elif chosen.label.kind == "text":
+            with suppress(SourceError):  # which is said when its rows are read
+                rows = table.rows([chosen.label.name])
+                names.update(label_of(name, chosen.label) for (name,) in rows)
+    return noted_prefix({name for name in names if name.strip()}, report)
+
+
+def noted_prefix(names: Collection[str], report: SourceReport) -> str:
+    """What all names share, which is said; empty where nothing."""
+    prefix = common_prefix(names)
+    if prefix:
+        report.note(f"All names begin with {prefix!r}, which is taken off.")
+    return prefix

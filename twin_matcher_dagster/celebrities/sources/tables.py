@@ -51,8 +51,8 @@ def open_table(one: SourceFile, stack: ExitStack) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = stack.enter_context(_seekable(one, stack))
     try:
+        file = stack.enter_context(_seekable(one, stack))
         if one.kind == PARQUET:
             parquet = stack.enter_context(pq.ParquetFile(file))
             schema = parquet.schema_arrow
@@ -72,7 +72,8 @@ def open_table(one: SourceFile, stack: ExitStack) -> Table:
                     yield batch.select(list(columns))
 
         columns = tuple(_columns(schema))
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    # Of damaged files pyarrow and archives raise many types.
+    except Exception as error:
         raise damaged(one.name) from error
 
     def rows(wanted: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -56,6 +56,14 @@ class SourceFile:
         """The path as text, without bytes that are no text."""
         return shown("/".join(self.parts))
 
+    def text(self, most: int) -> bytes:
+        """Its first bytes; none where it cannot be read. For files that tell about others."""
+        try:
+            return self.read(most)
+        # Archives raise many types on damaged entries.
+        except Exception:
+            return b""
+
     def read(self, most: int = -1) -> bytes:
         """Its first bytes, at most as many as asked; all with -1."""
         with self.open() as file:
@@ -112,13 +120,13 @@ def list_folder(root: Path, report: SourceReport) -> Tree:
     return Tree(in_order(files), frozenset(folders))
 
 
-def looked_at(one: SourceFile, report: SourceReport) -> SourceFile | None:
+def looked_at(one: SourceFile, report: SourceReport, place: str = "") -> SourceFile | None:
     """A file with its kind; None where it cannot be opened, which is counted."""
     try:
         return replace(one, kind=kind_of(one.read(HEAD)))
     # Archives raise many types on damaged entries.
     except Exception as error:
-        report.skip(one.name, why_unread(error))
+        report.skip(place + one.name, why_unread(error))
         return None
 
 
