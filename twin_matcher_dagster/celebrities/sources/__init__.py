@@ -14,13 +14,13 @@ from pathlib import Path
 
 from twin_matcher_dagster.celebrities.sources.archives import expanded, list_archive
 from twin_matcher_dagster.celebrities.sources.columns import choose_columns
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, Kind, kind_of
+from twin_matcher_dagster.celebrities.sources.contents import HEAD, FileKind, kind_of
 from twin_matcher_dagster.celebrities.sources.hub import (
     download_if_files,
     hub_id,
     rows_on_the_hub,
 )
-from twin_matcher_dagster.celebrities.sources.layouts import images_of, nothing_read
+from twin_matcher_dagster.celebrities.sources.layouts import images_of_tree, nothing_read
 from twin_matcher_dagster.celebrities.sources.lists import images_of_tables
 from twin_matcher_dagster.celebrities.sources.pictures import FilesBeside, ListedImage
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
@@ -173,7 +173,7 @@ def _of_folder(
     folder: Path, report: SourceReport, stack: ExitStack, name: str = ""
 ) -> Iterator[ListedImage]:
     tree = expanded(list_folder(folder, report), stack, report)
-    yield from images_of(tree, folder, name or str(folder), report, stack)
+    yield from images_of_tree(tree, folder, name or str(folder), report, stack)
 
 
 def _of_file(path: Path, report: SourceReport, stack: ExitStack) -> Iterator[ListedImage]:
@@ -182,7 +182,7 @@ def _of_file(path: Path, report: SourceReport, stack: ExitStack) -> Iterator[Lis
     if kind.category == "archive":
         file = stack.enter_context(path.open("rb"))
         tree = list_archive(file, one.size, path.name, stack, report)
-        yield from images_of(tree, None, str(path), report, stack)
+        yield from images_of_tree(tree, None, str(path), report, stack)
         return
     report.files += 1
     table = open_table(one, stack) if kind.category == "table" else None
@@ -200,7 +200,7 @@ def _of_file(path: Path, report: SourceReport, stack: ExitStack) -> Iterator[Lis
     )
 
 
-def _kind(path: Path) -> Kind:
+def _kind(path: Path) -> FileKind:
     try:
         with path.open("rb") as file:
             return kind_of(file.read(HEAD))

@@ -16,7 +16,14 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, PACKED, TAR, ZIP, Kind, kind_of
+from twin_matcher_dagster.celebrities.sources.contents import (
+    HEAD,
+    PACKED,
+    TAR,
+    ZIP,
+    FileKind,
+    kind_of,
+)
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.splits import splits_of
 from twin_matcher_dagster.celebrities.sources.trees import (
@@ -27,9 +34,9 @@ from twin_matcher_dagster.celebrities.sources.trees import (
     copied,
     in_order,
     is_left_out,
-    looked_at,
     shown,
     temporary_file,
+    with_kind,
 )
 from twin_matcher_dagster.errors import SourceError
 
@@ -187,7 +194,7 @@ def _tree(entries: list[_Entry], place: str, report: SourceReport) -> Tree:
             report.skip(place + one.name, HIDDEN)
         elif entry.trouble:
             report.skip(place + one.name, entry.trouble)
-        elif (looked := looked_at(one, report, place)) is not None:
+        elif (looked := with_kind(one, report, place)) is not None:
             files.append(looked)
             folders |= {parts[:depth] for depth in range(len(parts))}
     return Tree(in_order(files), frozenset(folders))
@@ -241,7 +248,7 @@ def _tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return file
 
 
-def _kind(file: IO[bytes]) -> Kind:
+def _kind(file: IO[bytes]) -> FileKind:
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)

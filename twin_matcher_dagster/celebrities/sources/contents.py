@@ -13,7 +13,7 @@ Category = Literal["image", "table", "text", "archive", "other"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """What a file is.
 
     Attributes:
@@ -25,15 +25,20 @@ class Kind:
     words: str
 
 
-EMPTY = Kind("other", "an empty file")
-PARQUET = Kind("table", "a Parquet file")
-ARROW_FILE = Kind("table", "an Arrow file")
-ARROW_STREAM = Kind("table", "an Arrow stream")
-ZIP = Kind("archive", "a zip")
-TAR = Kind("archive", "a tar")
-PACKED = Kind("archive", "a packed file")
-TEXT = Kind("text", "a text")
-PHOTO = Kind("image", "a photo")
+def _other(words: str) -> FileKind:
+    """What is not read."""
+    return FileKind("other", words)
+
+
+EMPTY_FILE = _other("an empty file")
+PARQUET = FileKind("table", "a Parquet file")
+ARROW_FILE = FileKind("table", "an Arrow file")
+ARROW_STREAM = FileKind("table", "an Arrow stream")
+ZIP = FileKind("archive", "a zip")
+TAR = FileKind("archive", "a tar")
+PACKED = FileKind("archive", "a packed file")
+TEXT = FileKind("text", "a text")
+PHOTO = FileKind("image", "a photo")
 
 # https://en.wikipedia.org/wiki/List_of_file_signatures, and the format's own document where one is
 # named. Photos that the reader of photos does not know are `unreadable` when faces are looked for.
@@ -57,37 +62,43 @@ _SIGNATURES = (
     (b"\x1f\x8b", PACKED),
     (b"BZh", PACKED),
     (b"\xfd7zXZ\0", PACKED),
-    (b"\x28\xb5\x2f\xfd", Kind("other", "a file packed with zstd, which has to be unpacked first")),
-    (b"7z\xbc\xaf\x27\x1c", Kind("other", "a 7z archive, which has to be unpacked first")),
-    (b"Rar!", Kind("other", "a RAR archive, which has to be unpacked first")),
+    (
+        b"\x28\xb5\x2f\xfd",
+        _other("a file packed with zstd, which has to be unpacked first"),
+    ),
+    (b"7z\xbc\xaf\x27\x1c", _other("a 7z archive, which has to be unpacked first")),
+    (b"Rar!", _other("a RAR archive, which has to be unpacked first")),
     # https://mxnet.apache.org/versions/1.9.1/api/architecture/note_data_loading
-    (b"\x0a\x23\xd7\xce", Kind("other", "MXNet RecordIO (train.rec of CASIA-WebFace and others)")),
-    (b"\x89HDF", Kind("other", "an HDF5 file")),
-    (b"\x93NUMPY", Kind("other", "an array of NumPy")),
-    (b"MATLAB", Kind("other", "a MATLAB file")),
-    (b"SQLite format 3", Kind("other", "an SQLite database")),
-    (b"%PDF", Kind("other", "a PDF")),
-    (b"8BPS", Kind("other", "a Photoshop file")),
-    (b"\0\0\1\0", Kind("other", "an icon")),
-    (b"\x1a\x45\xdf\xa3", Kind("other", "a video")),
-    (b"\0\0\1\xba", Kind("other", "a video")),
-    (b"FLV", Kind("other", "a video")),
-    (b"\0\5\x16\7", Kind("other", "a system file of macOS")),
-    (b"\0\0\0\1Bud1", Kind("other", "a system file of macOS")),
-    (b"\xd0\xcf\x11\xe0", Kind("other", "a system file of Windows or an old Office file")),
-    (b"bplist", Kind("other", "a property list")),
-    (b"MZ", Kind("other", "a program")),
-    (b"\x7fELF", Kind("other", "a program")),
+    (
+        b"\x0a\x23\xd7\xce",
+        _other("MXNet RecordIO (train.rec of CASIA-WebFace and others)"),
+    ),
+    (b"\x89HDF", _other("an HDF5 file")),
+    (b"\x93NUMPY", _other("an array of NumPy")),
+    (b"MATLAB", _other("a MATLAB file")),
+    (b"SQLite format 3", _other("an SQLite database")),
+    (b"%PDF", _other("a PDF")),
+    (b"8BPS", _other("a Photoshop file")),
+    (b"\0\0\1\0", _other("an icon")),
+    (b"\x1a\x45\xdf\xa3", _other("a video")),
+    (b"\0\0\1\xba", _other("a video")),
+    (b"FLV", _other("a video")),
+    (b"\0\5\x16\7", _other("a system file of macOS")),
+    (b"\0\0\0\1Bud1", _other("a system file of macOS")),
+    (b"\xd0\xcf\x11\xe0", _other("a system file of Windows or an old Office file")),
+    (b"bplist", _other("a property list")),
+    (b"MZ", _other("a program")),
+    (b"\x7fELF", _other("a program")),
     (
         b"version https://git-lfs",
-        Kind("other", "a pointer of Git LFS and not the file itself (run `git lfs pull`)"),
+        _other("a pointer of Git LFS and not the file itself (run `git lfs pull`)"),
     ),
 )
-_WEB_PAGE = Kind("other", "a web page and no image, as a download that failed leaves it")
+_WEB_PAGE = _other("a web page and no image, as a download that failed leaves it")
 _MARKUP = {
     rb"<!doctype html|<html": _WEB_PAGE,
-    rb"(?s)(<\?xml.*)?<svg": Kind("other", "an SVG drawing"),
-    rb"<\?xml": Kind("other", "an XML file"),
+    rb"(?s)(<\?xml.*)?<svg": _other("an SVG drawing"),
+    rb"<\?xml": _other("an XML file"),
 }
 # Protocols 2 to 5 of Python's pickle.
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
@@ -97,14 +108,14 @@ _STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1
 _BITMAP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
-def kind_of(head: bytes) -> Kind:
+def kind_of(head: bytes) -> FileKind:
     """What a file is.
 
     Args:
         head: its first :data:`HEAD` bytes; fewer only of a file that has no more.
     """
     if not head:
-        return EMPTY
+        return EMPTY_FILE
     for start, kind in _SIGNATURES:
         if head.startswith(start):
             return kind
@@ -113,26 +124,26 @@ def kind_of(head: bytes) -> Kind:
     return _media(head) or _text(head)
 
 
-def _media(head: bytes) -> Kind | None:
+def _media(head: bytes) -> FileKind | None:
     """Photos and videos whose first bytes are not the same in all."""
     if head[:4] == b"RIFF":
-        return PHOTO if head[8:12] == b"WEBP" else Kind("other", "a video or a sound")
+        return PHOTO if head[8:12] == b"WEBP" else _other("a video or a sound")
     if head[4:8] == b"ftyp":
         # Some phones name a general brand first, and the still image's among the compatible ones.
         size = min(int.from_bytes(head[:4], "big"), len(head))
         brands = {head[8:12], *(head[at : at + 4] for at in range(16, size, 4))}
-        return PHOTO if brands & _STILLS else Kind("other", "a video")
+        return PHOTO if brands & _STILLS else _other("a video")
     is_bitmap = head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS
     return PHOTO if is_bitmap or re.match(rb"P[1-6]\s", head) else None
 
 
-def _text(head: bytes) -> Kind:
+def _text(head: bytes) -> FileKind:
     if _PICKLE.match(head):
-        return Kind("other", "a pickle, which is never opened")
+        return _other("a pickle, which is never opened")
     if not head.strip(b"\0"):
-        return Kind("other", "a file of zeros, as a copy that broke off leaves it")
+        return _other("a file of zeros, as a copy that broke off leaves it")
     is_wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
     if not is_wide and any(byte < 9 or 13 < byte < 27 for byte in head):
-        return Kind("other", "no image")
+        return _other("no image")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return next((kind for word, kind in _MARKUP.items() if re.match(word, start)), TEXT)

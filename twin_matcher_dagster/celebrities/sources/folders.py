@@ -24,7 +24,7 @@ _NO_NAMES = re.compile(
 
 
 @dataclass
-class People:
+class NamedPhotos:
     """What folders say of photos.
 
     Attributes:
@@ -55,15 +55,15 @@ class People:
         return sorted(shown(path[-1]) for path in beside - full if not is_left_out(path))
 
 
-def people_of(images: Sequence[SourceFile]) -> People:
+def named_by_folders(images: Sequence[SourceFile]) -> NamedPhotos:
     """Read who is who out of folders and, where there is none, out of the files' names."""
-    people = People()
+    people = NamedPhotos()
     _read(images, (), None, people)
     return people
 
 
 def _read(
-    images: Sequence[SourceFile], place: tuple[str, ...], split: Split | None, found: People
+    images: Sequence[SourceFile], place: tuple[str, ...], split: Split | None, found: NamedPhotos
 ) -> None:
     depth = len(place)
     folders: dict[str, list[SourceFile]] = {}
@@ -162,7 +162,7 @@ def _named(images: Sequence[SourceFile]) -> list[tuple[SourceFile, str]]:
 
 
 def _read_names(
-    images: Sequence[SourceFile], place: tuple[str, ...], split: Split | None, found: People
+    images: Sequence[SourceFile], place: tuple[str, ...], split: Split | None, found: NamedPhotos
 ) -> None:
     """Photos without folders: the names of the files tell, where all are a name and a number."""
     if told := _named(images):

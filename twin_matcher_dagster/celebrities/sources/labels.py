@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from twin_matcher_dagster.celebrities.sources.columns import is_known_name
-from twin_matcher_dagster.celebrities.sources.tables import Table
+from twin_matcher_dagster.celebrities.sources.tables import SourceTable
 from twin_matcher_dagster.dataset.identity import tidy
 from twin_matcher_dagster.errors import SourceError
 
@@ -64,8 +64,8 @@ def are_dates_or_cameras(names: Iterable[str]) -> bool:
 
 
 def names_of_ids(
-    tables: Iterable[Table], ids: Collection[str]
-) -> tuple[dict[str, str], Table] | None:
+    tables: Iterable[SourceTable], ids: Collection[str]
+) -> tuple[dict[str, str], SourceTable] | None:
     """Names for ids, out of a table such as ``identity_meta.csv``; None where there is none."""
     for table in tables:
         texts = [one for one in table.columns if one.kind in ("text", "number")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twin_matcher_dagster.celebrities.sources.columns import Chosen
 from twin_matcher_dagster.celebrities.sources.companions import labels_beside
-from twin_matcher_dagster.celebrities.sources.folders import People, people_of
+from twin_matcher_dagster.celebrities.sources.folders import NamedPhotos, named_by_folders
 from twin_matcher_dagster.celebrities.sources.labels import (
     are_ids,
     are_numbered,
@@ -25,7 +25,7 @@ from twin_matcher_dagster.celebrities.sources.lists import (
 )
 from twin_matcher_dagster.celebrities.sources.pictures import FilesOfTree, ListedImage
 from twin_matcher_dagster.celebrities.sources.report import SourceReport, counted
-from twin_matcher_dagster.celebrities.sources.tables import Table
+from twin_matcher_dagster.celebrities.sources.tables import SourceTable
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile, Tree
 from twin_matcher_dagster.dataset.biographies import FILE as PEOPLE_FILE
 from twin_matcher_dagster.errors import SourceError
@@ -38,7 +38,7 @@ _MOST = 0.9
 _UNLISTED = "a photo that no row of the tables names"
 
 
-def images_of(
+def images_of_tree(
     tree: Tree, root: Path | None, name: str, report: SourceReport, stack: ExitStack
 ) -> Iterator[ListedImage]:
     """All images of a tree.
@@ -113,7 +113,7 @@ class _TreeReader:
             return
         people, trouble = None, None
         try:
-            people = people_of(self._photos)
+            people = named_by_folders(self._photos)
         except SourceError as error:
             trouble = error
         # Folders 000, 001, ... of a list or of shards are no people.
@@ -133,7 +133,7 @@ class _TreeReader:
             name = known.get(label, label.removeprefix(prefix))
             yield ListedImage(name, split, one.name, one.size, one.read, one)
 
-    def _of_people(self, people: People) -> Named:
+    def _of_people(self, people: NamedPhotos) -> Named:
         for sentence in people.notes:
             self._report.note(sentence)
         for one, reason in people.left:
@@ -169,7 +169,7 @@ class _TreeReader:
             return None
         found: dict[tuple[str, ...], tuple[SourceFile, str, str]] = {}
         aside = SourceReport()
-        taken: list[tuple[Table, Chosen]] = []
+        taken: list[tuple[SourceTable, Chosen]] = []
         splits = splits_of_files([table.file for table, _ in lists], aside)
         for (table, chosen), split in zip(lists, splits, strict=True):
             before = len(found)

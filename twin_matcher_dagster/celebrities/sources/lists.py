@@ -25,7 +25,7 @@ from twin_matcher_dagster.celebrities.sources.splits import (
     split_of,
     splits_of,
 )
-from twin_matcher_dagster.celebrities.sources.tables import Table, damaged, open_table
+from twin_matcher_dagster.celebrities.sources.tables import SourceTable, damaged, open_table
 from twin_matcher_dagster.celebrities.sources.text_tables import open_text_table
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile
 from twin_matcher_dagster.dataset.identity import tidy
@@ -53,9 +53,9 @@ class TreeTables:
         troubles: why others are none, by file.
     """
 
-    carrying: list[tuple[Table, Chosen]] = field(default_factory=list)
-    lists: list[tuple[Table, Chosen]] = field(default_factory=list)
-    texts: list[Table] = field(default_factory=list)
+    carrying: list[tuple[SourceTable, Chosen]] = field(default_factory=list)
+    lists: list[tuple[SourceTable, Chosen]] = field(default_factory=list)
+    texts: list[SourceTable] = field(default_factory=list)
     troubles: list[tuple[SourceFile, str]] = field(default_factory=list)
 
 
@@ -99,7 +99,7 @@ def tables_of(files: Sequence[SourceFile], beside: Files, stack: ExitStack) -> T
     return found
 
 
-def _carries(table: Table, chosen: Chosen, beside: Files) -> bool:
+def _carries(table: SourceTable, chosen: Chosen, beside: Files) -> bool:
     """Whether the rows of a text carry their images, or have to be fetched."""
     first = islice(table.rows([chosen.image.name]), _FIRST_ROWS)
     return any(isinstance(picture_of(value, beside, table.file), bytes) for (value,) in first)
@@ -152,7 +152,7 @@ def splits_of_files(files: Sequence[SourceFile], report: SourceReport) -> list[s
 
 
 def rows_of(
-    table: Table, chosen: Chosen, split: str | None, files: Files, report: SourceReport
+    table: SourceTable, chosen: Chosen, split: str | None, files: Files, report: SourceReport
 ) -> Iterator[ListedImage]:
     """The images of one table, row by row.
 
@@ -201,7 +201,7 @@ def _tells_split(one: Column) -> bool:
 
 
 def images_of_tables(
-    carrying: Sequence[tuple[Table, Chosen]], beside: Files, report: SourceReport
+    carrying: Sequence[tuple[SourceTable, Chosen]], beside: Files, report: SourceReport
 ) -> Iterator[ListedImage]:
     """All images of tables, with the split that the tables' names say.
 
@@ -220,7 +220,7 @@ def images_of_tables(
             yield replace(one, label=one.label.removeprefix(prefix)) if prefix else one
 
 
-def _prefix_of(tables: Sequence[tuple[Table, Chosen]], report: SourceReport) -> str:
+def _prefix_of(tables: Sequence[tuple[SourceTable, Chosen]], report: SourceReport) -> str:
     """What all names of some tables share; of each the one column of names is read for it."""
     names: set[str] = set()
     for table, chosen in tables:

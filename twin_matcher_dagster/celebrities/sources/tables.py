@@ -24,7 +24,7 @@ _KINDS: dict[str, ColumnKind] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class SourceTable:
     """A table of a source.
 
     Attributes:
@@ -38,7 +38,7 @@ class Table:
     rows: Callable[[Sequence[str]], Iterator[tuple[Any, ...]]]
 
 
-def open_table(one: SourceFile, stack: ExitStack) -> Table:
+def open_table(one: SourceFile, stack: ExitStack) -> SourceTable:
     """Open a Parquet or Arrow file; nothing of its rows is read yet.
 
     Args:
@@ -85,7 +85,7 @@ def open_table(one: SourceFile, stack: ExitStack) -> Table:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise damaged(one.name) from error
 
-    return Table(one, columns, rows)
+    return SourceTable(one, columns, rows)
 
 
 def damaged(name: str) -> SourceError:

@@ -16,7 +16,7 @@ from twin_matcher_dagster.celebrities.sources.columns import (
     is_image_name,
     is_known_name,
 )
-from twin_matcher_dagster.celebrities.sources.tables import Table, damaged
+from twin_matcher_dagster.celebrities.sources.tables import SourceTable, damaged
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile
 
 MAX_TEXT_BYTES = 2**30
@@ -31,7 +31,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]{200,}")
 _Rows = list[list[str]]
 
 
-def open_text_table(one: SourceFile) -> Table | None:
+def open_text_table(one: SourceFile) -> SourceTable | None:
     """A text as a table; None where it is none."""
     if one.size > MAX_TEXT_BYTES:
         return None
@@ -70,7 +70,7 @@ def open_text_table(one: SourceFile) -> Table | None:
                 raise damaged(one.name) from error
 
     columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
-    return Table(one, tuple(columns), rows)
+    return SourceTable(one, tuple(columns), rows)
 
 
 def _encoding(start: bytes) -> str:
@@ -143,7 +143,7 @@ def _is_image(cell: str) -> bool:
     return _is_file_name(cell) or bool(_BASE64.fullmatch(cell))
 
 
-def _json_table(one: SourceFile, encoding: str, text: str) -> Table | None:
+def _json_table(one: SourceFile, encoding: str, text: str) -> SourceTable | None:
     """JSON lines, a list of objects, or an object of file and name."""
     lines = [line for line in text.splitlines()[:_LOOKED_AT] if line.strip()]
     try:
@@ -175,7 +175,7 @@ def _json_table(one: SourceFile, encoding: str, text: str) -> Table | None:
     return _object_table(one, whole, lambda: iter(whole))
 
 
-def _one_object(one: SourceFile, pairs: dict[str, Any]) -> Table | None:
+def _one_object(one: SourceFile, pairs: dict[str, Any]) -> SourceTable | None:
     """``{"1.jpg": "Ana"}``, or ``{"Ana": ["1.jpg"]}``."""
     rows: list[dict[str, Any]] = []
     for key, value in pairs.items():
@@ -186,7 +186,9 @@ def _one_object(one: SourceFile, pairs: dict[str, Any]) -> Table | None:
     return _object_table(one, rows, lambda: iter(rows)) if rows else None
 
 
-def _object_table(one: SourceFile, found: Sequence[dict[str, Any]], stream: Any) -> Table | None:
+def _object_table(
+    one: SourceFile, found: Sequence[dict[str, Any]], stream: Any
+) -> SourceTable | None:
     names = list(dict.fromkeys(name for row in found[:_LOOKED_AT] for name in row))
     columns = []
     for name in names:
@@ -204,4 +206,4 @@ def _object_table(one: SourceFile, found: Sequence[dict[str, Any]], stream: Any)
         for row in stream():
             yield tuple(row.get(name) for name in wanted)
 
-    return Table(one, tuple(columns), rows) if columns else None
+    return SourceTable(one, tuple(columns), rows) if columns else None

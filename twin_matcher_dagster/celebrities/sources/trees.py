@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, Kind, kind_of
+from twin_matcher_dagster.celebrities.sources.contents import HEAD, FileKind, kind_of
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 
 MAX_IMAGE_BYTES = 64 * 2**20
@@ -49,7 +49,7 @@ class SourceFile:
     size: int
     open: Callable[[], IO[bytes]]
     path: Path | None = None
-    kind: Kind = field(default=Kind("other", "not looked at"))
+    kind: FileKind = field(default=FileKind("other", "not looked at"))
 
     @property
     def name(self) -> str:
@@ -115,12 +115,12 @@ def list_folder(root: Path, report: SourceReport) -> Tree:
             report.skip(one.name, f"beyond the first {MAX_FILES:,} files")
         elif is_left_out(one.parts):
             report.skip(one.name, HIDDEN)
-        elif (looked := looked_at(one, report)) is not None:
+        elif (looked := with_kind(one, report)) is not None:
             files.append(looked)
     return Tree(in_order(files), frozenset(folders))
 
 
-def looked_at(one: SourceFile, report: SourceReport, place: str = "") -> SourceFile | None:
+def with_kind(one: SourceFile, report: SourceReport, place: str = "") -> SourceFile | None:
     """A file with its kind; None where it cannot be opened, which is counted."""
     try:
         return replace(one, kind=kind_of(one.read(HEAD)))
