@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from twin_matcher_dagster.celebrities.sources import read_source
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.dataset.schema import RawFace
+from twin_matcher_dagster.errors import SourceError
 
 PEOPLE = ("Mira Okonkwari", "Sunhee Baekmun", "Tavita Leauanae")
 EACH = 4
@@ -116,6 +118,16 @@ def read(source: str | Path) -> Reading:
     assert len(rows) == report.images == sum(report.people.values())
     assert report.sentence().startswith(f"{report.files:,} file")
     return Reading(rows, report)
+
+
+def check_refused(source: str | Path, words: str) -> None:
+    """What cannot be read is explained in one sentence, without the name of a class."""
+    with pytest.raises(SourceError, match=words) as raised:
+        read(source)
+    said = str(raised.value)
+    assert "\n" not in said
+    assert said.endswith(".")
+    assert "Error" not in said
 
 
 ALL = dict.fromkeys(PEOPLE, EACH)
