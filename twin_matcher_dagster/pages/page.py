@@ -111,7 +111,7 @@ def add_invented_note(page: gr.Blocks, store: ObjectStore) -> None:
     note = gr.HTML(elem_id="invented")
 
     def look() -> str:
-        said = html.escape(invented_note(store))
+        said = html.escape(invented_note(store.within(VISITOR_WAITS_S)))
         return f'<p class="note">{said}</p>' if said else ""
 
     page.load(look, None, note, show_progress="hidden", api_visibility="private")
