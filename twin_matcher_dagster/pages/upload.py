@@ -35,6 +35,7 @@ from twin_matcher_dagster.uploads.consent import CONSENT_TEXT, PUBLICATION_TEXT,
 MAX_CLIP_FILE = "200mb"
 FRAME_EVERY_S = 0.2
 LOOK_EVERY_S = 3
+_SAME = (gr.skip(),) * 5
 
 
 def upload_page(store: ObjectStore) -> gr.Blocks:
@@ -107,8 +108,6 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
         outcome = gr.HTML(elem_id="outcome")
         shown = [session, gallery, found]
 
-        _nothing = (gr.skip(),) * 5
-
         def show(what: Found) -> Any:
             state, faces, message = what
             return state, gr.Gallery(faces, visible=bool(faces)), message
@@ -128,14 +127,14 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
         def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
             if frame is not None and state.add(frame):
                 return on_finish(state)
-            return _nothing if state.abandoned else (state, state.advice(), *_nothing[2:])
+            return _SAME if state.abandoned else (state, state.advice(), *_SAME[2:])
 
         def on_finish(state: Guide) -> Any:
             if state.done:
-                return _nothing
+                return _SAME
             found = report_faces(state.finish)
             # Start again was pressed meanwhile: what is on its way must not undo it.
-            return _nothing if state.abandoned else (state, state.advice(), *show(found))
+            return _SAME if state.abandoned else (state, state.advice(), *show(found))
 
         def on_again(state: Guide) -> Any:
             state.abandoned = True

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from twin_matcher_dagster.celebrities.sources.archives import expanded, list_archive
 from twin_matcher_dagster.celebrities.sources.columns import choose_columns
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, FileKind, kind_of
+from twin_matcher_dagster.celebrities.sources.contents import HEAD, ContentKind, content_kind_of
 from twin_matcher_dagster.celebrities.sources.hub import (
     download_if_files,
     hub_id,
@@ -200,10 +200,10 @@ def _of_file(path: Path, report: SourceReport, stack: ExitStack) -> Iterator[Lis
     )
 
 
-def _kind(path: Path) -> FileKind:
+def _kind(path: Path) -> ContentKind:
     try:
         with path.open("rb") as file:
-            return kind_of(file.read(HEAD))
+            return content_kind_of(file.read(HEAD))
     except OSError as error:
         raise SourceError(
             f"{str(path)!r} is {why_unread(error)}. Set RAW_FACES to another source."

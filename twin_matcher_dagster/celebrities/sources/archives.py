@@ -21,8 +21,8 @@ from twin_matcher_dagster.celebrities.sources.contents import (
     PACKED,
     TAR,
     ZIP,
-    FileKind,
-    kind_of,
+    ContentKind,
+    content_kind_of,
 )
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.splits import splits_of
@@ -248,11 +248,11 @@ def _tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return file
 
 
-def _kind(file: IO[bytes]) -> FileKind:
+def _kind(file: IO[bytes]) -> ContentKind:
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)
-    return kind_of(head)
+    return content_kind_of(head)
 
 
 def _unpacked(file: IO[bytes], most: int, name: str, stack: ExitStack) -> IO[bytes]:

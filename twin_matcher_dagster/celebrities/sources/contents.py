@@ -13,7 +13,7 @@ Category = Literal["image", "table", "text", "archive", "other"]
 
 
 @dataclass(frozen=True)
-class FileKind:
+class ContentKind:
     """What a file is.
 
     Attributes:
@@ -25,20 +25,20 @@ class FileKind:
     words: str
 
 
-def _other(words: str) -> FileKind:
+def _other(words: str) -> ContentKind:
     """What is not read."""
-    return FileKind("other", words)
+    return ContentKind("other", words)
 
 
 EMPTY_FILE = _other("an empty file")
-PARQUET = FileKind("table", "a Parquet file")
-ARROW_FILE = FileKind("table", "an Arrow file")
-ARROW_STREAM = FileKind("table", "an Arrow stream")
-ZIP = FileKind("archive", "a zip")
-TAR = FileKind("archive", "a tar")
-PACKED = FileKind("archive", "a packed file")
-TEXT = FileKind("text", "a text")
-PHOTO = FileKind("image", "a photo")
+PARQUET = ContentKind("table", "a Parquet file")
+ARROW_FILE = ContentKind("table", "an Arrow file")
+ARROW_STREAM = ContentKind("table", "an Arrow stream")
+ZIP = ContentKind("archive", "a zip")
+TAR = ContentKind("archive", "a tar")
+PACKED = ContentKind("archive", "a packed file")
+TEXT = ContentKind("text", "a text")
+PHOTO = ContentKind("image", "a photo")
 
 # https://en.wikipedia.org/wiki/List_of_file_signatures, and the format's own document where one is
 # named. Photos that the reader of photos does not know are `unreadable` when faces are looked for.
@@ -108,7 +108,7 @@ _STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1
 _BITMAP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
-def kind_of(head: bytes) -> FileKind:
+def content_kind_of(head: bytes) -> ContentKind:
     """What a file is.
 
     Args:
@@ -124,7 +124,7 @@ def kind_of(head: bytes) -> FileKind:
     return _media(head) or _text(head)
 
 
-def _media(head: bytes) -> FileKind | None:
+def _media(head: bytes) -> ContentKind | None:
     """Photos and videos whose first bytes are not the same in all."""
     if head[:4] == b"RIFF":
         return PHOTO if head[8:12] == b"WEBP" else _other("a video or a sound")
@@ -137,7 +137,7 @@ def _media(head: bytes) -> FileKind | None:
     return PHOTO if is_bitmap or re.match(rb"P[1-6]\s", head) else None
 
 
-def _text(head: bytes) -> FileKind:
+def _text(head: bytes) -> ContentKind:
     if _PICKLE.match(head):
         return _other("a pickle, which is never opened")
     if not head.strip(b"\0"):

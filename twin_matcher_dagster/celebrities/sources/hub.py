@@ -15,8 +15,8 @@ from twin_matcher_dagster.celebrities.sources.columns import (
     choose_columns,
     label_of,
 )
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, kind_of
-from twin_matcher_dagster.celebrities.sources.lists import NO_NAME
+from twin_matcher_dagster.celebrities.sources.contents import HEAD, content_kind_of
+from twin_matcher_dagster.celebrities.sources.lists import ROW_WITHOUT_NAME
 from twin_matcher_dagster.celebrities.sources.pictures import FROM_THE_WEB, ListedImage
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.splits import (
@@ -149,12 +149,12 @@ def _row(
     value, label = row[chosen.image.name], label_of(row[chosen.label.name], chosen.label)
     data = value.get("bytes") if isinstance(value, Mapping) else value
     if not tidy(label):
-        report.skip(where, NO_NAME)
+        report.skip(where, ROW_WITHOUT_NAME)
     elif isinstance(data, str):
         report.skip(where, FROM_THE_WEB)
     elif not data:
         report.skip(where, "a row without an image")
-    elif (kind := kind_of(data[:HEAD])).category != "image":
+    elif (kind := content_kind_of(data[:HEAD])).category != "image":
         report.skip(where, f"a row whose image is {kind.words}")
     else:
         yield ListedImage(label, split, where, len(data), lambda: data)

@@ -39,7 +39,7 @@ MAX_ABOUT_BYTES = 64 * 2**20
 
 _SPLIT_COLUMNS = {"split", "partition", "subset", "set", "fold"}
 _FIRST_ROWS = 20
-NO_NAME = "a row without a name"
+ROW_WITHOUT_NAME = "a row without a name"
 
 
 @dataclass
@@ -172,7 +172,7 @@ def rows_of(
             label = label_of(values[1], chosen.label)
             told = split or (split_of(label_of(values[2], wanted[2])) if len(values) > 2 else None)
             if not tidy(label):
-                report.skip(where, NO_NAME)
+                report.skip(where, ROW_WITHOUT_NAME)
                 continue
             for value in values[0] if isinstance(values[0], list) else values[:1]:
                 found = picture_of(value, files, table.file)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, kind_of
+from twin_matcher_dagster.celebrities.sources.contents import HEAD, content_kind_of
 from twin_matcher_dagster.celebrities.sources.trees import SourceFile
 
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs|hf|file|ipfs)://", re.IGNORECASE)
@@ -146,7 +146,7 @@ def _of_text(text: str, files: Files, table: SourceFile) -> SourceFile | bytes |
 def _checked(data: bytes) -> bytes | str:
     if not data:
         return "a row without an image"
-    kind = kind_of(data[:HEAD])
+    kind = content_kind_of(data[:HEAD])
     return data if kind.category == "image" else f"a row whose image is {kind.words}"
 
 

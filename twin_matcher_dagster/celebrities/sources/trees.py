@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, FileKind, kind_of
+from twin_matcher_dagster.celebrities.sources.contents import HEAD, ContentKind, content_kind_of
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 
 MAX_IMAGE_BYTES = 64 * 2**20
@@ -49,7 +49,7 @@ class SourceFile:
     size: int
     open: Callable[[], IO[bytes]]
     path: Path | None = None
-    kind: FileKind = field(default=FileKind("other", "not looked at"))
+    kind: ContentKind = field(default=ContentKind("other", "not looked at"))
 
     @property
     def name(self) -> str:
@@ -123,7 +123,7 @@ def list_folder(root: Path, report: SourceReport) -> Tree:
 def with_kind(one: SourceFile, report: SourceReport, place: str = "") -> SourceFile | None:
     """A file with its kind; None where it cannot be opened, which is counted."""
     try:
-        return replace(one, kind=kind_of(one.read(HEAD)))
+        return replace(one, kind=content_kind_of(one.read(HEAD)))
     # Archives raise many types on damaged entries.
     except Exception as error:
         report.skip(place + one.name, why_unread(error))
