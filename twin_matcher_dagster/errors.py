@@ -71,6 +71,14 @@ class ObjectExistsError(StorageError):
     """There is an object under this key already, and objects are never overwritten."""
 
 
+class ObjectChangedError(StorageError):
+    """An object is not what it was when it was read, so it is not replaced or deleted."""
+
+
+class LeaseLostError(StorageError):
+    """Another process took over what this one was doing."""
+
+
 class RecordError(StorageError):
     """A manifest in the bucket is not what this version can read."""
 

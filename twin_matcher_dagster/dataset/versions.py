@@ -25,7 +25,7 @@ from twin_matcher_dagster.dataset.schema import SPLITS, Face
 from twin_matcher_dagster.dataset.shards import faces_in
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.fingerprint import fingerprint
-from twin_matcher_dagster.storage.lock import exclusive
+from twin_matcher_dagster.storage.lease import leased
 from twin_matcher_dagster.storage.logs import balanced_versions, dataset_versions
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -205,6 +205,7 @@ def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest[
 
     Raises:
         TwinMatcherError: there are no balanced celebrities yet.
+        LeaseLostError: this was stopped for so long that another process took over.
     """
     noted = list(store.list(f"{layout.CHANGES}/"))
 
@@ -217,9 +218,10 @@ def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest[
         lists = changed_lists(store, before.members, changed)
         return DatasetVersion.of(_celebrities(store, before.balanced), lists)
 
-    # No erasure meanwhile: it would delete a list that the new version names.
-    with exclusive(store, layout.DATASET_LOCK):
-        manifest = dataset_versions(store).update(make)
+    # No erasure meanwhile: it would delete a list that the new version names. And none before whose
+    # tombstone this did not see: what is written is fenced.
+    with leased(store, layout.DATASET_LEASE) as lease:
+        manifest = dataset_versions(store).update(make, lease.reserve)
     for key in noted:
         store.delete(key)
     return manifest

@@ -7,11 +7,15 @@ again, so an erasure that was cut off is completed by the next try, and Dagster 
 One thing stays for a while: the weights of the model in production, where they learned from the
 upload too. The index no longer holds it, so nobody is shown it; a retraining is on its way, and at
 the time in the tombstone the release is withdrawn if that has not come.
+
+One erasure at a time, and none while a version of the data set is made. One that was stopped and
+goes on after another process took over does no harm: entries are replaced and deleted only as they
+were read, and what is added follows from the newest entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,7 +38,7 @@ from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.files import put_file
-from twin_matcher_dagster.storage.lock import Lock, exclusive
+from twin_matcher_dagster.storage.lease import Lease, leased, wait_for_write
 from twin_matcher_dagster.storage.logs import (
     dataset_versions,
     indexes,
@@ -42,11 +46,13 @@ from twin_matcher_dagster.storage.logs import (
     releases,
     verdicts,
 )
+from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.dataset import DatasetVersion
 from twin_matcher_dagster.storage.records.index import Index
 from twin_matcher_dagster.storage.records.parts import user_id
-from twin_matcher_dagster.storage.records.release import Withdrawn
+from twin_matcher_dagster.storage.records.release import Release, Withdrawn
+from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.storage.tombstones import (
     Tombstone,
     get_tombstone,
@@ -83,10 +89,13 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
 
     Raises:
         ErasureError: there never was such an upload.
+        StorageError: the store does not answer, or others erase for long.
     """
     upload_id = upload_id_of(upload_id)
     done = ErasureResult(note_erasure(store, upload_id, retrain_within))
-    with exclusive(store, layout.DATASET_LOCK) as lock:
+    # Whoever judges it saw the tombstone, or is waited for.
+    wait_for_write(store, layout.JUDGING_LEASE, f"{layout.user(upload_id)}/")
+    with leased(store, layout.DATASET_LEASE) as lease:
         for prefix in (
             layout.upload_manifest(upload_id),
             layout.face_folder(upload_id),
@@ -98,10 +107,12 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
             for key in list(store.list(prefix)):
                 store.delete(key)
                 done.deleted += 1
+        lease.renew()
         # First what answers: whatever goes wrong behind it, nobody is shown this person again.
         done.deleted += _erase_from_release(store, upload_id)
-        _erase_from_datasets(store, upload_id, done, lock)
-        _erase_from_verdicts(store, upload_id, lock)
+        lease.renew()
+        _erase_from_datasets(store, upload_id, done, lease)
+        _erase_from_verdicts(store, upload_id, lease)
         done.deleted += purge_models(store)
     if trained_on(models(store).entries(), {upload_id}):
         done.pending = done.tombstone.retrain_by
@@ -142,57 +153,64 @@ def note_erasure(store: ObjectStore, upload_id: str, retrain_within: timedelta) 
 
 
 def _erase_from_datasets(
-    store: ObjectStore, upload_id: str, done: ErasureResult, lock: Lock
+    store: ObjectStore, upload_id: str, done: ErasureResult, lease: Lease
 ) -> None:
     """Write every version that names an upload without it; the list that named it goes."""
     log = dataset_versions(store)
-    naming = lists_naming(store, upload_id)
+    # Again where an erasure that was stopped for long wrote another list meanwhile.
+    while naming := lists_naming(store, upload_id):
 
-    def without(version: DatasetVersion) -> DatasetVersion | None:
-        if naming.isdisjoint(one.key for one in version.members.values()):
-            return None
-        lists = lists_without(store, version.members, upload_id, naming)
-        return DatasetVersion.of(version.balanced, lists)
+        def without(version: DatasetVersion, naming: set[str] = naming) -> DatasetVersion | None:
+            if naming.isdisjoint(one.key for one in version.members.values()):
+                return None
+            lists = lists_without(store, version.members, upload_id, naming)
+            return DatasetVersion.of(version.balanced, lists)
 
-    head = log.head()
-    if head and (again := without(head.record)):
-        log.append(again)
-    for entry in log.entries():
-        lock.renew()
-        if again := without(entry.record):
-            log.rewrite(entry.number, again)
-            done.rewritten += 1
-    for key in naming:
-        store.delete(key)
-        done.deleted += 1
+        if newest := log.head():
+            log.update(_following(newest.record, without))
+        for number in list(log.numbers()):
+            lease.renew()
+            done.rewritten += log.rewrite(number, without)
+        for key in naming:
+            store.delete(key)
+            done.deleted += 1
 
 
-def _erase_from_verdicts(store: ObjectStore, upload_id: str, lock: Lock) -> None:
+def _following(
+    record: DatasetVersion, change: Callable[[DatasetVersion], DatasetVersion | None]
+) -> Callable[[Manifest[DatasetVersion] | None], DatasetVersion]:
+    """What a log is updated with: its newest entry, changed."""
+
+    def make(head: Manifest[DatasetVersion] | None) -> DatasetVersion:
+        newest = head.record if head else record
+        return change(newest) or newest
+
+    return make
+
+
+def _erase_from_verdicts(store: ObjectStore, upload_id: str, lease: Lease) -> None:
     """Take an upload's id out of the verdicts on others: flags, and a person's note."""
+
+    def without(verdict: Verdict) -> Verdict | None:
+        return verdict.without(upload_id) if verdict.names(upload_id) else None
+
     for judged, numbers in verdict_numbers(store).items():
-        log = verdicts(store, judged)
         for number in numbers:
-            lock.renew()
-            verdict = log.read(number).record
-            if verdict.names(upload_id):
-                log.rewrite(number, verdict.without(upload_id))
+            lease.renew()
+            verdicts(store, judged).rewrite(number, without)
 
 
 def _erase_from_release(store: ObjectStore, upload_id: str) -> int:
     """Release again without an upload, then delete all indexes and releases that name it."""
     log = releases(store)
-    head = log.head()
-    if head and not isinstance(head.record, Withdrawn) and head.record.names(upload_id):
-        try:
-            index = indexes(store).read(head.record.face_index)
-            if index.record.names(upload_id):
-                index = indexes(store).append(_index_without(store, index.record, upload_id))
-            log.append(head.record.without(upload_id, index))
-        except (ObjectMissingError, RecordError, TrainingError):
-            # Released from an index that an erasure took away at that moment, or that an earlier
-            # version made: it cannot be read.
-            whole = (one.record for one in log.entries() if not one.record.names(upload_id))
-            log.append(next(whole, None) or Withdrawn.because("it was made during an erasure"))
+
+    def next_release(head: Manifest[Release | Withdrawn] | None) -> Release | Withdrawn:
+        if head is None:
+            return Withdrawn.because("there is none")
+        return _release_without(store, head.record, upload_id)
+
+    if log.head_number():
+        log.update(next_release)
     unwanted = {
         layout.RELEASES: {one.number for one in log.entries() if one.record.names(upload_id)},
         layout.INDEXES: {
@@ -200,6 +218,25 @@ def _erase_from_release(store: ObjectStore, upload_id: str) -> int:
         },
     }
     return delete_entries(store, {**unwanted, layout.MODELS: ()})
+
+
+def _release_without(
+    store: ObjectStore, release: Release | Withdrawn, upload_id: str
+) -> Release | Withdrawn:
+    """What is released instead: the same, where an upload is not in it."""
+    if isinstance(release, Withdrawn) or not release.names(upload_id):
+        return release
+    try:
+        index = indexes(store).read(release.face_index)
+        if index.record.names(upload_id):
+            index = indexes(store).append(_index_without(store, index.record, upload_id))
+        return release.without(upload_id, index)
+    except (ObjectMissingError, RecordError, TrainingError):
+        # Released from an index that an erasure took away at that moment, or that an earlier
+        # version made: it cannot be read.
+        entries = releases(store).entries()
+        whole = (one.record for one in entries if not one.record.names(upload_id))
+        return next(whole, None) or Withdrawn.because("it was made during an erasure")
 
 
 def _index_without(store: ObjectStore, index: Index, upload_id: str) -> Index:

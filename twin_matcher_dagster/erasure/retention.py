@@ -24,7 +24,7 @@ from twin_matcher_dagster.storage.logs import (
 from twin_matcher_dagster.storage.manifest_log import Manifest, number_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.dataset import decode_members
-from twin_matcher_dagster.storage.records.record import CONTENT_KEY
+from twin_matcher_dagster.storage.records.record import CONTENT_KEY, Record
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
 from twin_matcher_dagster.storage.records.training import Model
 from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone
@@ -49,20 +49,21 @@ def delete_entries(store: ObjectStore, unwanted: Mapping[str, Collection[int]]) 
         How many objects are gone.
     """
     logs = logs_by_folder(store)
-    doomed: list[tuple[str, int, set[str]]] = []
+    doomed: list[tuple[str, Manifest[Record]]] = []
     kept: set[str] = set()
     for folder, numbers in unwanted.items():
         for entry in logs[folder].entries():
             if entry.number in numbers:
-                doomed.append((folder, entry.number, entry.record.content_keys()))
+                doomed.append((folder, entry))
             else:
                 kept |= entry.record.content_keys()
     gone = 0
-    for folder, number, files in doomed:
-        for key in files - kept:
+    for folder, entry in doomed:
+        for key in entry.record.content_keys() - kept:
             store.delete(key)
             gone += 1
-        logs[folder].delete(number)
+        # Another entry may have taken the number, if this was stopped for long.
+        logs[folder].delete(entry.number, entry.etag)
         gone += 1
     return gone
 
@@ -190,7 +191,8 @@ def rejected_before(store: ObjectStore, moment: datetime) -> list[str]:
 def verdict_numbers(store: ObjectStore) -> dict[str, list[int]]:
     """Numbers of the verdicts on every upload, the newest first."""
     found: dict[str, list[int]] = {}
-    for key in store.list("users/"):
-        if ours := _VERDICT.fullmatch(key):
-            found.setdefault(ours[1], []).append(number_of(key))
+    for item in store.items("users/"):
+        ours = _VERDICT.fullmatch(item["Key"])
+        if ours and item["Size"]:
+            found.setdefault(ours[1], []).append(number_of(item["Key"]))
     return found

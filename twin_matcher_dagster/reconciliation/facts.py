@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-WorkKind = Literal["judge", "make", "check", "erase"]
+WorkKind = Literal["judge", "make", "check", "erase", "lease"]
 
 
 class Work(NamedTuple):
@@ -15,8 +15,8 @@ class Work(NamedTuple):
 
     Attributes:
         kind: judge an upload, make an asset, look with an asset's blocking checks at what was made,
-            or complete the erasures.
-        subject: an upload id, or the name of an asset.
+            or complete the erasures. A lease that is held is work of no run.
+        subject: an upload id, or the name of an asset or of a lease.
     """
 
     kind: WorkKind
@@ -132,6 +132,7 @@ class Facts:
         busy: by asset when a run that made it was last seen: what it made is in the bucket before
             the run has ended.
         tries: what was done about a piece of work so far.
+        leases: those that are held, by key, and since when.
     """
 
     now: datetime
@@ -142,3 +143,4 @@ class Facts:
     live: Set[Work] = frozenset()
     busy: Mapping[str, datetime] = field(default_factory=dict)
     tries: Mapping[Work, Tries] = field(default_factory=dict)
+    leases: Mapping[str, datetime] = field(default_factory=dict)

@@ -64,9 +64,11 @@ LIMITS = {
     "judge": timedelta(minutes=30),
     "make": timedelta(minutes=30),
     "erase": timedelta(hours=1),
+    "lease": timedelta(minutes=10),
 }
 """From when on an operator is shown that something waits too long. A gate may be closed for ten
-minutes; an upload is judged in 15 seconds, a release made in half a minute (``make demo``)."""
+minutes; an upload is judged in 15 seconds, a release made in half a minute (``make demo``). A lease
+is held for seconds; one whose holder was killed is let go after half a minute."""
 _HEAVY_LIMIT = timedelta(hours=12)
 
 
@@ -102,7 +104,7 @@ def what_is_missing(facts: Facts) -> tuple[Missing, ...]:
     """
     return tuple(
         sorted(
-            [*_uploads(facts), *_assets(facts), *_erasures(facts)],
+            [*_uploads(facts), *_assets(facts), *_erasures(facts), *_leases(facts)],
             # What failed before stands behind what was never tried: it holds up nobody else.
             key=lambda one: (one.tries, one.since, one.work),
         )
@@ -161,6 +163,13 @@ def _erasures(facts: Facts) -> Iterator[Missing]:
     if facts.erased_since is not None:
         since, why = facts.erased_since, "an erasure is not complete"
         yield _missing(facts, Work("erase", "erasures"), since, why, since)
+
+
+def _leases(facts: Facts) -> Iterator[Missing]:
+    for name, since in facts.leases.items():
+        if facts.now - since > LIMITS["lease"]:
+            why = "it is held by one process for long, and others wait for it"
+            yield Missing(Work("lease", name), since, why, "going on", None, 0, too_long=True)
 
 
 def _missing(

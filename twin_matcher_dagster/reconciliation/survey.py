@@ -18,6 +18,7 @@ from twin_matcher_dagster.reconciliation.chain import (
 from twin_matcher_dagster.reconciliation.facts import Arrival
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.lease import lease_state
 from twin_matcher_dagster.storage.logs import (
     balanced_versions,
     dataset_versions,
@@ -61,6 +62,12 @@ def erasure_times(store: ObjectStore) -> Times:
         item["Key"].removeprefix(prefix).removesuffix(".json"): item["LastModified"]
         for item in store.items(prefix)
     }
+
+
+def held_leases(store: ObjectStore) -> Times:
+    """Leases that are held, and since when; those whose holder was killed are let go."""
+    states = {key: lease_state(store, key) for key in layout.LEASES}
+    return {key: one.since for key, one in states.items() if one.holder and one.since}
 
 
 def marks_of(heads: Heads, erased: Times) -> str:

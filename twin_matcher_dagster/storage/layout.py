@@ -26,8 +26,8 @@
     releases/versions/...                       production_release            (manifest log)
     erasures/<upload>.json                      that an upload was erased: nobody's data
     erasure-tries/<upload>/...                  when a wrong code was tried
-    dataset-lock                                there while a version is made, or somebody is erased
-    judging-lock                                there while an upload is judged
+    leases/dataset                              who makes a version, or erases somebody
+    leases/judging                              who judges an upload
     ready                                       what the check of the embedded server writes
 """
 
@@ -48,8 +48,9 @@ INDEXES = "indexes"
 RELEASES = "releases"
 TOMBSTONES = "erasures"
 ERASURE_TRIES = "erasure-tries"
-DATASET_LOCK = "dataset-lock"
-JUDGING_LOCK = "judging-lock"
+DATASET_LEASE = "leases/dataset"
+JUDGING_LEASE = "leases/judging"
+LEASES = (DATASET_LEASE, JUDGING_LEASE)
 
 
 def upload_manifest(upload_id: str) -> str:

@@ -1,13 +1,15 @@
 """A bucket in which nothing is ever overwritten, but where a person is erased.
 
 Works the same against AWS S3 and any server that speaks its protocol with conditional writes
-(``If-None-Match: *``, https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+(``If-None-Match: *`` and ``If-Match``,
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -17,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from twin_matcher_dagster.errors import (
+    ObjectChangedError,
     ObjectExistsError,
     ObjectMissingError,
     StorageError,
@@ -46,6 +49,23 @@ PAGE_CONFIG = CLIENT_CONFIG.merge(
     Config(connect_timeout=3, read_timeout=8, retries={"max_attempts": 3})
 )
 """For a page, which asks :meth:`ObjectStore.within` seconds: what it gave up ends soon after."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as it was read.
+
+    Attributes:
+        body: its bytes.
+        etag: of this content; the condition under which it is replaced.
+        modified: when it was written, by the store's clock.
+        now: when it was read, by the store's clock.
+    """
+
+    body: bytes
+    etag: str
+    modified: datetime
+    now: datetime
 
 
 class ObjectStore:
@@ -98,30 +118,72 @@ class ObjectStore:
         if isinstance(self.client, PromptClient):
             self.client.renew()
 
-    def put_new(
-        self, key: str, body: bytes, content_type: str = "application/octet-stream"
-    ) -> None:
-        """Write an object that does not exist yet.
+    def put_new(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
+        """Write an object that does not exist yet, and return its ETag.
 
         Raises:
             ObjectExistsError: somebody, maybe an earlier try of the caller, wrote it before.
             StorageError: the store does not answer or refuses.
         """
+        return self._put_if(key, body, content_type, {"IfNoneMatch": "*"})
+
+    def replace(
+        self, key: str, body: bytes, etag: str, content_type: str = "application/json"
+    ) -> str:
+        """Write over an object that is still the one that was read, and leave no old version.
+
+        Args:
+            key: which.
+            body: what takes its place.
+            etag: of what was read.
+            content_type: of ``body``.
+
+        Returns:
+            The new ETag.
+
+        Raises:
+            ObjectChangedError: it is another one by now, or is gone.
+        """
+        try:
+            written = self._put_if(key, body, content_type, {"IfMatch": etag})
+        except (ObjectExistsError, ObjectMissingError) as error:
+            written = self._replaced_before(key, body, error)
+        with self._explained(key):
+            self._delete_versions(key)
+        return written
+
+    def _replaced_before(self, key: str, body: bytes, error: StorageError) -> str:
+        """The ETag, if an earlier try came through and only its answer was lost.
+
+        Raises:
+            ObjectChangedError: it did not.
+        """
+        with suppress(ObjectMissingError):
+            found = self.read(key)
+            if found.body == body:
+                return found.etag
+        raise ObjectChangedError(f"s3://{self.bucket}/{key} was changed. Try again.") from error
+
+    def _put_if(
+        self, key: str, body: bytes, content_type: str, condition: Mapping[str, str]
+    ) -> str:
+        """Write on a condition."""
         with self._explained(key):
             for tries_left in reversed(range(_CONFLICT_TRIES)):
                 try:
-                    self.client.put_object(
+                    answer = self.client.put_object(
                         Bucket=self.bucket,
                         Key=key,
                         Body=body,
                         ContentType=content_type,
-                        IfNoneMatch="*",
+                        **condition,
                     )
                 except ClientError as error:
                     if code_of(error) not in _CONFLICT or not tries_left:
                         raise
                 else:
-                    return
+                    break
+        return answer["ETag"]
 
     def put_same(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"
@@ -152,6 +214,17 @@ class ObjectStore:
         """
         with self._explained(key):
             return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def read(self, key: str) -> Stored:
+        """Read a whole object, with what it is replaced by and the store's clock.
+
+        Raises:
+            ObjectMissingError: there is none.
+        """
+        with self._explained(key):
+            answer = self.client.get_object(Bucket=self.bucket, Key=key)
+            body, modified = answer["Body"].read(), answer["LastModified"]
+        return Stored(body, answer["ETag"], modified, clock_of(answer))
 
     def list(
         self, prefix: str, start_after: str = "", page_size: int | None = None
@@ -209,15 +282,25 @@ class ObjectStore:
         derived of an object beside it."""
         with self._explained(key):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
-            self._delete_versions(key, but_newest=True)
+            self._delete_versions(key)
 
-    def delete(self, key: str) -> None:
-        """Delete an object, with its old versions where the bucket keeps them."""
+    def delete(self, key: str, etag: str = "") -> None:
+        """Delete an object, with its old versions where the bucket keeps them.
+
+        Args:
+            key: which.
+            etag: delete it only if it is still this one; empty for whatever it is.
+        """
+        condition = {"IfMatch": etag} if etag else {}
+        try:
+            with self._explained(key):
+                self.client.delete_object(Bucket=self.bucket, Key=key, **condition)
+        except (ObjectExistsError, ObjectMissingError):
+            return  # another one by now, or gone
         with self._explained(key):
-            self.client.delete_object(Bucket=self.bucket, Key=key)
-            self._delete_versions(key, but_newest=False)
+            self._delete_versions(key)
 
-    def _delete_versions(self, key: str, *, but_newest: bool) -> None:
+    def _delete_versions(self, key: str) -> None:
         """Delete what a bucket with versioning keeps of a key, marks of deletion included."""
         if not self._versioned:
             return
@@ -225,8 +308,9 @@ class ObjectStore:
             Bucket=self.bucket, Prefix=key
         )
         for page in pages:
-            for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                if item["Key"] == key and not (but_newest and item["IsLatest"]):
+            old = [item for item in page.get("Versions", []) if not item["IsLatest"]]
+            for item in [*old, *page.get("DeleteMarkers", [])]:
+                if item["Key"] == key:
                     self.client.delete_object(
                         Bucket=self.bucket, Key=key, VersionId=item["VersionId"]
                     )
@@ -237,5 +321,4 @@ class ObjectStore:
         return "Status" in self.client.get_bucket_versioning(Bucket=self.bucket)
 
     def _explained(self, key: str) -> AbstractContextManager[None]:
-        """Turn botocore's errors into ours, which say what to do."""
         return explained(self.bucket, key)

@@ -135,9 +135,9 @@ def test_one_more_upload_asks_for_nobody_who_was_there(kit: Kit) -> None:
     requests: list[tuple[str, int]] = []
 
     def note(model: OperationModel, params: Mapping[str, Any], **_: object) -> None:
-        # Counted before they are sent: on a busy machine one is sent again, and the lock renewed.
+        # Counted before they are sent: on a busy machine one is sent again, and the lease renewed.
         # That is a matter of time, not of people.
-        if params.get("Key") != layout.DATASET_LOCK:
+        if params.get("Key") != layout.DATASET_LEASE:
             requests.append((model.name, len(params.get("Body", b""))))
 
     kit.store.client.meta.events.register("provide-client-params.s3", note)

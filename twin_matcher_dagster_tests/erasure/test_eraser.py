@@ -14,7 +14,7 @@ from twin_matcher_dagster.erasure.eraser import erase, erase_again
 from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.errors import ErasureError, UploadError
 from twin_matcher_dagster.recognition.gallery import Gallery
-from twin_matcher_dagster.storage import layout, lock
+from twin_matcher_dagster.storage import layout, lease
 from twin_matcher_dagster.storage.logs import dataset_versions, models, releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
@@ -126,7 +126,7 @@ def test_killed_at_any_write_it_is_completed_by_the_next_try(
     kit: Kit, leaving: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut off before its first write, before its second, its third, until it is through."""
-    monkeypatch.setattr(lock, "STALE_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "EXPIRES_AFTER_S", 0.0)
     store = kit.store
     left = [0]
 

@@ -152,12 +152,50 @@ def test_an_append_whose_answer_was_lost_is_not_doubled(store: ObjectStore) -> N
     assert log.read(2).fingerprint == "once"
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"null", b"{}", b'{"schema": 99}', b"\xff"])
+@pytest.mark.parametrize("data", [b" ", b"[]", b"null", b"{}", b'{"schema": 99}', b"\xff"])
 def test_an_entry_that_cannot_be_read_is_named(store: ObjectStore, data: bytes) -> None:
     log = log_in(store, "a/log")
     store.put_new(log.key(1), data)
     with pytest.raises(RecordError, match=r"a/log/99999998\.json cannot be read"):
         log.head()
+
+
+def test_a_number_that_is_closed_is_no_entry_and_is_not_taken_again(store: ObjectStore) -> None:
+    log = log_in(store, "a/log")
+    store.put_new(log.key(1), b"")
+    assert (log.head(), log.head_entry(), log.head_number()) == (None, None, 0)
+    assert log.append(note("one")).number == 2
+    for number in range(3, 15):  # more than a page of them
+        store.put_new(log.key(number), b"")
+    assert list(log.numbers()) == [2]
+    assert log.existing_head().fingerprint == "one"
+    assert log.commit(note("two")).number == 15
+    assert log.append(note("three")).number == 16
+
+
+def test_two_who_rewrite_an_entry_both_do(store: ObjectStore) -> None:
+    """The second had read it before the first wrote."""
+    log = log_in(store, "a/log")
+    log.append(note("one"))
+
+    def second(one: Note) -> Note:
+        if one.fingerprint == "one":
+            log.rewrite(1, lambda one: note(f"{one.fingerprint}, first"))
+        return note(f"{one.fingerprint}, second")
+
+    assert log.rewrite(1, second)
+    assert log.read(1).fingerprint == "one, first, second"
+
+
+def test_an_entry_that_took_a_number_again_is_not_deleted_for_the_one_before(
+    store: ObjectStore,
+) -> None:
+    log = log_in(store, "a/log")
+    before = log.read(log.append(note("before")).number)
+    log.delete(before.number, before.etag)
+    assert log.append(note("after")).number == before.number
+    log.delete(before.number, before.etag)
+    assert log.existing_head().fingerprint == "after"
 
 
 def test_a_record_of_the_same_content_adds_nothing(store: ObjectStore) -> None:
@@ -174,7 +212,9 @@ def test_what_is_rewritten_keeps_its_place_and_what_is_deleted_leaves_it(
     log = log_in(store, "a/log")
     for mark in ("one", "two", "three"):
         log.append(note(mark))
-    log.rewrite(2, note("other words"))
+    assert log.rewrite(2, lambda one: note("other words"))
+    assert not log.rewrite(3, lambda one: None)
+    assert not log.rewrite(4, lambda one: note("there is none"))
     log.delete(1)
     assert [(one.number, one.fingerprint) for one in log.entries()] == [
         (3, "three"),

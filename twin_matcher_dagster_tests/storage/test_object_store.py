@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import boto3
 import pytest
@@ -13,7 +14,12 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 
-from twin_matcher_dagster.errors import ObjectExistsError, ObjectMissingError, StorageError
+from twin_matcher_dagster.errors import (
+    ObjectChangedError,
+    ObjectExistsError,
+    ObjectMissingError,
+    StorageError,
+)
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
@@ -76,6 +82,51 @@ def test_put_content_leaves_what_is_there(store: ObjectStore) -> None:
     store.put_content("digest", b"content")
     store.put_content("digest", b"content")
     assert store.get("digest") == b"content"
+
+
+def test_what_is_replaced_is_what_was_read(store: ObjectStore) -> None:
+    old = store.put_new("one", b"first")
+    new = store.replace("one", b"second", old)
+    assert store.replace("one", b"second", old) == new  # only the answer was lost
+    with pytest.raises(ObjectChangedError, match="one was changed"):
+        store.replace("one", b"third", old)
+    with pytest.raises(ObjectChangedError):
+        store.replace("nowhere", b"third", old)
+    found = store.read("one")
+    assert (found.body, found.etag) == (b"second", new)
+    assert timedelta(0) <= found.now - found.modified < timedelta(minutes=1)
+    assert list(store.list("")) == ["one"]
+
+
+def test_of_many_who_replace_at_once_one_wins(store: ObjectStore) -> None:
+    etag = store.put_new("contested", b"before")
+
+    def write(number: int) -> bool:
+        try:
+            store.replace("contested", str(number).encode(), etag)
+        except ObjectChangedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as pool:
+        won = list(pool.map(write, range(12)))
+    assert won.count(True) == 1
+    assert store.get("contested") == str(won.index(True)).encode()
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_what_is_deleted_is_what_was_read(store: ObjectStore, versioned: bool) -> None:
+    if versioned:
+        store.client.put_bucket_versioning(
+            Bucket=store.bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+    old = store.put_new("one", b"first")
+    new = store.replace("one", b"second", old)
+    store.delete("one", old)
+    assert store.get("one") == b"second"
+    store.delete("one", new)
+    store.delete("one", new)
+    assert dict(store.everything()) == {}
 
 
 def test_content_type_is_kept(store: ObjectStore) -> None:

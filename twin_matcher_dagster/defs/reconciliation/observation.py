@@ -61,6 +61,7 @@ class Observation:
             live=self.live,
             busy=self.ledger.busy,
             tries=dict(self.ledger.tries),
+            leases=survey.held_leases(self._store),
         )
 
     def scan(self) -> None:

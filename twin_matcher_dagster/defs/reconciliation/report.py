@@ -22,6 +22,7 @@ _WORDS = {
     "make": "{}",
     "check": "blocking checks of {}",
     "erase": "{}",
+    "lease": "release of {}",
 }
 
 

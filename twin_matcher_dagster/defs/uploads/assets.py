@@ -11,20 +11,11 @@ from twin_matcher_dagster.defs.uploads.metadata import verdict_metadata
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.erasure.eraser import erase_again
 from twin_matcher_dagster.errors import UploadError
-from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.lock import exclusive
-from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.uploads.arrivals import announce, settle
 from twin_matcher_dagster.uploads.examination import examine
-from twin_matcher_dagster.uploads.known_people import KnownPeople
-from twin_matcher_dagster.uploads.resemblance import ResemblanceReport, find_resemblance
-from twin_matcher_dagster.uploads.verdict import (
-    UploadDecision,
-    others_to_compare,
-    review_now,
-    verdict_on,
-)
+from twin_matcher_dagster.uploads.judgement import judge
+from twin_matcher_dagster.uploads.verdict import UploadDecision
 
 
 class ReviewConfig(dg.Config):
@@ -64,32 +55,27 @@ def user_faces(
     announce(store, upload_id)
     recogniser = settings.read().recogniser
     examined = examine(store, upload_id, recogniser, progress_of(context))
-    # One at a time: of two uploads with one face the second sees the verdict on the first.
-    with exclusive(store, layout.JUDGING_LOCK) as lock:
-        log = verdicts(store, upload_id)
-        head = log.head()
-        before = head.record if head else None
-        uploads = context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)
-        others = others_to_compare(uploads, upload_id, before)
-        known = KnownPeople(store, others, lock.renew)
-        resemblance = ResemblanceReport()
-        if examined.found and not examined.reasons:
-            resemblance = find_resemblance(
-                examined.found.template, examined.name, known, recogniser
-            )
-        lock.renew()
-        review = review_now(config.decision, config.note, before)
-        verdict = log.commit(
-            verdict_on(store, upload_id, examined, resemblance, review, recogniser, before)
+    try:
+        judged = judge(
+            store,
+            upload_id,
+            examined,
+            recogniser,
+            lambda: context.instance.get_dynamic_partitions(keys.UPLOADS_PARTITION),
+            config.decision,
+            config.note,
         )
+    except UploadError as error:  # erased while this ran
+        raise refuse(error) from error
+    verdict = judged.verdict
     note_verdict(store, upload_id, verdict.number)
     settle(store, upload_id)
-    if get_tombstone(store, upload_id):  # erased while this ran
+    if get_tombstone(store, upload_id):
         erase_again(store, [upload_id])
         raise refuse(UploadError("This upload was erased while it was judged."))
     shard = verdict.record.shard
     return materialized(
         verdict,
         shard.rows if shard else 0,
-        verdict_metadata(known, examined, resemblance, verdict.record),
+        verdict_metadata(judged.known, examined, judged.resemblance, verdict.record),
     )

@@ -1,0 +1,92 @@
+"""Judge an upload: one at a time, because a verdict depends on all others.
+
+Of two uploads with one face, whichever is judged second has to see the verdict on the first. No
+single object could be written on the condition that there is no other verdict, so this needs a
+lease. The verdict is fenced: a process that was stopped between looking and writing writes nothing
+once another one looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.lease import leased
+from twin_matcher_dagster.storage.logs import verdicts
+from twin_matcher_dagster.storage.manifest_log import Manifest
+from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.uploads import Verdict
+from twin_matcher_dagster.storage.tombstones import get_tombstone
+from twin_matcher_dagster.uploads.examination import Examination
+from twin_matcher_dagster.uploads.known_people import KnownPeople
+from twin_matcher_dagster.uploads.resemblance import ResemblanceReport, find_resemblance
+from twin_matcher_dagster.uploads.verdict import (
+    UploadDecision,
+    others_to_compare,
+    review_now,
+    verdict_on,
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, and what it was found by.
+
+    Attributes:
+        verdict: as it is stored.
+        known: with whom the upload was compared.
+        resemblance: whom it is like.
+    """
+
+    verdict: Manifest[Verdict]
+    known: KnownPeople
+    resemblance: ResemblanceReport
+
+
+def judge(
+    store: ObjectStore,
+    upload_id: str,
+    examined: Examination,
+    recogniser: str,
+    uploads: Callable[[], Iterable[str]],
+    decision: UploadDecision = UploadDecision.none,
+    note: str = "",
+) -> Judgement:
+    """Compare an upload with everybody known, and store the verdict.
+
+    Args:
+        store: the bucket.
+        upload_id: which.
+        examined: its faces.
+        recogniser: name of the one whose vectors they are.
+        uploads: ids of all uploads that are known; asked while nobody else judges.
+        decision, note: what a person decided now.
+
+    Raises:
+        UploadError: the upload was erased.
+        LeaseLostError: this was stopped for so long that another process took over.
+        StorageError: others judge for long, or the store does not answer.
+    """
+    with leased(store, layout.JUDGING_LEASE) as lease:
+        found: list[tuple[KnownPeople, ResemblanceReport]] = []
+
+        def next_verdict(head: Manifest[Verdict] | None) -> Verdict:
+            # After the key was reserved: an erasure waits for it, or its tombstone is seen here.
+            if get_tombstone(store, upload_id):
+                raise UploadError("This upload was erased while it was judged.")
+            before = head.record if head else None
+            others = others_to_compare(uploads(), upload_id, before)
+            known = KnownPeople(store, others, lease.renew)
+            alike = ResemblanceReport()
+            if examined.found and not examined.reasons:
+                template = examined.found.template
+                alike = find_resemblance(template, examined.name, known, recogniser)
+            found.append((known, alike))
+            lease.renew()
+            review = review_now(decision, note, before)
+            return verdict_on(store, upload_id, examined, alike, review, recogniser, before)
+
+        verdict = verdicts(store, upload_id).update(next_verdict, lease.reserve)
+        return Judgement(verdict, *found[-1])
