@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 
+from twin_matcher_dagster.errors import ObjectExistsError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -17,7 +18,7 @@ from twin_matcher_dagster.storage.records.dataset import (
 )
 from twin_matcher_dagster.storage.records.parts import person_of
 from twin_matcher_dagster.storage.records.record import CONTENT_KEY
-from twin_matcher_dagster.storage.tombstones import get_tombstone
+from twin_matcher_dagster.storage.tombstones import erased_among, get_tombstone
 
 Lists = Mapping[str, MemberList]
 
@@ -83,10 +84,26 @@ def _newest(store: ObjectStore, upload_id: str) -> tuple[str, Member | None]:
 def _put(
     store: ObjectStore, lists: dict[str, MemberList], name: str, members: Mapping[str, Member]
 ) -> None:
-    """Write a list under its name; an empty one is none."""
+    """Write a list under its name; an empty one is none. Nobody who was erased is in it.
+
+    Somebody may be erased while it is on its way: whoever erases did not see it then.
+    """
     lists.pop(name, None)
-    if members:
-        data = encode_members(members)
+    while left := _but_erased(store, members):
+        data = encode_members(left)
         key = f"{layout.MEMBERS}/{hashlib.sha256(data).hexdigest()}.json"
-        store.put_content(key, data, "application/json")
-        lists[name] = MemberList.of(key, members)
+        try:
+            store.put_new(key, data, "application/json")
+        except ObjectExistsError:
+            written = False
+        else:
+            written = True
+        if not written or _but_erased(store, left) == left:
+            lists[name] = MemberList.of(key, left)
+            return
+        store.delete(key)
+
+
+def _but_erased(store: ObjectStore, members: Mapping[str, Member]) -> dict[str, Member]:
+    erased = erased_among(store, members)
+    return {who: member for who, member in members.items() if who not in erased}

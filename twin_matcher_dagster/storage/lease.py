@@ -177,7 +177,7 @@ def wait_for_write(store: ObjectStore, key: str, prefix: str) -> None:
 def _acquire(store: ObjectStore, key: str) -> Lease:
     holder = secrets.token_hex(8)
     started = changed = time.monotonic()
-    etag = ""
+    etag, pause_s = "", 0.05
     while True:
         seen = _look(store, key)
         now = time.monotonic()
@@ -190,7 +190,8 @@ def _acquire(store: ObjectStore, key: str) -> Lease:
             return lease
         if now - started > PATIENCE_S:
             raise StorageError("The same is being done by another process. Wait, and try again.")
-        time.sleep(random.uniform(0.05, 0.15))  # noqa: S311
+        pause_s = min(2 * pause_s, 0.5)
+        time.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311
 
 
 def _take(store: ObjectStore, key: str, seen: _Seen, holder: str) -> Lease | None:

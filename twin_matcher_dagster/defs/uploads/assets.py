@@ -11,6 +11,7 @@ from twin_matcher_dagster.defs.uploads.metadata import verdict_metadata
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.erasure.eraser import erase_again
 from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.uploads.arrivals import announce, settle
 from twin_matcher_dagster.uploads.examination import examine
@@ -49,8 +50,7 @@ def user_faces(
     """Trust nothing of an upload; keep what is a face."""
     store = object_store.open()
     upload_id = context.partition_key
-    if get_tombstone(store, upload_id):
-        raise refuse(UploadError("This upload was erased. Delete its partition."))
+    _refuse_erased(store, upload_id)
     # Until the verdict is noted for the data set: whatever cuts this off, it is gone on with.
     announce(store, upload_id)
     recogniser = settings.read().recogniser
@@ -65,17 +65,23 @@ def user_faces(
             config.decision,
             config.note,
         )
-    except UploadError as error:  # erased while this ran
+    except UploadError as error:
+        _refuse_erased(store, upload_id)
         raise refuse(error) from error
     verdict = judged.verdict
     note_verdict(store, upload_id, verdict.number)
     settle(store, upload_id)
-    if get_tombstone(store, upload_id):
-        erase_again(store, [upload_id])
-        raise refuse(UploadError("This upload was erased while it was judged."))
+    _refuse_erased(store, upload_id)
     shard = verdict.record.shard
     return materialized(
         verdict,
         shard.rows if shard else 0,
         verdict_metadata(judged.known, examined, judged.resemblance, verdict.record),
     )
+
+
+def _refuse_erased(store: ObjectStore, upload_id: str) -> None:
+    """See that an upload was not erased; what was made of it by a run that did not know it goes."""
+    if get_tombstone(store, upload_id):
+        erase_again(store, [upload_id])
+        raise refuse(UploadError("This upload was erased. Delete its partition."))
