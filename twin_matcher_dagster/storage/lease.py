@@ -39,7 +39,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 
 EXPIRES_AFTER_S = 30.0
 """Whoever did not renew for so long was killed, or is fenced: it is renewed four times as often."""
-PATIENCE_S = 90.0
+WAIT_AT_MOST_S = 90.0
 """Three holders that were killed, one after the other."""
 
 
@@ -70,12 +70,12 @@ class LeaseState:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A state, and when it was looked at. ``etag`` is empty where there is no object."""
+    """A state, and when it was looked at; nothing but the state where there is no object."""
 
     state: LeaseState
-    etag: str
-    now: datetime
-    age_s: float
+    etag: str = ""
+    now: datetime | None = None
+    age_s: float = 0.0
 
 
 class Lease:
@@ -142,7 +142,7 @@ def leased(store: ObjectStore, key: str) -> Generator[Lease]:
         key: of the lease's object.
 
     Raises:
-        StorageError: others hold it for longer than ``PATIENCE_S``.
+        StorageError: others hold it for longer than ``WAIT_AT_MOST_S``.
     """
     lease = _acquire(store, key)
     try:
@@ -167,7 +167,7 @@ def wait_for_write(store: ObjectStore, key: str, prefix: str) -> None:
     """See that nobody who holds a lease is about to write a key that begins with ``prefix``.
 
     Raises:
-        StorageError: somebody is for longer than ``PATIENCE_S``.
+        StorageError: somebody is for longer than ``WAIT_AT_MOST_S``.
     """
     if _look(store, key).state.writes.startswith(prefix):
         with leased(store, key):
@@ -188,7 +188,7 @@ def _acquire(store: ObjectStore, key: str) -> Lease:
         expired = max(seen.age_s, now - changed) > EXPIRES_AFTER_S
         if (expired or not seen.state.holder) and (lease := _take(store, key, seen, holder)):
             return lease
-        if now - started > PATIENCE_S:
+        if now - started > WAIT_AT_MOST_S:
             raise StorageError("The same is being done by another process. Wait, and try again.")
         pause_s = min(2 * pause_s, 0.5)
         time.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311
@@ -197,7 +197,8 @@ def _acquire(store: ObjectStore, key: str) -> Lease:
 def _take(store: ObjectStore, key: str, seen: _Seen, holder: str) -> Lease | None:
     """Take what is free or has expired; None if somebody else was faster."""
     # Still with what the one before writes: it goes when that is fenced.
-    state = LeaseState(seen.state.number + 1, holder, seen.now, 0, seen.state.writes)
+    since = seen.now or store.now()
+    state = LeaseState(seen.state.number + 1, holder, since, 0, seen.state.writes)
     try:
         if seen.etag:
             etag = store.replace(key, state.encode(), seen.etag)
@@ -212,7 +213,7 @@ def _look(store: ObjectStore, key: str) -> _Seen:
     try:
         found = store.read(key)
     except ObjectMissingError:
-        return _Seen(LeaseState(), "", store.now(), 0.0)
+        return _Seen(LeaseState())
     age_s = (found.now - found.modified).total_seconds()
     return _Seen(_parsed(found.body), found.etag, found.now, age_s)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import boto3
@@ -25,6 +24,7 @@ from twin_matcher_dagster.errors import (
     StorageError,
 )
 from twin_matcher_dagster.storage.answers import clock_of, code_of, explained, refuse_cut_answers
+from twin_matcher_dagster.storage.old_versions import OldVersions
 from twin_matcher_dagster.storage.patience import PromptClient, WaitingClient
 
 # S3's answer to a conditional write during another one to the same key: try again.
@@ -79,6 +79,7 @@ class ObjectStore:
     def __init__(self, client: Any, bucket: str) -> None:
         self.client = client
         self.bucket = bucket
+        self._old_versions = OldVersions(client, bucket)
         refuse_cut_answers(client)
 
     @classmethod
@@ -149,7 +150,7 @@ class ObjectStore:
         except (ObjectExistsError, ObjectMissingError) as error:
             written = self._replaced_before(key, body, error)
         with self._explained(key):
-            self._delete_versions(key)
+            self._old_versions.delete(key)
         return written
 
     def _replaced_before(self, key: str, body: bytes, error: StorageError) -> str:
@@ -265,15 +266,10 @@ class ObjectStore:
         for key in self.list(""):
             with suppress(ObjectMissingError):
                 yield key, self.get(key)
-        if self._versioned:
-            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
-            for page in pages:
-                for item in page.get("Versions", []):
-                    if not item["IsLatest"]:
-                        old = {"Key": item["Key"], "VersionId": item["VersionId"]}
-                        with suppress(ObjectMissingError), self._explained(item["Key"]):
-                            answer = self.client.get_object(Bucket=self.bucket, **old)
-                            yield item["Key"], answer["Body"].read()
+        for old in self._old_versions.of_all():
+            with suppress(ObjectMissingError), self._explained(old["Key"]):
+                answer = self.client.get_object(Bucket=self.bucket, **old)
+                yield old["Key"], answer["Body"].read()
 
     def overwrite(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"
@@ -282,7 +278,7 @@ class ObjectStore:
         derived of an object beside it."""
         with self._explained(key):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
-            self._delete_versions(key)
+            self._old_versions.delete(key)
 
     def delete(self, key: str, etag: str = "") -> None:
         """Delete an object, with its old versions where the bucket keeps them.
@@ -298,27 +294,8 @@ class ObjectStore:
         except (ObjectExistsError, ObjectMissingError):
             return  # another one by now, or gone
         with self._explained(key):
-            self._delete_versions(key)
-
-    def _delete_versions(self, key: str) -> None:
-        """Delete what a bucket with versioning keeps of a key, marks of deletion included."""
-        if not self._versioned:
-            return
-        pages = self.client.get_paginator("list_object_versions").paginate(
-            Bucket=self.bucket, Prefix=key
-        )
-        for page in pages:
-            old = [item for item in page.get("Versions", []) if not item["IsLatest"]]
-            for item in [*old, *page.get("DeleteMarkers", [])]:
-                if item["Key"] == key:
-                    self.client.delete_object(
-                        Bucket=self.bucket, Key=key, VersionId=item["VersionId"]
-                    )
-
-    @cached_property
-    def _versioned(self) -> bool:
-        """Whether the bucket keeps, or kept once, old versions of its objects."""
-        return "Status" in self.client.get_bucket_versioning(Bucket=self.bucket)
+            self._old_versions.delete(key)
 
     def _explained(self, key: str) -> AbstractContextManager[None]:
+        """Turn botocore's errors into ours, which say what to do."""
         return explained(self.bucket, key)

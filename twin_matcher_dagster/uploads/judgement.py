@@ -45,7 +45,7 @@ class Judgement:
     resemblance: ResemblanceReport
 
 
-def judge(
+def judge_upload(
     store: ObjectStore,
     upload_id: str,
     examined: Examination,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -22,7 +23,8 @@ from twin_matcher_dagster.defs.reconciliation.sensors import reconciliation
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.reconciliation.facts import GateState
-from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage import layout, lease
+from twin_matcher_dagster.storage.lease import leased
 from twin_matcher_dagster.storage.logs import balanced_versions, trainings_due
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.training import TrainingDue
@@ -457,6 +459,23 @@ def test_a_run_that_dagster_will_start_again_is_on_its_way(
     daemon.instance.add_run_tags(run.run_id, {"dagster/auto_retry_run_id": "another"})
     clock.ahead = timedelta(hours=2)
     assert len(daemon.tick()) == 1
+
+
+def test_a_lease_that_is_held_for_long_is_red_and_one_of_a_dead_holder_is_let_go(
+    store: ObjectStore, daemon: Daemon, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with leased(store, layout.JUDGING_LEASE):
+        clock.ahead = timedelta(minutes=11)
+        daemon.tick()
+        (line,) = daemon.table()
+        assert line["missing"] == "release of leases/judging"
+        assert daemon.is_red()
+        monkeypatch.setattr(lease, "EXPIRES_AFTER_S", -5.0)  # the store's clock ticks in seconds
+        daemon.tick()
+        assert json.loads(store.get(layout.JUDGING_LEASE))["holder"] == ""
+    clock.ahead = timedelta(minutes=22)
+    daemon.tick()
+    assert not daemon.is_red()
 
 
 def test_the_check_is_told_when_it_says_something_new(

@@ -163,3 +163,11 @@ def test_a_ledger_is_text_and_a_damaged_one_is_empty() -> None:
     for text in (None, "", "01J00000000000000000000000", '{"tries": 3}'):
         assert Ledger.read(text) == Ledger()
     assert ledger.only(set()).tries == ()
+
+
+def test_a_lease_is_shown_when_it_is_held_for_long() -> None:
+    held = Facts(NOW, leases={"leases/judging": NOW - 10 * MINUTE})
+    assert what_is_missing(held) == ()
+    found = one(replace(held, now=NOW + MINUTE))
+    assert found.work == Work("lease", "leases/judging")
+    assert (found.state, found.due, found.too_long) == ("going on", None, True)

@@ -58,7 +58,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(lease, "WAIT_AT_MOST_S", 0.5)
 
 
 class Paused:
@@ -154,7 +154,7 @@ def test_who_says_that_it_lives_is_waited_for(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "EXPIRES_AFTER_S", 3.0)
-    monkeypatch.setattr(lease, "PATIENCE_S", 5.0)
+    monkeypatch.setattr(lease, "WAIT_AT_MOST_S", 5.0)
     with leased(store, KEY) as held, ThreadPoolExecutor(1) as pool:
 
         def other() -> None:

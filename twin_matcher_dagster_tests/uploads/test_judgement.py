@@ -19,7 +19,7 @@ from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.uploads.examination import Examination
-from twin_matcher_dagster.uploads.judgement import judge
+from twin_matcher_dagster.uploads.judgement import judge_upload
 from twin_matcher_dagster_tests.erasure.conftest import DAY
 from twin_matcher_dagster_tests.kit import RECOGNISER, Kit
 from twin_matcher_dagster_tests.pauses import paused_at
@@ -54,7 +54,9 @@ class Judge:
         coverage = Coverage(30.0, 30.0, ())
         found = Recheck((0, 1, 2), (), [MEASURES] * 3, (), (), LOOKS, coverage, flat=False)
         examined = Examination(name, self._crops, found, ())
-        return judge(store, upload_id, examined, RECOGNISER, lambda: self._uploads).verdict.record
+        return judge_upload(
+            store, upload_id, examined, RECOGNISER, lambda: self._uploads
+        ).verdict.record
 
 
 @pytest.fixture

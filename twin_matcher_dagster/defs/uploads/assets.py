@@ -15,7 +15,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.uploads.arrivals import announce, settle
 from twin_matcher_dagster.uploads.examination import examine
-from twin_matcher_dagster.uploads.judgement import judge
+from twin_matcher_dagster.uploads.judgement import judge_upload
 from twin_matcher_dagster.uploads.verdict import UploadDecision
 
 
@@ -56,7 +56,7 @@ def user_faces(
     recogniser = settings.read().recogniser
     examined = examine(store, upload_id, recogniser, progress_of(context))
     try:
-        judged = judge(
+        judged = judge_upload(
             store,
             upload_id,
             examined,
