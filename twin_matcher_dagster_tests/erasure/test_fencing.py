@@ -70,9 +70,9 @@ def test_a_version_of_one_that_was_paused_brings_nobody_back(kit: Kit, part: str
     ("operation", "part"),
     [
         ("PutObject", f"{layout.MEMBERS}/"),
-        ("PutObject", f"{layout.DATASETS}/versions"),
-        ("DeleteObject", f"{layout.MEMBERS}/"),
-        ("PutObject", f"{layout.RELEASES}/versions"),
+        pytest.param("PutObject", f"{layout.DATASETS}/versions", marks=pytest.mark.slow),
+        pytest.param("DeleteObject", f"{layout.MEMBERS}/", marks=pytest.mark.slow),
+        pytest.param("PutObject", f"{layout.RELEASES}/versions", marks=pytest.mark.slow),
         ("DeleteObject", f"{layout.RELEASES}/versions"),
     ],
 )

@@ -170,7 +170,7 @@ def test_who_says_that_it_lives_is_waited_for(
 
 
 # "Clock skew of 31 s": whoever's clock was ahead took a lease that was held.
-@pytest.mark.parametrize("seconds", [-3600, -31, 31, 3600])
+@pytest.mark.parametrize("seconds", [-31, 31, 3600])
 def test_whoever_has_another_clock_than_the_store_waits_for_who_holds_it(
     store: ObjectStore, no_patience: None, seconds: int
 ) -> None:
