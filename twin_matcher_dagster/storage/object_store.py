@@ -44,7 +44,6 @@ IMPATIENT_CONFIG = CLIENT_CONFIG.merge(
 )
 """For a question that wants an answer within 10 s or none: whether the store is there at all."""
 
-
 PAGE_CONFIG = CLIENT_CONFIG.merge(
     Config(connect_timeout=3, read_timeout=8, retries={"max_attempts": 3})
 )
