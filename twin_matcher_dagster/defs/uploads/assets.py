@@ -15,7 +15,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.uploads.arrivals import announce, settle
 from twin_matcher_dagster.uploads.examination import examine
-from twin_matcher_dagster.uploads.judgement import judge_upload
+from twin_matcher_dagster.uploads.judging import judge_upload
 from twin_matcher_dagster.uploads.verdict import UploadDecision
 
 

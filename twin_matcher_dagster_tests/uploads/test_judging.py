@@ -19,7 +19,7 @@ from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.uploads.examination import Examination
-from twin_matcher_dagster.uploads.judgement import judge_upload
+from twin_matcher_dagster.uploads.judging import judge_upload
 from twin_matcher_dagster_tests.erasure.conftest import DAY
 from twin_matcher_dagster_tests.kit import RECOGNISER, Kit
 from twin_matcher_dagster_tests.pauses import paused_at

@@ -31,7 +31,7 @@ from twin_matcher_dagster.uploads.verdict import (
 
 
 @dataclass(frozen=True)
-class Judgement:
+class JudgedUpload:
     """A verdict, and what it was found by.
 
     Attributes:
@@ -53,7 +53,7 @@ def judge_upload(
     uploads: Callable[[], Iterable[str]],
     decision: UploadDecision = UploadDecision.none,
     note: str = "",
-) -> Judgement:
+) -> JudgedUpload:
     """Compare an upload with everybody known, and store the verdict.
 
     Args:
@@ -89,4 +89,4 @@ def judge_upload(
             return verdict_on(store, upload_id, examined, alike, review, recogniser, before)
 
         verdict = verdicts(store, upload_id).update(next_verdict, lease.reserve)
-        return Judgement(verdict, *found[-1])
+        return JudgedUpload(verdict, *found[-1])
