@@ -60,6 +60,7 @@ from twin_matcher_dagster.storage.records.training import Model
 from twin_matcher_dagster.storage.records.uploads import Reviewed, State, Verdict
 from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.training.plan import TrainingPlan
+from twin_matcher_dagster.uploads.arrivals import settle
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.submission import submit
 from twin_matcher_dagster_tests.records import FIGURES, STRANGERS
@@ -205,6 +206,7 @@ class Kit:
         verdict = verdicts(self.store, record.upload_id).append(record)
         if noted:
             note_verdict(self.store, record.upload_id, verdict.number)
+            settle(self.store, record.upload_id)
         return verdict
 
     def another_clip(self, first: str, *, publication: bool = False) -> str:

@@ -56,8 +56,10 @@ _HEAVY_ASSETS = frozenset({"balanced_faces", "twin_model"})
 
 AUTOMATION_FIRST = timedelta(seconds=30)
 """The automation asks for what changed within two of its ticks of 5 seconds."""
-LONGEST_BATCH = timedelta(minutes=10)
-"""Accepted uploads wait for others that are being judged, to be released together, so long."""
+LONGEST_BATCH, LONGEST_CROWD = timedelta(minutes=10), timedelta(hours=1)
+"""Accepted uploads wait for others that are being judged, to be released together, so long; and for
+a crowd so long, once some of it are in the data set. Five hundred uploads within a minute take two
+cores an hour: their first release comes after ten minutes, the next when all are judged."""
 
 LIMITS = {
     "check": timedelta(minutes=10),
@@ -151,12 +153,20 @@ def _start(facts: Facts, causes: Collection[Cause], inputs: Collection[str]) -> 
     """
     running = {asset_of(work) for work in facts.live}
     if "user_faces" in inputs and "user_faces" in running:
-        return _after(min(cause.since for cause in causes), LONGEST_BATCH, facts.now)
+        return _after(min(cause.since for cause in causes), _batch(facts), facts.now)
     made = [cause.since for cause in causes if cause.asset not in running]
     if not made:
         return None
     ended = [facts.busy[one] for one in inputs if one in facts.busy and one not in running]
     return _after(max([min(made), *ended]), AUTOMATION_FIRST, facts.now)
+
+
+def _batch(facts: Facts) -> timedelta:
+    """How long the accepted wait for those who are being judged."""
+    came = [one.since for one in facts.arrivals.values() if is_waiting(one)]
+    made = facts.busy.get("twin_dataset")
+    # Who waits longest was there already when the data set was made last.
+    return LONGEST_CROWD if came and made and min(came) < made else LONGEST_BATCH
 
 
 def _erasures(facts: Facts) -> Iterator[Missing]:

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import islice
 
 from twin_matcher_dagster.dataset.versions import read_version
+from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.logs import indexes, models, trainings_due
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.training import Model, TrainingDue
 from twin_matcher_dagster.storage.tombstones import erased_uploads
+
+# Two pages of a listing.
+_MOST_COUNTED = 2000
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ def training_due(
         "other celebrities": "yes" if other else "no",
     }
     refused = model.refused
+    waiting = _waiting(store)
+    if reasons and not left and not other and waiting > len(new):
+        # It would be out of date as soon as it is made; the data set with them asks again.
+        figures["waits"] = f"for {waiting} uploads that are being judged, more than are new"
+        reasons = []
     if reasons and not left and refused and refused.dataset == dataset.training_fingerprint:
         # The same data would give the same model.
         figures["refused"] = f"model {refused.model}, which learnt all this, was worse"
@@ -116,6 +126,11 @@ def record_due(store: ObjectStore, decision: TrainingDecision) -> str:
         return log.commit(due).fingerprint
     head = log.head()
     return head.fingerprint if head else "never"
+
+
+def _waiting(store: ObjectStore) -> int:
+    """How many uploads wait for a verdict; of a great many some are not counted."""
+    return sum(1 for _ in islice(store.list(f"{layout.ARRIVALS}/"), _MOST_COUNTED))
 
 
 def _found(store: ObjectStore, model: Manifest[Model]) -> float | None:

@@ -23,6 +23,7 @@ from twin_matcher_dagster.reconciliation.missing import (
     HEAVY,
     LIGHT,
     LONGEST_BATCH,
+    LONGEST_CROWD,
     Missing,
     what_is_missing,
 )
@@ -91,6 +92,19 @@ def test_the_automation_goes_first() -> None:
     # When the last one has ended the automation goes first again.
     facts = replace(facts, live=frozenset(), busy={"user_faces": NOW})
     assert one(facts).due == NOW + AUTOMATION_FIRST
+
+
+def test_a_crowd_is_released_a_few_times_however_long_it_takes() -> None:
+    """A release every ten minutes would be six an hour, each with everybody judged so far."""
+    facts = replace(waiting(), needs=(NEED,), live={Work("judge", "b")})
+
+    def due(made: datetime) -> datetime | None:
+        found = what_is_missing(replace(facts, busy={"twin_dataset": made}))
+        return next(one.due for one in found if one.work.kind == "make")
+
+    (since,) = (one.since for one in facts.arrivals.values())
+    assert due(since - MINUTE) == NEED.since + LONGEST_BATCH
+    assert due(since + MINUTE) == NEED.since + LONGEST_CROWD
 
 
 def test_the_automation_comes_when_the_run_has_ended() -> None:

@@ -14,6 +14,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.training import Refused
 from twin_matcher_dagster.storage.tombstones import put_tombstone
 from twin_matcher_dagster.training.policy import RetrainingPolicy, record_due, training_due
+from twin_matcher_dagster.uploads.arrivals import settle
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.records import example
 
@@ -71,6 +72,21 @@ def test_who_left_and_other_celebrities_are_reasons_whatever_the_policy(kit: Kit
     kit.celebrities("Ana", "Bo")
     kit.version()
     assert training_due(kit.store, NEVER).reasons[1:] == ["the celebrities are others"]
+
+
+def test_a_crowd_is_learnt_when_it_is_judged(kit: Kit) -> None:
+    """One training for all of them, rather than one for each release on the way."""
+    eager = RetrainingPolicy(1, 0.01, 0, 0.0)
+    waiting = [kit.upload(), kit.upload()]
+    due = training_due(kit.store, eager)
+    assert due.reasons == []
+    assert due.figures["waits"] == "for 2 uploads that are being judged, more than are new"
+    # Who left is never waited with, and one straggler holds up nobody.
+    kit.celebrities("Ana", "Bo")
+    kit.version()
+    assert "the celebrities are others" in training_due(kit.store, NEVER).reasons
+    settle(kit.store, waiting[0])
+    assert training_due(kit.store, eager).reasons
 
 
 def test_another_clip_is_nobody_new_and_no_model_learns_from_it(kit: Kit) -> None:

@@ -132,7 +132,7 @@ class PolicyConfig(dg.Config):
     group_name="training",
     kinds={"s3"},
     owners=[keys.OWNER],
-    code_version="1",
+    code_version="2",
     automation_condition=when_inputs_change() | dg.AutomationCondition.on_cron("0 4 * * *"),
     description="Whether the model is to be trained again, and why: the policy is in the settings "
     "RETRAIN_*. A new person does not wait for it: the index takes them in at once.",
