@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-up test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model bench-twins bench-gate bench-fair bench-doors lint format docs build lock audit clean sample sample-report \
+	bench-model bench-twins bench-gate bench-fair bench-doors bench-flow prove-flow prove-demo lint format docs build \
+	lock audit clean sample sample-report \
 	pretrain
 
 PYTHON ?= python3
@@ -74,7 +75,7 @@ fuzz: $(VENV)/installed-dev ## Run the property tests on inputs drawn anew, ROUN
 	done
 
 bench: $(VENV)/installed ## Measure, each claim beside its alternative.
-	@failed=0; for script in $(filter-out %/bench_model.py,$(wildcard benchmarks/bench_*.py)); do \
+	@failed=0; for script in $(filter-out %/bench_model.py %/bench_flow.py,$(wildcard benchmarks/bench_*.py)); do \
 		HAAR_PYTHON=$(wildcard $(HAAR_PYTHON)) $(BIN)/python $$script || failed=1; \
 	done; exit $$failed
 
@@ -104,6 +105,19 @@ bench-doors: $(VENV)/installed ## Measure what a photo costs at the door, beside
 
 bench-gate: $(VENV)/installed ## Measure which models are refused, worse ones and others (ten minutes).
 	@$(BIN)/python benchmarks/bench_gate.py
+
+bench-flow: $(VENV)/installed-dev ## Measure upload to release, by stage, beside the pure work (five minutes).
+	@$(BIN)/python benchmarks/bench_flow.py $(FLOW)
+
+# FLOW holds arguments: make prove-flow FLOW="--kills 100 --uploads 50 --erasures 5 --seed 2"
+FLOW ?=
+prove-flow: $(VENV)/installed-dev ## Kill services while visitors come and go (FLOW="--help": sizes).
+	@$(BIN)/python benchmarks/prove_flow.py $(FLOW)
+
+INTERRUPTIONS ?= 20
+prove-demo: $(VENV)/installed-dev ## Interrupt and kill the demo at INTERRUPTIONS moments (20).
+	INTERRUPTIONS=$(INTERRUPTIONS) $(BIN)/python -m pytest -s twin_matcher_dagster_tests/end_to_end/test_demo.py \
+		-k interrupted_goes_on $(PYTEST)
 
 lint: $(VENV)/installed-dev ## Check style (ruff) and types (ty).
 	$(BIN)/ruff check .

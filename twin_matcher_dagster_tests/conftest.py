@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -17,11 +16,10 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.local.ports import HeldPorts
-from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
+from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
@@ -32,8 +30,8 @@ from twin_matcher_dagster_tests.people import (
     PLAN,
     People,
     Trained,
-    read_raw_sample,
     three_people,
+    write_small_source,
 )
 from twin_matcher_dagster_tests.training.crowd import tiny_backbone
 
@@ -143,14 +141,7 @@ def story() -> Story:
 @pytest.fixture(scope="session")
 def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some faces of four people of the sample, as a source of raw faces, with biographies."""
-    by_label: dict[str, list[RawFace]] = {}
-    for row in read_raw_sample():
-        by_label.setdefault(row.label, []).append(row)
-    rows = [row for label in sorted(by_label)[:4] for row in by_label[label][:40]]
-    path = tmp_path_factory.mktemp("source") / "faces.parquet"
-    path.write_bytes(write_raw_shard(rows).data)
-    shutil.copy(SAMPLE / "people.json", path.parent)
-    return path
+    return write_small_source(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 
 from twin_matcher_dagster.celebrities.sources import read_source
 from twin_matcher_dagster.dataset.identity import celebrity_id, tidy
-from twin_matcher_dagster.dataset.schema import RawFace
+from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE, SMALL_BACKBONE
@@ -24,6 +25,7 @@ NEWCOMER = "Emil Sandqvara"
 NAMES = ("Mira Okonkwari", "Darshan Irukulla", "Sunhee Baekmun")
 LABELS = {celebrity_id(name): name for name in NAMES}
 TRAIN, VALIDATION = 24, 8
+CELEBRITIES = 4
 QUICK = TrainingPlan(backbone=SMALL_BACKBONE, epochs=1, batch_size=8)
 
 
@@ -52,6 +54,18 @@ def read_raw_sample() -> Iterator[RawFace]:
     """The rows of the sample, as raw faces."""
     for row in read_source("sample", SAMPLE / "faces.parquet"):
         yield replace(row, label=tidy(row.label).title())
+
+
+def write_small_source(folder: Path) -> Path:
+    """Forty faces of each of the first ``CELEBRITIES`` people, by name, as a source; its file."""
+    by_label: dict[str, list[RawFace]] = {}
+    for row in read_raw_sample():
+        by_label.setdefault(row.label, []).append(row)
+    rows = [row for label in sorted(by_label)[:CELEBRITIES] for row in by_label[label][:40]]
+    path = folder / "faces.parquet"
+    path.write_bytes(write_raw_shard(rows).data)
+    shutil.copy(SAMPLE / "people.json", folder)
+    return path
 
 
 def faces_of(*names: str) -> dict[str, list[np.ndarray]]:

@@ -90,3 +90,21 @@ def test_modules_that_the_docs_name_are_there(page: Path) -> None:
             PROJECT_ROOT / "twin_matcher_dagster_tests" / name,
         )
         assert any(place.is_file() for place in places), f"{page.name} names {name}"
+
+
+def test_the_tests_that_stand_for_what_was_lost_are_there() -> None:
+    """The table in the tests' own page: a file, and tests in it."""
+    tests = PROJECT_ROOT / "twin_matcher_dagster_tests"
+    table = (tests / "README.md").read_text().split("## What was lost once")[1].split("\n## ")[0]
+    rows = [line.split(" | ")[1] for line in table.splitlines() if line.startswith("| ")][1:]
+    named = [re.findall(r"`([\w/]*\.py)?(?:::)?(\w+)?`", row) for row in rows]
+    missing = []
+    for row in named:
+        file = ""
+        for path, test in row:
+            file = path or file
+            source = tests / file
+            there = source.is_file() and (not test or f"def {test}(" in source.read_text())
+            missing += [] if there else [f"{file}::{test}"]
+    assert missing == []
+    assert all(named)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from twin_matcher_dagster.local.leftovers import CHILD_MARK
 from twin_matcher_dagster.local.ports import HeldPorts
-from twin_matcher_dagster.settings import PROJECT_ROOT
+from twin_matcher_dagster.settings import PROJECT_ROOT, Settings
+from twin_matcher_dagster_tests.end_to_end.processes import processes_of
+
+PATIENCE = 1200
+"""So many seconds may pass without any progress: the longest pause before a further try is 900."""
 
 
 class Installation:
@@ -40,6 +45,14 @@ class Installation:
         }
         self.output = home.parent / "output.txt"
 
+    def settings(self) -> Settings:
+        """The settings behind its variables."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("TWIN_MATCHER_BUCKET", raising=False)
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            return Settings()
+
     def start(self, command: str, **more: str) -> subprocess.Popen[bytes]:
         """Start ``twin-matcher COMMAND`` as a shell does in the background."""
         with self.output.open("wb") as output:
@@ -50,6 +63,17 @@ class Installation:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def demo(self) -> None:
+        """Run the demo to its end: a first release."""
+        demo = self.start("demo")
+        self.wait_for("Done in", demo, PATIENCE)
+        assert demo.wait(120) == 0
+
+    def begin_as(self, home: Path) -> None:
+        """With the state of another installation, which is stopped."""
+        sockets = shutil.ignore_patterns("*.sock")
+        shutil.copytree(home, self.home, symlinks=True, ignore=sockets)
 
     def run(self, *command: str) -> str:
         """Run ``twin-matcher COMMAND`` to its end; what it printed."""
@@ -85,13 +109,18 @@ class Installation:
     def left_running(self) -> list[str]:
         """Processes that were started for this installation and are still there."""
         found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(CHILD_MARK) == str(self.home.resolve()):
-                    found.append(" ".join(process.cmdline()))
-            except (psutil.Error, OSError):
-                continue
+        for process in processes_of(self.home):
+            with suppress(psutil.Error):
+                found.append(" ".join(process.cmdline()))
         return found
+
+    def clear_away(self) -> None:
+        """Kill whatever was left running, and let the ports go."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.environ().get("TWIN_MATCHER_HOME") == str(self.home):
+                    process.kill()
+        self.ports.release()
 
 
 @pytest.fixture
@@ -101,10 +130,15 @@ def installation(
     """A fresh one; whatever a failed test left running is stopped."""
     made = Installation(tmp_path_factory.mktemp("installation") / "home", small_source)
     yield made
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TWIN_MATCHER_HOME") == str(made.home):
-                process.kill()
-        except (psutil.Error, OSError):
-            continue
-    made.ports.release()
+    made.clear_away()
+
+
+@pytest.fixture(scope="session")
+def first_release(tmp_path_factory: pytest.TempPathFactory, small_source: Path) -> Path:
+    """The state folder of an installation whose demo has ended: begin as it, do not use it."""
+    made = Installation(tmp_path_factory.mktemp("first") / "home", small_source)
+    try:
+        made.demo()
+    finally:
+        made.clear_away()
+    return made.home

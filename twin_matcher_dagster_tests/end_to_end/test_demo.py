@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import socket
 import time
 
-import dagster as dg
 import pytest
 
-from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster_tests.end_to_end.conftest import Installation
+from twin_matcher_dagster_tests.end_to_end.conftest import PATIENCE, Installation
+from twin_matcher_dagster_tests.end_to_end.flow import Flow
+from twin_matcher_dagster_tests.end_to_end.promises import twice_at_once
+from twin_matcher_dagster_tests.end_to_end.visitors import crowd
 
 # Each starts a whole installation: longer than a usual test on a busy machine.
 pytestmark = pytest.mark.timeout(900)
+
+INTERRUPTIONS = int(os.environ.get("INTERRUPTIONS", "2"))
+AT_ONE = 4
+"""So many interruptions of one installation, one after the other, before it may end."""
+MOMENTS = (
+    *("Services log to", "upload +running", "Dagster is at", "user_faces +running"),
+    *("raw_faces +running", "balanced_faces +queued", "balanced_faces +running"),
+    *("twin_dataset +running", "twin_model +running", "twin_model +done"),
+    *("face_index +running", "production_release +(queued|running)"),
+)
 
 
 def test_an_interrupted_demo_leaves_nothing_running(installation: Installation) -> None:
@@ -25,20 +38,30 @@ def test_an_interrupted_demo_leaves_nothing_running(installation: Installation) 
 
 
 @pytest.mark.slow
-def test_a_demo_that_was_interrupted_makes_nothing_twice(installation: Installation) -> None:
-    """The retry of the cut run and the job that is launched anew are one."""
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("seed", range(max(1, INTERRUPTIONS // AT_ONE)))
+def test_a_demo_that_was_interrupted_goes_on(installation: Installation, seed: int) -> None:
+    """Ctrl-C and kill -9 at seeded moments: the retry of a cut run and a new launch are one."""
+    draw = random.Random(seed)  # noqa: S311
+    for _ in range(min(AT_ONE, INTERRUPTIONS)):
+        demo = installation.start("demo")
+        moment = draw.choice(MOMENTS)
+        # Where that was made before, the demo may come to its end.
+        installation.wait_for(f"{moment}|Done in", demo, PATIENCE)
+        time.sleep(draw.uniform(0, 3))
+        demo.send_signal(draw.choice([signal.SIGINT, signal.SIGKILL]))
+        assert demo.wait(120) in (130, -signal.SIGKILL, 0)
     demo = installation.start("demo")
-    installation.wait_for(r"balanced_faces +running", demo, 240)
-    demo.send_signal(signal.SIGINT)
-    assert demo.wait(120) == 130
-    demo = installation.start("demo")
-    installation.wait_for("Done in", demo, 240)
+    installation.wait_for("Done in", demo, PATIENCE)
     assert demo.wait(120) == 0
-    folder = str(installation.home / "dagster")
-    with dg.DagsterInstance.from_config(folder) as instance:
-        for asset in (keys.RAW_FACES, keys.BALANCED_FACES, keys.TWIN_DATASET, keys.FACE_INDEX):
-            made = instance.fetch_materializations(dg.AssetKey(asset), limit=9).records
-            assert len(made) == 1, asset
+    flow = Flow(installation, print)
+    try:
+        flow.upload(crowd(1, seed)[0])
+        flow.settle()
+        assert flow.states()["accepted"] == 1
+        assert twice_at_once(flow.instance) == []
+    finally:
+        flow.close()
 
 
 def test_a_killed_demo_leaves_nothing_running(installation: Installation) -> None:

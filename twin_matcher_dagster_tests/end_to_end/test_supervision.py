@@ -11,15 +11,17 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
+from dagster._core.utils import make_new_run_id
+from dagster_shared.record import copy
 
 from twin_matcher_dagster.cli.runs import launch_job
 from twin_matcher_dagster.defs.keys import CELEBRITIES_JOB
 from twin_matcher_dagster.local import services
 from twin_matcher_dagster.local.environment import environment
-from twin_matcher_dagster.local.leftovers import CHILD_MARK, SERVICE_MARK
 from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.local.supervisor import Supervisor
 from twin_matcher_dagster.settings import Settings
+from twin_matcher_dagster_tests.end_to_end.processes import processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 PATIENCE = 300
@@ -42,15 +44,7 @@ class Machine:
 
     def processes(self, service: str) -> list[psutil.Process]:
         """The service and all that it started, the first first."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                marks = process.environ()
-            except (psutil.Error, OSError):
-                continue
-            if (marks.get(CHILD_MARK), marks.get(SERVICE_MARK)) == (str(self.home), service):
-                found.append(process)
-        return sorted(found, key=lambda process: (process.create_time(), process.pid))
+        return processes_of(self.home, service)
 
     def first_processes(self) -> dict[str, int]:
         """Of each service the process that was started for it."""
@@ -144,6 +138,20 @@ def test_a_run_that_loses_its_process_is_started_again(machine: Machine, killed:
             machine.wait_until(lambda: status(instance, cut.run_id) == "FAILURE")
         machine.wait_until(lambda: not any(run.status in UNFINISHED for run in fresh()))
         machine.wait_until(lambda: any(run.status.value == "SUCCESS" for run in fresh()))
+
+
+def test_what_is_queued_while_the_code_server_is_away_waits_for_it(machine: Machine) -> None:
+    """It is not failed for good, as by Dagster's defaults; and nobody has to click Reload."""
+    machine.said.clear()
+    with dg.DagsterInstance.get() as instance:
+        launch_job(machine.settings, CELEBRITIES_JOB)
+        (model,) = instance.get_runs(dg.RunsFilter(job_name=CELEBRITIES_JOB), limit=1)
+        os.kill(machine.first_processes()["code"], signal.SIGKILL)
+        fresh = {"run_id": make_new_run_id(), "status": dg.DagsterRunStatus.NOT_STARTED}
+        queued = instance.add_run(copy(model, **fresh))
+        instance.report_dagster_event(dg.DagsterEvent.job_enqueue(queued), queued.run_id)
+        machine.wait_for("code answers again")
+        machine.wait_until(lambda: status(instance, queued.run_id) == "SUCCESS")
 
 
 def status(instance: dg.DagsterInstance, run_id: str) -> str:

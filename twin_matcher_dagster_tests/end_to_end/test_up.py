@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.local.environment import environment
-from twin_matcher_dagster.settings import SAMPLE, Settings
+from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.release import Release
@@ -31,15 +31,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 PATIENCE = 900
 
 NEWCOMER = Story("Teodor Vlasinca", SAMPLE / "clips/teodor_1.mp4", SAMPLE / "photos/teodor.jpg")
-
-
-def settings_of(variables: Mapping[str, str]) -> Settings:
-    """The settings behind an environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        patch.delenv("TWIN_MATCHER_BUCKET", raising=False)
-        return Settings()
 
 
 def wait_until(up: subprocess.Popen[bytes], done: Callable[[], bool], otherwise: str) -> None:
@@ -86,7 +77,7 @@ class Newcomer:
         assert NEWCOMER.name not in first
         assert (installation.home / "s3-credentials.json").stat().st_mode & 0o777 == 0o600
 
-        store = embedded_s3.wait_until_ready(environment(settings_of(installation.variables)))
+        store = embedded_s3.wait_until_ready(environment(installation.settings()))
         upload_id = upload_story(store, NEWCOMER)
         wait_until(
             up,
