@@ -12,9 +12,10 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -44,6 +45,7 @@ CHOSEN = ("raw_faces",)
 _HUB_ID = re.compile(r"(?!.*(?:--|\.\.))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}(?<!\.git)\b", re.ASCII)
 # What S3 takes for a bucket, or the ARN of an access point.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:aws[\w-]*:s3[\w:/-]+", re.ASCII)
+_POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2)?")
 
 
 def in_checkout() -> bool:
@@ -88,7 +90,8 @@ class Settings(BaseSettings):
     Read when it is needed, never at import, so that a test or a second terminal can differ.
     """
 
-    model_config = SettingsConfigDict(extra="ignore")
+    # A problem is told without the value: one of them has a password in it.
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
 
     raw_faces: str = Field(
         SAMPLE_SOURCE,
@@ -165,6 +168,11 @@ class Settings(BaseSettings):
         description="Bucket to use. Unset: the embedded S3 server. Set: the S3 that the usual "
         "AWS variables point at.",
     )
+    dagster_pg_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL database for Dagster's own history, "
+        "postgresql://user:password@host:port/database. Unset: SQLite in the state folder.",
+    )
     twin_matcher_embedded_s3: bool = Field(
         False, description="Set by `twin-matcher` for its children when the bucket is embedded."
     )
@@ -206,6 +214,23 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_folder(cls, value: object) -> object:
         return value or default_home()  # set, but empty: not wherever the command is run
+
+    @field_validator("dagster_pg_url")
+    @classmethod
+    def _is_a_database(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else ""
+        if not text:
+            return None
+        try:
+            parts = urlsplit(text)
+            # Nothing of `parts` is told: somebody may have written the password in its place.
+            good = _POSTGRES.fullmatch(parts.scheme) and parts.path.strip("/")
+            _ = parts.port
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError("it is not like postgresql://user:password@host:5432/database")
+        return SecretStr(text)
 
     @model_validator(mode="after")
     def _have_a_port_each(self) -> Settings:

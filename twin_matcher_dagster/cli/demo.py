@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -21,6 +20,7 @@ from rich.table import Column, Table
 from twin_matcher_dagster.celebrities.sources import check_source, plain_source
 from twin_matcher_dagster.cli.display import Display, teller
 from twin_matcher_dagster.cli.follower import STALLED_SECONDS, StalledError, follow
+from twin_matcher_dagster.cli.instance import open_instance
 from twin_matcher_dagster.cli.picture import answer_lines, save_answer
 from twin_matcher_dagster.cli.run_watcher import Stage, StageResult, Watcher, last_result
 from twin_matcher_dagster.cli.runs import is_on_its_way, launch_job
@@ -194,7 +194,7 @@ class Demo:
         """Start Dagster, launch what is stale, and watch until a fitting release is there."""
         services.check_ports(self._settings, [services.DAGSTER])
         url = services.urls(self._settings)[services.DAGSTER]
-        instance = stack.enter_context(dg.DagsterInstance.get())
+        instance = stack.enter_context(open_instance(self._settings))
         watcher = Watcher(instance)
         self._start(stack, services.ORCHESTRATION)
         self._console.print(f"[dim]Dagster is at {url} while this runs[/]")
@@ -232,7 +232,7 @@ class Demo:
     ) -> None:
         """The table, the accuracy, the twins, and what to do next."""
         table = Table("stage", Column("rows", justify="right"), Column("seconds", justify="right"))
-        with dg.DagsterInstance.get() as instance:
+        with open_instance(self._settings) as instance:
             stages = [(asset, last_result(instance, asset)) for asset in ASSETS]
         for name, each in [(UPLOAD_STAGE, self._upload), *stages, (PROBE_STAGE, probe)]:
             rows = "" if each.rows is None else f"{each.rows:,}"

@@ -34,7 +34,7 @@ def erase_upload(
             f"Erased {upload_id}: {done.deleted} objects deleted, {done.rewritten} versions of the "
             "data set written without it."
         )
-        runs = _forget_runs(upload_id)
+        runs = _forget_runs(settings, upload_id)
         console.print(f"Dagster forgot {runs} runs of it.")
         if done.pending:
             console.print(
@@ -48,12 +48,11 @@ def erase_upload(
             console.print(line)
 
 
-def _forget_runs(upload_id: str) -> int:
-    import dagster as dg
-
+def _forget_runs(settings: Settings, upload_id: str) -> int:
+    from twin_matcher_dagster.cli.instance import open_instance
     from twin_matcher_dagster.defs.erasure.run_history import forget_runs
 
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         return forget_runs(instance, upload_id)
 
 

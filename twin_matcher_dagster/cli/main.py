@@ -68,7 +68,7 @@ def _run_demo(settings: Settings, home: Path) -> None:
 
     variables = environment(settings)
     os.environ.update(variables)
-    fail_interrupted_runs()
+    fail_interrupted_runs(settings)
     Demo(settings, variables, home, console).run()
 
 
@@ -94,7 +94,7 @@ def up(
             _run_demo(settings, home)
         os.environ.update(variables)
         if services.CODE in wanted:
-            fail_interrupted_runs()
+            fail_interrupted_runs(settings)
         up.run(settings, variables, home, wanted, console)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin_matcher_dagster.cli.bucket import opened_bucket
+from twin_matcher_dagster.cli.instance import open_instance
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.settings import Settings
 
@@ -66,7 +67,7 @@ def override(
     config = {"ops": {PRODUCTION_RELEASE: {"config": {"override": reason}}}}
     # Then again with everybody who came since it was refused.
     steps = (([PRODUCTION_RELEASE], config), ([FACE_INDEX, PRODUCTION_RELEASE], None))
-    with opened_bucket(Settings()), dg.DagsterInstance.get() as instance:
+    with opened_bucket(Settings()), open_instance(Settings()) as instance:
         job = defs().resolve_implicit_global_asset_job_def()
         for assets, run_config in steps:
             done = job.execute_in_process(

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from twin_matcher_dagster.cli.instance import open_instance
 from twin_matcher_dagster.defs.keys import JOB_ASSETS
 from twin_matcher_dagster.defs.live_work import live_work
 from twin_matcher_dagster.errors import ServicesError
@@ -14,13 +15,16 @@ from twin_matcher_dagster.reconciliation.facts import Work
 from twin_matcher_dagster.settings import Settings
 
 
-def fail_interrupted_runs() -> int:
+def fail_interrupted_runs(settings: Settings) -> int:
     """Mark Dagster runs that a stopped machine or service cut off as failed.
 
     The run-retry daemon then starts them again; without this they would be "running" for ever.
 
     Returns:
         How many there were.
+
+    Raises:
+        ServicesError: Dagster's storage cannot be opened.
     """
     cut_off = [
         dg.DagsterRunStatus.NOT_STARTED,
@@ -28,7 +32,7 @@ def fail_interrupted_runs() -> int:
         dg.DagsterRunStatus.STARTED,
         dg.DagsterRunStatus.CANCELING,
     ]
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         runs = instance.get_runs(dg.RunsFilter(statuses=cut_off))
         for run in runs:
             instance.report_run_failed(run, "The services were stopped while this run went on.")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from twin_matcher_dagster.errors import ServicesError
+from twin_matcher_dagster.local.dagster_storage import PG_URL, database_url, instance_folder
 from twin_matcher_dagster.local.leftovers import CHILD_MARK, PAGES_FOLDER
 from twin_matcher_dagster.local.ports import temporary_folder
 from twin_matcher_dagster.settings import (
@@ -63,7 +64,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TWIN_MATCHER_HOME": str(home),
         CHILD_MARK: str(home),
-        "DAGSTER_HOME": str(_dagster_home(home, settings)),
+        "DAGSTER_HOME": str(instance_folder(home, settings)),
         "BACKBONE": absolute(settings.backbone, SMALL_BACKBONE, BUNDLED_BACKBONE),
         "RECOGNISER": absolute(settings.recogniser, BUNDLED_RECOGNISER),
         "TWIN_MATCHER_WORKSPACE": str(WORKSPACE),
@@ -91,6 +92,8 @@ def environment(settings: Settings) -> dict[str, str]:
     # run.
     if os.environ.get("RAW_FACES"):
         variables["RAW_FACES"] = absolute(settings.raw_faces, SAMPLE_SOURCE)
+    if settings.dagster_pg_url:
+        variables[PG_URL] = database_url(settings.dagster_pg_url)
     if settings.embedded:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
             variables.pop(name, None)
@@ -136,20 +139,6 @@ def _code_server_socket(home: Path) -> Path:
         return socket
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     return temporary_folder("sockets") / f"{name}.sock"
-
-
-def _dagster_home(home: Path, settings: Settings) -> Path:
-    """The folder of the Dagster instance, configured by the dagster.yaml beside this file.
-
-    One a bucket: what Dagster remembers of uploads and versions is of one bucket.
-    """
-    folder = home / ("dagster" if settings.embedded else f"dagster-{settings.twin_matcher_bucket}")
-    folder.mkdir(exist_ok=True)
-    link, target = folder / "dagster.yaml", Path(__file__).with_name("dagster.yaml")
-    if not link.exists() or link.resolve() != target:
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
-    return folder
 
 
 def _local_credentials(home: Path) -> dict[str, str]:

@@ -8,12 +8,17 @@ import signal
 import socket
 import time
 
+import dagster as dg
 import pytest
+from pydantic import SecretStr
 
+from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.local.dagster_storage import PG_URL, database_url
 from twin_matcher_dagster_tests.end_to_end.conftest import PATIENCE, Installation
 from twin_matcher_dagster_tests.end_to_end.flow import Flow
 from twin_matcher_dagster_tests.end_to_end.promises import twice_at_once
 from twin_matcher_dagster_tests.end_to_end.visitors import crowd
+from twin_matcher_dagster_tests.postgres import postgres_server
 
 # Each starts a whole installation: longer than a usual test on a busy machine.
 pytestmark = pytest.mark.timeout(900)
@@ -62,6 +67,30 @@ def test_a_demo_that_was_interrupted_goes_on(installation: Installation, seed: i
         assert twice_at_once(flow.instance) == []
     finally:
         flow.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_demo_runs_whole_on_postgresql(installation: Installation) -> None:
+    with postgres_server() as server:
+        demo = installation.start("demo", DAGSTER_PG_URL=server.url)
+        installation.wait_for("Done in", demo, 900)
+        assert demo.wait(120) == 0
+        # All that Dagster noted is in the database, and nothing is in SQLite.
+        assert list(installation.home.rglob("*.db")) == []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(PG_URL, database_url(SecretStr(server.url)))
+            folder = str(installation.home / "postgres")
+            with dg.DagsterInstance.from_config(folder) as instance:
+                assert len(instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)) == 1
+                for asset in keys.ASSETS:
+                    assert instance.get_latest_materialization_event(dg.AssetKey(asset)), asset
+                runs = instance.get_runs()
+                assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        password = server.url.split(":")[2].split("@")[0]
+        files = [path for path in installation.home.rglob("*") if path.is_file()]
+        assert not [path for path in files if password.encode() in path.read_bytes()]
+        assert password not in installation.output.read_text()
 
 
 def test_a_killed_demo_leaves_nothing_running(installation: Installation) -> None:

@@ -62,13 +62,16 @@ def test_a_bucket_of_ones_own_leaves_aws_alone(
     assert services.S3 not in services.names(settings)
 
 
-def test_a_moved_project_renews_its_link(settings: Settings) -> None:
-    folder = Path(environment(settings)["DAGSTER_HOME"])
-    link = folder / "dagster.yaml"
-    link.unlink()
-    link.symlink_to("/nowhere/dagster.yaml")
+def test_the_link_of_an_earlier_version_and_an_older_file_are_renewed(settings: Settings) -> None:
+    file = Path(environment(settings)["DAGSTER_HOME"], "dagster.yaml")
+    file.unlink()
+    file.symlink_to("/nowhere/dagster.yaml")
     environment(settings)
-    assert link.resolve() == WORKSPACE.with_name("dagster.yaml")
+    assert not file.is_symlink()
+    file.write_text("telemetry: {}")
+    environment(settings)
+    assert file.read_text() == WORKSPACE.with_name("dagster.yaml").read_text()
+    assert [path.name for path in file.parent.iterdir()] == ["dagster.yaml"]
 
 
 def test_the_socket_of_the_code_server_is_for_its_owner_however_long_the_folder(
