@@ -212,7 +212,7 @@ def update_dataset(store: ObjectStore, *, everything: bool = False) -> Manifest[
     def make(head: Manifest[DatasetVersion] | None) -> DatasetVersion:
         before = head.record if head and not everything else EMPTY
         if before.balanced == EMPTY.balanced:
-            changed = _all_uploads(store)
+            changed = judged_uploads(store)
         else:
             changed = {_upload_of(key) for key in noted}
         lists = changed_lists(store, before.members, changed)
@@ -231,7 +231,8 @@ def _upload_of(change: str) -> str:
     return change.removeprefix(f"{layout.CHANGES}/").split(".")[0]
 
 
-def _all_uploads(store: ObjectStore) -> set[str]:
+def judged_uploads(store: ObjectStore) -> set[str]:
+    """Ids of all uploads that anything was made of."""
     return {key.split("/")[1] for key in store.list("users/")}
 
 

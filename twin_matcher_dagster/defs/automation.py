@@ -25,6 +25,7 @@ from twin_matcher_dagster.defs.keys import (
     TWIN_DATASET,
     TWIN_MODEL,
 )
+from twin_matcher_dagster.defs.recalled import WasRecalled
 
 EVERY_SECONDS = 5
 
@@ -44,7 +45,7 @@ def when_inputs_change(
     condition = dg.AutomationCondition
     changed = condition.any_deps_match(
         # What changed in a run that makes this too is in it already.
-        condition.data_version_changed() & ~condition.executed_with_root_target()
+        condition.data_version_changed() & ~condition.executed_with_root_target() & ~WasRecalled()
     )
     if only:
         changed = changed.allow(dg.AssetSelection.assets(*only))

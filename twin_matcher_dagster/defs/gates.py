@@ -18,6 +18,7 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.now import HoldsNow
 from twin_matcher_dagster.reconciliation.facts import GateState
 from twin_matcher_dagster.storage.manifest_log import Manifest
 
@@ -66,7 +67,7 @@ def _result_on(
     return None
 
 
-class ChecksOfInputsPassed(dg.AutomationCondition[dg.AssetKey]):
+class ChecksOfInputsPassed(HoldsNow):
     """Every blocking check of every input looked at its newest data version, and passed.
 
     An input that was not made yet, and one without blocking checks, holds up nobody here.
@@ -77,21 +78,12 @@ class ChecksOfInputsPassed(dg.AutomationCondition[dg.AssetKey]):
         """Shown beside the condition."""
         return "The blocking checks of all inputs passed on their newest content"
 
-    @property
-    def requires_cursor(self) -> bool:
-        """It depends on nothing but what is so now."""
-        return False
-
-    def evaluate(
-        self, context: dg.AutomationContext[dg.AssetKey]
-    ) -> dg.AutomationResult[dg.AssetKey]:
+    def holds(self, context: dg.AutomationContext[dg.AssetKey]) -> bool:
         """Ask for each input."""
         graph, instance = context.asset_graph, context.asset_graph_view.instance
-        passed = all(
+        return all(
             _gate_of(instance, graph, asset).is_open for asset in graph.get(context.key).parent_keys
         )
-        subset = context.candidate_subset if passed else context.get_empty_subset()
-        return dg.AutomationResult(context, subset)
 
 
 def _gate_of(instance: dg.DagsterInstance, graph: BaseAssetGraph, asset: dg.AssetKey) -> GateState:

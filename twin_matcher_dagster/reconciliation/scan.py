@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
@@ -30,16 +31,28 @@ SCAN_EVERY = timedelta(hours=1)
 _VERDICT = re.compile(r"users/[0-9A-Z]{26}/versions/\d{8}\.json")
 
 
-def scan(store: ObjectStore, after: str = "", at_most: int = SCANNED_A_TICK) -> str:
+@dataclass(frozen=True)
+class Scanned:
+    """What a scan looked at.
+
+    Attributes:
+        came_to: the key that it came to; empty at the end.
+        uploads: ids of the committed uploads.
+        judged: those that have a verdict.
+    """
+
+    came_to: str = ""
+    uploads: tuple[str, ...] = ()
+    judged: frozenset[str] = frozenset()
+
+
+def scan(store: ObjectStore, after: str = "", at_most: int = SCANNED_A_TICK) -> Scanned:
     """Look at the next uploads, in the order of their keys.
 
     Args:
         store: the bucket.
         after: the key that the last call came to; empty to begin.
         at_most: so many objects.
-
-    Returns:
-        The key that this call came to; empty at the end.
     """
     prefix = f"{layout.UPLOAD_MANIFESTS}/"
     listed = store.list(prefix, start_after=after, page_size=at_most)
@@ -50,13 +63,15 @@ def scan(store: ObjectStore, after: str = "", at_most: int = SCANNED_A_TICK) -> 
         for name, key in names.items()
         if is_upload_id(name) and key == layout.upload_manifest(name)
     ]
+    judged: dict[str, int] = {}
     if uploads:
         judged = _judged(store, uploads[0], uploads[-1])
         for upload_id in uploads:
             if upload_id not in judged:
                 announce(store, upload_id)
         _note_again(store, {one: judged[one] for one in uploads if judged.get(one)})
-    return keys[-1] if len(keys) == at_most else ""
+    came_to = keys[-1] if len(keys) == at_most else ""
+    return Scanned(came_to, tuple(uploads), frozenset(uploads) & judged.keys())
 
 
 def _judged(store: ObjectStore, first: str, last: str) -> dict[str, int]:

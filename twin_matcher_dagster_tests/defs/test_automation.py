@@ -37,6 +37,10 @@ class Installation:
             asset, partition=partition, tags={DATA_VERSION_TAG: version}
         )
         self.instance.report_runless_asset_event(event)
+        self.check(asset, version, ok=ok)
+
+    def check(self, asset: str, version: str, *, ok: bool = True) -> None:
+        """Report what the blocking checks of an asset said of a content."""
         for check in keys.BLOCKING_CHECKS.get(asset, ()):
             self.instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(

@@ -97,3 +97,18 @@ def test_a_rejected_upload_is_left_out(celebrities: ObjectStore, story: Story) -
     people = {person.identity_id for person in read_version(store).identities}
     assert user_id(good) in people
     assert user_id(bad) not in people
+
+
+def test_a_face_is_known_again_though_dagster_forgot_everybody(
+    celebrities: ObjectStore, story: Story
+) -> None:
+    """Whom an upload is compared with is asked of the bucket."""
+    first = upload_story(celebrities, story)
+    second = upload_story(celebrities, replace(story, name="Somebody Else"))
+    for upload_id in (first, second):
+        instance = dg.DagsterInstance.ephemeral()
+        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
+        assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
+    verdict = verdicts(celebrities, second).existing_head().record
+    assert verdict.state == "flagged"
+    assert verdict.resembles == (user_id(first),)

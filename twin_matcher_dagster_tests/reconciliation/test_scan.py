@@ -56,10 +56,10 @@ def test_what_waits_is_seen_at_one_cost_however_many_there_are(busy: ObjectStore
 
 def test_a_scan_looks_at_a_page_and_goes_on_from_there(busy: ObjectStore) -> None:
     store, requests = counted(busy)
-    came_to, pages = scan(store), 1
+    came_to, pages = scan(store).came_to, 1
     assert len(requests) == 2
     while came_to:
-        came_to, pages = scan(store, came_to), pages + 1
+        came_to, pages = scan(store, came_to).came_to, pages + 1
     assert pages == UPLOADS // SCANNED_A_TICK + 1
     assert len(arrivals(store)) == 0  # all have a verdict
 
@@ -72,7 +72,10 @@ def test_an_upload_without_a_verdict_waits_again(store: ObjectStore) -> None:
         store.delete(layout.arrival(upload_id))
     for name in (waits, f"{waits.lower()}.json", "readme.txt", f"{'Z' * 26}.json"):
         store.put_new(f"{layout.UPLOAD_MANIFESTS}/{name}", b"{}")
-    assert scan(store) == ""
+    scanned = scan(store)
+    assert scanned.came_to == ""
+    assert set(scanned.uploads) == {waits, flagged}
+    assert scanned.judged == {flagged}
     assert set(arrivals(store)) == {waits}
 
 
@@ -84,7 +87,7 @@ def test_a_damaged_verdict_holds_up_nobody(store: ObjectStore) -> None:
     for upload_id in (damaged, lost):
         kit.judge(upload_id, noted=False)
     store.overwrite(f"{layout.log(layout.user(damaged))}/99999998.json", b"{")
-    assert scan(store) == ""
+    assert scan(store).came_to == ""
     assert set(survey.noted_verdicts(store)) == {lost}
 
 
@@ -96,5 +99,5 @@ def test_another_clip_is_in_by_its_person(store: ObjectStore) -> None:
     kit.judge(other, another_of=first)
     update_dataset(store)
     kit.judge(lost, another_of=first, noted=False)
-    assert scan(store) == ""
+    assert scan(store).came_to == ""
     assert set(survey.noted_verdicts(store)) == {lost}

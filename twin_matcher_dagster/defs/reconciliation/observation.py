@@ -12,6 +12,7 @@ from twin_matcher_dagster.dataset.versions import note_verdict
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.gates import blocking_checks_of, gate_state
 from twin_matcher_dagster.defs.live_work import live_work
+from twin_matcher_dagster.defs.reconciliation.recollection import Recollection
 from twin_matcher_dagster.errors import ObjectMissingError, RecordError
 from twin_matcher_dagster.reconciliation import survey
 from twin_matcher_dagster.reconciliation.chain import needs_of
@@ -64,15 +65,17 @@ class Observation:
             leases=survey.held_leases(self._store),
         )
 
-    def scan(self) -> None:
-        """Look at the next uploads of all, where the hour has come."""
+    def scan(self) -> Recollection:
+        """Look at the next uploads of all, where the hour has come; what Dagster does not know."""
         began = self.ledger.scan_began
-        if not self.ledger.scanned:
+        begins = not self.ledger.scanned
+        if begins:
             if began and began <= self.now < began + SCAN_EVERY:
-                return
+                return Recollection()
             began = self.now
-        came_to = scan(self._store, self.ledger.scanned)
-        self.ledger = replace(self.ledger, scanned=came_to, scan_began=began)
+        scanned = scan(self._store, self.ledger.scanned)
+        self.ledger = replace(self.ledger, scanned=scanned.came_to, scan_began=began)
+        return Recollection.of(self._store, self._instance, scanned, assets=begins)
 
     def _arrivals(self) -> dict[str, Arrival]:
         """Who waits; of those whose turn it is, what became of them is asked."""

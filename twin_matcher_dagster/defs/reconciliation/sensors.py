@@ -42,30 +42,32 @@ def reconciliation(
     store = object_store.open_for(LOOKING_SECONDS)
     try:
         seen = Observation(store, context.instance, Ledger.read(context.cursor))
-        seen.scan()
+        recalled = seen.scan()
         missing = what_is_missing(seen.facts())
     except StorageError as error:
         return dg.SkipReason(str(error))
     due = _due(missing, seen)
     ledger = seen.ledger.only({one.work for one in missing}).launched(due, seen.now)
-    evaluations = []
+    evaluations: list[dg.AssetCheckEvaluation] = []
     if is_told_again(ledger, missing, seen.now):
         evaluations.append(evaluation_of(context.instance, missing, seen.now))
         ledger = replace(ledger, told=mark_of(missing), told_at=seen.now)
     uploads = [work.subject for work in due if work.kind == "judge"]
-    new = [
+    new = {
         upload_id
         for upload_id in uploads
         if not context.instance.has_dynamic_partition(keys.UPLOADS_PARTITION, upload_id)
-    ]
+    }.union(recalled.uploads)
     return dg.SensorResult(
         run_requests=[_request(work) for work in due],
         skip_reason=None if due else in_a_sentence(missing),
         cursor=ledger.text(),
-        dynamic_partitions_requests=[dg.AddDynamicPartitionsRequest(keys.UPLOADS_PARTITION, new)]
+        dynamic_partitions_requests=[
+            dg.AddDynamicPartitionsRequest(keys.UPLOADS_PARTITION, sorted(new))
+        ]
         if new
         else [],
-        asset_events=evaluations,
+        asset_events=[*recalled.materializations, *evaluations],
     )
 
 
