@@ -83,6 +83,10 @@ class RecordError(StorageError):
     """A manifest in the bucket is not what this version can read."""
 
 
+class BackupError(TwinMatcherError):
+    """A backup cannot be made, is damaged, or must not be restored here."""
+
+
 class DiskFullError(TwinMatcherError):
     """There is no room on a disk of ours."""
 

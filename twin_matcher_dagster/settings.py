@@ -168,6 +168,12 @@ class Settings(BaseSettings):
         description="Bucket to use. Unset: the embedded S3 server. Set: the S3 that the usual "
         "AWS variables point at.",
     )
+    backup_to: str | None = Field(
+        None,
+        description="Where backups go, a folder or s3://bucket/prefix; every erasure is noted "
+        "there at once.",
+    )
+    keep_backups: int = Field(7, ge=1, description="How many backups are kept in that place.")
     dagster_pg_url: SecretStr | None = Field(
         None,
         description="PostgreSQL database for Dagster's own history, "

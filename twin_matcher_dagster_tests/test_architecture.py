@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "publication": {"dataset", "storage"},
     "reconciliation": {"uploads", "dataset", "storage"},
     "erasure": {"uploads", "dataset", "recognition", "storage"},
+    "backup": {"erasure", "storage"},
     "pages": {"uploads", "release", "erasure", "faces", "media", "storage"},
     # What all stages share, and what each needs of the packages below.
     "defs": {"reconciliation", "storage", "training"},
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "defs.uploads": {"defs", "uploads", "dataset", "erasure", "storage"},
     "defs.training": {"defs", "training", "dataset", "recognition", "local", "storage"},
     "defs.release": {"defs", "release", "erasure", "dataset", "recognition", "media", "storage"},
-    "defs.erasure": {"defs", "erasure", "publication", "local", "storage"},
+    "defs.erasure": {"defs", "erasure", "backup", "publication", "local", "storage"},
     "defs.publication": {"defs", "publication", "storage"},
     "defs.reconciliation": {"defs", "reconciliation", "uploads", "dataset", "storage"},
     "cli": {
@@ -62,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "release",
         "publication",
         "erasure",
+        "backup",
         "reconciliation",
         "dataset",
         "faces",

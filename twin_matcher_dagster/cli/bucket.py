@@ -14,19 +14,32 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 
 
 @contextmanager
-def opened_bucket(settings: Settings) -> Generator[ObjectStore]:
-    """The bucket, in the environment of the services; the embedded server is started if need be."""
+def opened_bucket(settings: Settings, *, alone: bool = False) -> Generator[ObjectStore]:
+    """The bucket, in the environment of the services; the embedded server is started if need be.
+
+    Args:
+        settings: of the installation.
+        alone: whether nothing of this installation may run meanwhile.
+
+    Raises:
+        RunsAlreadyError: something of it runs, and must not.
+    """
     variables = environment(settings)
     os.environ.update(variables)
-    if not settings.embedded:
-        yield ObjectStore.from_environment(variables["TWIN_MATCHER_BUCKET"])
-        return
     with ExitStack() as stack:
-        try:
-            home = stack.enter_context(services.exclusive_home(settings))
-        except RunsAlreadyError:
-            pass  # then its S3 server is the one to ask
+        if settings.embedded or alone:
+            try:
+                home = stack.enter_context(services.exclusive_home(settings))
+            except RunsAlreadyError:
+                if alone:
+                    raise
+                # Then its S3 server is the one to ask.
+            else:
+                if settings.embedded:
+                    services.check_ports(settings, [services.S3])
+                    log = home / "command.log"
+                    stack.enter_context(services.running([services.S3], variables, log))
+        if settings.embedded:
+            yield embedded_s3.wait_until_ready(variables)
         else:
-            services.check_ports(settings, [services.S3])
-            stack.enter_context(services.running([services.S3], variables, home / "command.log"))
-        yield embedded_s3.wait_until_ready(variables)
+            yield ObjectStore.from_environment(variables["TWIN_MATCHER_BUCKET"])

@@ -149,6 +149,43 @@ def erase(
 
 
 @app.command()
+def backup(
+    place: Annotated[
+        str | None, typer.Argument(help="A folder, or s3://bucket/prefix; else BACKUP_TO.")
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="So many backups stay there; else KEEP_BACKUPS.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only read the newest backup whole.")
+    ] = False,
+) -> None:
+    """Copy the bucket to another place, while everything runs; erase there who was erased."""
+    from twin_matcher_dagster.cli import backup as backing_up
+
+    if check:
+        backing_up.check(Settings(), place, console)
+    else:
+        backing_up.back_up(Settings(), place, keep, console)
+
+
+@app.command()
+def restore(
+    place: Annotated[
+        str | None, typer.Argument(help="A folder, or s3://bucket/prefix; else BACKUP_TO.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Name of the backup; else the newest.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what is in this installation before.")
+    ] = False,
+) -> None:
+    """Bring a backup back, without those who were erased since; nothing may run meanwhile."""
+    from twin_matcher_dagster.cli import backup as backing_up
+
+    backing_up.bring_back(Settings(), place, at, console, replace=replace)
+
+
+@app.command()
 def clean() -> None:
     """Forget everything local: objects, releases, Dagster's history, logs."""
     from twin_matcher_dagster.local import services

@@ -9,6 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from twin_matcher_dagster.backup.erasing import erased_by_list
+from twin_matcher_dagster.backup.place import FolderPlace
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
@@ -65,8 +67,14 @@ def two_judged_uploads(
 
 
 def test_dagsters_history_forgets_an_upload(
-    store: ObjectStore, story: Story, instance: dg.DagsterInstance, home: Path
+    store: ObjectStore,
+    story: Story,
+    instance: dg.DagsterInstance,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("BACKUP_TO", str(tmp_path / "backups"))
     gone, stays = two_judged_uploads(store, story, instance)
     assert on_disk(home, story.name)
     assert on_disk(home, gone)
@@ -76,6 +84,11 @@ def test_dagsters_history_forgets_an_upload(
     assert result.success
     (made,) = result.asset_materializations_for_node(keys.ERASURES)
     assert made.metadata["runs forgotten now"].value == 2
+    # For restores from an older backup: both are noted in its place, by no more than a hash.
+    assert made.metadata["noted beside the backups now"].value == 2
+    place = FolderPlace(tmp_path / "backups")
+    assert erased_by_list(place, [gone, stays, "another"]) == {gone, stays}
+    assert on_disk(tmp_path / "backups", gone) == []
     assert instance.get_dynamic_partitions(keys.UPLOADS_PARTITION) == []
     # Neither the name nor a picture: all of them were in the metadata of these runs.
     assert on_disk(home, story.name) == []

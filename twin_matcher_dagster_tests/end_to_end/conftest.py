@@ -75,20 +75,26 @@ class Installation:
         sockets = shutil.ignore_patterns("*.sock")
         shutil.copytree(home, self.home, symlinks=True, ignore=sockets)
 
-    def run(self, *command: str) -> str:
-        """Run ``twin-matcher COMMAND`` to its end; what it printed."""
-        done = subprocess.run(
+    def begin(self, *command: str) -> subprocess.Popen[str]:
+        """Start ``twin-matcher COMMAND`` beside others; what it prints is read from the process."""
+        return subprocess.Popen(
             [sys.executable, "-m", "twin_matcher_dagster.cli.main", *command],
             cwd=PROJECT_ROOT,
             env=self.variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
-            check=False,
         )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+
+    def run(self, *command: str, status: int = 0) -> str:
+        """Run ``twin-matcher COMMAND`` to its end; what it printed."""
+        process = self.begin(*command)
+        try:
+            printed, _ = process.communicate(timeout=240)
+        finally:
+            process.kill()
+        assert process.returncode == status, printed
+        return printed
 
     def wait_for(self, pattern: str, process: subprocess.Popen[bytes], patience: float) -> str:
         """Wait until the command has printed something; all that it printed.
@@ -128,6 +134,20 @@ def installation(
     tmp_path_factory: pytest.TempPathFactory, small_source: Path
 ) -> Generator[Installation]:
     """A fresh one; whatever a failed test left running is stopped."""
+    yield from _installed(tmp_path_factory, small_source)
+
+
+@pytest.fixture
+def another_installation(
+    tmp_path_factory: pytest.TempPathFactory, small_source: Path
+) -> Generator[Installation]:
+    """A second one, as on another machine."""
+    yield from _installed(tmp_path_factory, small_source)
+
+
+def _installed(
+    tmp_path_factory: pytest.TempPathFactory, small_source: Path
+) -> Generator[Installation]:
     made = Installation(tmp_path_factory.mktemp("installation") / "home", small_source)
     yield made
     made.clear_away()

@@ -160,13 +160,10 @@ def ask(page: Client, story: Story, folder: Path) -> str:
     return str(page.predict(handle_file(photo), api_name="/twins"))
 
 
-def traces(home: Path, name: str) -> list[str]:
+def traces(home: Path, name: str | bytes) -> list[str]:
     """Files of an installation that hold a name: objects, Dagster's history, logs."""
-    return [
-        str(path)
-        for path in home.rglob("*")
-        if path.is_file() and name.encode() in path.read_bytes()
-    ]
+    wanted = name.encode() if isinstance(name, str) else name
+    return [str(path) for path in home.rglob("*") if path.is_file() and wanted in path.read_bytes()]
 
 
 def identity_in(answer: str) -> str:

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
+from twin_matcher_dagster.backup.erasing import note_erased
+from twin_matcher_dagster.backup.place import open_place
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.erasure.run_history import forget_runs
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
@@ -59,6 +61,9 @@ def erasures(
             except HubError as error:  # the others' turn comes, and the next hour
                 context.log.error(f"not off the Hub yet: {error}")
                 on_the_hub.append(f"not yet: {error}")
+    # For a restore from a backup that is older. Last: while the place is away, this run fails and
+    # is launched again.
+    noted = note_erased(open_place(ours.backup_to), found) if ours.backup_to else 0
     waiting = {
         upload_id
         for model in models(store).entries()
@@ -71,6 +76,7 @@ def erasures(
             "dagster/row_count": len(found),
             "objects deleted now": deleted,
             "runs forgotten now": runs,
+            "noted beside the backups now": noted,
             "on the Hub": "; ".join(on_the_hub) or "nothing",
             "still in the weights of the released model": len(waiting),
             "to be retrained by": min(stone.retrain_by for stone in stones).isoformat()

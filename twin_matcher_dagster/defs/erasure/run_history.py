@@ -93,6 +93,15 @@ def forget_old_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     return len(gone)
 
 
+def forget_everything(instance: dg.DagsterInstance) -> None:
+    """Delete all that an instance remembers, but logs of runs, which are files; nothing may run."""
+    instance.wipe()
+    if instance.schedule_storage:
+        instance.schedule_storage.wipe()
+    if isinstance(instance.event_log_storage, SqlEventLogStorage):
+        _wipe_free_space(instance.event_log_storage, [])
+
+
 @dataclass(frozen=True)
 class _Newest:
     """What says how things are now.

@@ -1,0 +1,96 @@
+"""Places, and buckets in memory: what moves between them is the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from twin_matcher_dagster.backup.record import Backup
+from twin_matcher_dagster.backup.stored_bucket import StoredBucket
+from twin_matcher_dagster.errors import BackupError
+from twin_matcher_dagster_tests.kit import Kit
+
+DAY = timedelta(days=1)
+
+
+class MemoryPlace:
+    """A place that counts what is written.
+
+    Attributes:
+        files: by name.
+        writes: names in the order in which they were written.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.writes: list[str] = []
+
+    def names(self, folder: str) -> Iterator[str]:
+        yield from sorted(name for name in self.files if name.startswith(f"{folder}/"))
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self.files[name]
+        except KeyError:
+            raise BackupError(f"{name} is missing.") from None
+
+    def write(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+        self.writes.append(name)
+
+    def delete(self, name: str) -> None:
+        self.files.pop(name, None)
+
+    @contextmanager
+    def alone(self) -> Generator[Callable[[], None]]:
+        yield lambda: None
+
+
+def memory_bucket() -> StoredBucket:
+    """An empty bucket in memory."""
+    return StoredBucket(MemoryPlace(), Backup("memory", "a bucket", {}))
+
+
+def copy_of(bucket: StoredBucket) -> StoredBucket:
+    """Another bucket with the same objects."""
+    made = memory_bucket()
+    for key in bucket.list(""):
+        made.put_new(key, bucket.get(key))
+    return made
+
+
+@pytest.fixture(scope="session")
+def _full(  # read it only
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[StoredBucket, str]:
+    bucket = memory_bucket()
+    kit = Kit(bucket)
+    kit.celebrities()
+    kit.member()
+    kit.release(kit.train())
+    leaving = kit.member()
+    kit.release(kit.train())
+    kit.judge(kit.upload(), state="rejected", flags=(f"looks like (u-{leaving}): 0.9",))
+    kit.member()
+    kit.upload()  # waits for its verdict
+    return bucket, leaving
+
+
+@pytest.fixture
+def full(_full: tuple[StoredBucket, str]) -> StoredBucket:
+    """A bucket with four uploads, releases, and somebody who waits."""
+    return copy_of(_full[0])
+
+
+@pytest.fixture
+def leaving(_full: tuple[StoredBucket, str]) -> str:
+    """The upload in it that is in everything, and that a test may erase."""
+    return _full[1]
+
+
+@pytest.fixture
+def place() -> MemoryPlace:
+    return MemoryPlace()
