@@ -17,17 +17,15 @@ from twin_matcher_dagster.storage.records.record import CONTENT_KEY
 _ID = r"[0-9A-HJKMNP-TV-Z]{26}"
 _ID_ALONE = re.compile(_ID)
 
-# Not in a backup: locks, tries of wrong codes, crops of uploads that were not finished.
+# Not in a backup: leases, tries of wrong codes, crops of uploads that were not finished.
 _NAMING = re.compile(
     rf"(celebrities/(raw|balanced|reviews)|users/{_ID}|datasets|models|retraining|indexes|releases)"
     rf"/versions/\d{{8}}\.json|datasets/members/[0-9a-f]{{64}}\.json"
     rf"|datasets/changes/{_ID}\.\d+\.json|uploads/manifests/{_ID}\.json|uploads/arrivals/{_ID}"
 )
 _CROP = re.compile(rf"uploads/faces/({_ID})/\d{{3}}\.png")
-_REST = (layout.ERASURE_TRIES, layout.DATASET_LOCK, layout.JUDGING_LOCK)
-_OTHERS_OF_OURS = re.compile(
-    rf"{layout.ERASURE_TRIES}/{_ID}/.+|{layout.DATASET_LOCK}|{layout.JUDGING_LOCK}"
-)
+_REST = (layout.ERASURE_TRIES, *layout.LEASES)
+_OTHERS_OF_OURS = re.compile(rf"{layout.ERASURE_TRIES}/{_ID}/.+|" + "|".join(layout.LEASES))
 _TOMBSTONE = re.compile(rf"{layout.TOMBSTONES}/({_ID})\.json")
 
 PASSING = (f"{layout.CHANGES}/", f"{layout.ARRIVALS}/")

@@ -22,7 +22,7 @@ import boto3
 from botocore.config import Config
 
 from twin_matcher_dagster.errors import BackupError, ObjectMissingError, StorageError
-from twin_matcher_dagster.storage.lock import exclusive
+from twin_matcher_dagster.storage.lease import leased
 from twin_matcher_dagster.storage.object_store import CLIENT_CONFIG, ObjectStore
 
 _S3 = "s3://"
@@ -186,13 +186,13 @@ class BucketPlace:
 
     @contextmanager
     def alone(self) -> Generator[Callable[[], None]]:
-        """Hold a lock object.
+        """Hold a lease.
 
         Raises:
             StorageError: another backup holds it for long.
         """
-        with exclusive(self._store, f"{self._prefix}lock") as lock:
-            yield lock.renew
+        with leased(self._store, f"{self._prefix}lease") as lease:
+            yield lease.renew
 
 
 def open_place(text: str, bucket: ObjectStore | None = None) -> Place:

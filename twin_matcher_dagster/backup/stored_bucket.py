@@ -15,8 +15,13 @@ from twin_matcher_dagster.backup.record import (
     object_name,
     read_object,
 )
-from twin_matcher_dagster.errors import ObjectExistsError, ObjectMissingError
-from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.errors import (
+    ObjectChangedError,
+    ObjectExistsError,
+    ObjectMissingError,
+)
+from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.object_store import ObjectStore, Stored
 
 
 class StoredBucket(ObjectStore):
@@ -28,9 +33,6 @@ class StoredBucket(ObjectStore):
         place: where the backup is.
         backup: which.
     """
-
-    # No old versions: what is written over something is another content.
-    _versioned = False
 
     def __init__(self, place: Place, backup: Backup) -> None:
         # No client: nothing is asked of S3 here.
@@ -48,19 +50,20 @@ class StoredBucket(ObjectStore):
 
     @property
     def backup(self) -> Backup:
-        """What it is now."""
-        return replace(self._backup, objects=dict(self._objects))
+        """What it is now; who held a lease here is nobody's business."""
+        kept = {key: one for key, one in self._objects.items() if key not in layout.LEASES}
+        return replace(self._backup, objects=kept)
 
     @property
     def changed(self) -> bool:
         """Whether it is another one than it was."""
-        return self._objects != self._backup.objects
+        return self.backup.objects != self._backup.objects
 
     def save(self) -> Backup:
         """Write it to the place, under the same name."""
-        for sha256, data in self._written.items():
-            self._place.write(object_name(sha256), data)
         self._backup = self.backup
+        for sha256 in {one.sha256 for one in self._backup.objects.values()} & self._written.keys():
+            self._place.write(object_name(sha256), self._written[sha256])
         self._backup.save(self._place)
         return self._backup
 
@@ -100,9 +103,17 @@ class StoredBucket(ObjectStore):
         """This machine's clock: nobody else writes here."""
         return datetime.now(timezone.utc)
 
-    def put_new(
-        self, key: str, body: bytes, content_type: str = "application/octet-stream"
-    ) -> None:
+    def read(self, key: str) -> Stored:
+        """Read an object, as :meth:`get`, with what it is replaced by."""
+        body, now = self.get(key), self.now()
+        return Stored(body, self._objects[key].etag, now, now)
+
+    def everything(self) -> Iterator[tuple[str, bytes]]:
+        """Key and content of every object; there are no old versions."""
+        for key in self.list(""):
+            yield key, self.get(key)
+
+    def put_new(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
         """Write an object that is not there yet.
 
         Raises:
@@ -111,6 +122,20 @@ class StoredBucket(ObjectStore):
         if key in self._objects:
             raise ObjectExistsError(f"{key} exists already.")
         self.overwrite(key, body)
+        return self._objects[key].etag
+
+    def replace(
+        self, key: str, body: bytes, etag: str, content_type: str = "application/json"
+    ) -> str:
+        """Write over an object that is still the one that was read.
+
+        Raises:
+            ObjectChangedError: it is not.
+        """
+        if key not in self._objects or self._objects[key].etag != etag:
+            raise ObjectChangedError(f"{key} was changed.")
+        self.overwrite(key, body)
+        return self._objects[key].etag
 
     def overwrite(
         self, key: str, body: bytes, content_type: str = "application/octet-stream"
@@ -120,6 +145,7 @@ class StoredBucket(ObjectStore):
         self._written[sha256] = body
         self._objects[key] = StoredObject(sha256, len(body), sha256)
 
-    def delete(self, key: str) -> None:
-        """Take an object out."""
-        self._objects.pop(key, None)
+    def delete(self, key: str, etag: str = "") -> None:
+        """Take an object out; with an ETag, only if it is still that one."""
+        if key in self._objects and etag in ("", self._objects[key].etag):
+            del self._objects[key]

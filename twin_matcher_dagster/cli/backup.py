@@ -49,7 +49,7 @@ def back_up(settings: Settings, where: str | None, keep: int | None, console: Co
         console.print(f"[red]missing in the bucket itself:[/] {key}", soft_wrap=True)
 
 
-def check(settings: Settings, where: str | None, console: Console) -> None:
+def read_whole(settings: Settings, where: str | None, console: Console) -> None:
     """Read the newest backup whole.
 
     Raises:

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import dagster as dg
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +18,7 @@ from twin_matcher_dagster.celebrities.sources import check_source, path_of, plai
 from twin_matcher_dagster.celebrities.survey import Survey, survey
 from twin_matcher_dagster.cli.display import Display, teller
 from twin_matcher_dagster.cli.follower import follow
+from twin_matcher_dagster.cli.instance import open_instance
 from twin_matcher_dagster.cli.run_watcher import Watcher
 from twin_matcher_dagster.cli.runs import fail_interrupted_runs, launch_job
 from twin_matcher_dagster.dataset.versions import read_version
@@ -172,7 +172,7 @@ def _running(settings: Settings, variables: dict[str, str]) -> Generator[tuple[O
         except RunsAlreadyError:
             yield _store(settings, variables), state_folder(settings) / "up.log"
             return
-        fail_interrupted_runs()
+        fail_interrupted_runs(settings)
         wanted = [*([services.S3] * settings.embedded), *services.ORCHESTRATION]
         services.check_ports(settings, wanted)
         log = home / "celebrities.log"
@@ -191,7 +191,7 @@ def _store(settings: Settings, variables: dict[str, str]) -> ObjectStore:
 
 def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str, log: Path) -> None:
     """Launch the job, and follow it up to a release of these celebrities."""
-    instance = stack.enter_context(dg.DagsterInstance.get())
+    instance = stack.enter_context(open_instance(settings))
     watcher = Watcher(instance)
     url = services.urls(settings)[services.DAGSTER]
     console.print(f"[dim]Dagster is at {url}[/]")

@@ -164,7 +164,7 @@ def backup(
     from twin_matcher_dagster.cli import backup as backing_up
 
     if check:
-        backing_up.check(Settings(), place, console)
+        backing_up.read_whole(Settings(), place, console)
     else:
         backing_up.back_up(Settings(), place, keep, console)
 

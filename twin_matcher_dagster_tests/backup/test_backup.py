@@ -72,7 +72,7 @@ def is_whole(bucket: ObjectStore) -> None:
 
 def test_what_is_restored_is_what_was_there(full: StoredBucket, place: MemoryPlace) -> None:
     full.put_new("somebody-else/notes.txt", b"not ours")
-    full.put_new(layout.DATASET_LOCK, b"")
+    full.put_new(layout.DATASET_LEASE, b"")
     full.put_new(layout.face(new_upload_id(), 0), b"never finished")
     full.put_new(f"{layout.ERASURE_TRIES}/{new_upload_id()}/a", b"")
     made = back_up(full, place)
@@ -231,13 +231,13 @@ def test_a_restore_that_was_cut_off_left_nothing_half_and_is_done_again(
             body: bytes,
             content_type: str = "",
             limit: int = count,
-            put: Callable[[str, bytes], None] = restored.put_new,
-        ) -> None:
+            put: Callable[[str, bytes], str] = restored.put_new,
+        ) -> str:
             nonlocal written
             written += 1
             if written > limit:
                 raise KilledHereError
-            put(key, body)
+            return put(key, body)
 
         with monkeypatch.context() as patch:
             patch.setattr(restored, "put_new", cut_off)
@@ -408,12 +408,12 @@ def test_an_erasure_that_was_cut_off_is_completed_in_the_backup(
     bucket, left = copy_of(full), 3
     delete = bucket.delete
 
-    def cut_off(key: str) -> None:
+    def cut_off(key: str, etag: str = "") -> None:
         nonlocal left
         left -= 1
-        if left < 0 and key != layout.DATASET_LOCK:
+        if left < 0:
             raise KilledHereError
-        delete(key)
+        delete(key, etag)
 
     bucket.delete = cut_off
     with pytest.raises(KilledHereError):

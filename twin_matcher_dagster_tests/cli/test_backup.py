@@ -62,7 +62,7 @@ def test_a_release_that_was_lost_answers_as_it_did(
 ) -> None:
     place = str(tmp_path / "backups")
     backup.back_up(settings_for(released, tmp_path / "home"), place, None, console)
-    backup.check(settings_for(released, tmp_path / "home"), place, console)
+    backup.read_whole(settings_for(released, tmp_path / "home"), place, console)
     assert "were copied now" in said(console)
     assert "is whole" in said(console)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import dagster as dg
@@ -12,6 +14,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from twin_matcher_dagster.dataset.versions import read_version
+from twin_matcher_dagster.errors import ObjectMissingError
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.logs import releases, verdicts
@@ -20,11 +23,9 @@ from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.records.release import Release
 from twin_matcher_dagster_tests.end_to_end.visitors import Visitor
 
-_LOCKS = (layout.DATASET_LOCK, layout.JUDGING_LOCK)
-
 
 def unfinished(instance: dg.DagsterInstance, store: ObjectStore) -> Iterator[str]:
-    """Runs that have not ended, places in pools that are taken for no run, locks, notes."""
+    """Runs that have not ended, places in pools that are taken for no run, leases, notes."""
     runs = instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
     yield from (f"run {run.run_id[:8]} is {run.status.value}" for run in runs)
     storage = instance.event_log_storage
@@ -32,9 +33,10 @@ def unfinished(instance: dg.DagsterInstance, store: ObjectStore) -> Iterator[str
         taken = storage.get_concurrency_info(pool).active_slot_count
         if taken and not runs:
             yield f"{taken} places of the pool {pool} are taken"
-    for lock in _LOCKS:
-        if list(store.list(lock)):
-            yield f"{lock} is held"
+    for lease in layout.LEASES:
+        with suppress(ObjectMissingError):
+            if json.loads(store.get(lease))["holder"]:
+                yield f"{lease} is held"
     waiting = list(store.list(f"{layout.ARRIVALS}/"))
     if waiting:
         yield f"{len(waiting)} uploads are noted as waiting"

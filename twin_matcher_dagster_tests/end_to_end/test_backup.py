@@ -32,7 +32,6 @@ from twin_matcher_dagster_tests.end_to_end.test_up import (
     Newcomer,
     ask,
     identity_in,
-    settings_of,
     traces,
     wait_until,
 )
@@ -74,7 +73,7 @@ def answers_the_same(restored: ObjectStore, store: ObjectStore, story: Story) ->
 
 
 def store_of(installation: Installation) -> ObjectStore:
-    return embedded_s3.wait_until_ready(environment(settings_of(installation.variables)))
+    return embedded_s3.wait_until_ready(environment(installation.settings()))
 
 
 def test_a_backup_of_a_running_installation_goes_on_in_an_empty_one(

@@ -26,7 +26,7 @@ from twin_matcher_dagster_tests.pauses import paused_at
 
 LOOKS = np.random.default_rng(4).normal(size=128).astype(np.float32)
 LOOKS /= np.linalg.norm(LOOKS)
-MEASURES = Measures(1.0, 100.0, 1.0, 120.0, 40.0, 1.0, Pose(0.0, 0.0, 0.0))
+MEASURES = Measures(1.0, 100.0, 1.0, 120.0, 40.0, 1.0, -1.0, Pose(0.0, 0.0, 0.0))
 
 
 @pytest.fixture
