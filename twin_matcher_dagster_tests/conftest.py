@@ -81,7 +81,10 @@ def s3_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[s
     }
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            embedded_s3.server_command(folder / "objects", ports.numbers[0], inner),
+            [
+                *embedded_s3.server_command(folder / "objects", ports.numbers[0], inner),
+                "-s3.allowDeleteBucketNotEmpty=true",
+            ],
             env={**os.environ, **variables},
             stdout=log,
             stderr=log,
@@ -127,9 +130,12 @@ def new_bucket(patch: pytest.MonkeyPatch) -> ObjectStore:
 
 
 @pytest.fixture
-def store(_aws: None, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+def store(_aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
     """An empty bucket, which the environment names."""
-    return new_bucket(monkeypatch)
+    store = new_bucket(monkeypatch)
+    yield store
+    # The server has a volume for each bucket, and room for some two hundred of them.
+    store.client.delete_bucket(Bucket=store.bucket)
 
 
 @pytest.fixture(scope="session")
