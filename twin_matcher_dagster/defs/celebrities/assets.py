@@ -153,7 +153,7 @@ def _batches(rows: Iterable[RawFace]) -> Iterator[list[RawFace]]:
     group_name="celebrities",
     kinds={"opencv", "parquet", "s3"},
     owners=[keys.OWNER],
-    code_version="5",
+    code_version="6",
     pool="celebrities",
     automation_condition=when_inputs_change(),
     description="The celebrities as they are learned: found with RetinaFace, aligned, 160x160, one "
