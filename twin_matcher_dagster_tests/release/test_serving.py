@@ -173,7 +173,7 @@ def test_a_twin_is_sure_where_it_stays_first_under_small_changes(
     other = finder._space.centre * 2 - probe.likeness if finder._space else probe.likeness
     for again, sure in ((probe.likeness[None], True), (np.stack([probe.likeness, other]), False)):
         asked = replace(probe, again=again)
-        monkeypatch.setattr(finder._reader, "read", lambda photos, asked=asked: asked)
+        monkeypatch.setattr(finder._reader, "read", lambda photos, chosen, asked=asked: asked)
         assert finder.find(photo("mira.jpg")).sure is sure
 
 
