@@ -139,7 +139,7 @@ def _prospect(name: str, free: int, held_out: int, plan: BalancePlan) -> Prospec
     why = ""
     if to_train < plan.min_faces:
         faces = counted(to_train, "face")
-        why = f"has {faces} to train on at most, and min_faces asks for {plan.min_faces}"
+        why = f"has {faces} to train on at most, and MIN_FACES asks for {plan.min_faces}"
     return Prospect(name, free + held_out, to_train, why)
 
 

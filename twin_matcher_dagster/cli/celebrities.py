@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from twin_matcher_dagster.celebrities.balancing import BalancePlan
 from twin_matcher_dagster.celebrities.sources import check_source, path_of, plain_source
 from twin_matcher_dagster.celebrities.survey import Survey, survey
 from twin_matcher_dagster.cli.display import Display, teller
@@ -114,6 +115,7 @@ def _survey(source: str, everything: bool) -> Survey:
             source,
             SAMPLE / "faces.parquet",
             epochs_of(settings),
+            BalancePlan(min_faces=settings.min_faces),
             recogniser=settings.recogniser,
         )
     _show(found, None if everything else _SHOWN)

@@ -37,7 +37,7 @@ def test_everybody_has_a_fate_with_its_figures(tmp_path: Path) -> None:
         "Nobody Yet": (0, 0, True),
     }
     (cleo,) = (one for one in found.prospects if one.name == "Cleo")
-    assert cleo.left_out == "has 3 faces to train on at most, and min_faces asks for 8"
+    assert cleo.left_out == "has 3 faces to train on at most, and MIN_FACES asks for 8"
     assert found.trouble == ""
     assert found.report.sentence().startswith("42 files, 41 images of 3 people read, 1 skipped")
     assert found.tried == 12
@@ -50,7 +50,7 @@ def test_everybody_has_a_fate_with_its_figures(tmp_path: Path) -> None:
 def test_too_few_people_are_a_trouble_with_its_reason(tmp_path: Path) -> None:
     found = survey(folder(tmp_path, {"Ana": 30, "Cleo": 3}), NOWHERE, epochs=20)
     assert "1 person of 3 would be left" in found.trouble
-    assert "Cleo has 3 faces to train on at most, and min_faces asks for 8" in found.trouble
+    assert "Cleo has 3 faces to train on at most, and MIN_FACES asks for 8" in found.trouble
 
 
 @pytest.mark.usefixtures("untried")

@@ -65,7 +65,7 @@ def test_check_shows_everybody_and_keeps_nothing(run: Run, tmp_path: Path) -> No
     said = run("check", str(faces(tmp_path)))
     for words in (
         "23 files, 21 images of 3 people read, 2 skipped",
-        "has 1 face to train on at most, and min_faces asks for 8",
+        "has 1 face to train on at most, and MIN_FACES asks for 8",
         "[b]notes[/b].txt",
         "a photo beside the people's folders, so nobody's",
         "To read and clean it takes about 10 s",
