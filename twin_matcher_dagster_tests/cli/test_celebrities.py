@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command, with a state folder of its own, and nothing that takes long."""
+    # A command completes the environment for its process: that of this test alone.
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     for name in ("RAW_FACES", "TWIN_MATCHER_BUCKET", "TWIN_MATCHER_EMBEDDED_S3"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TWIN_MATCHER_HOME", str(tmp_path / "home"))
@@ -115,7 +118,7 @@ def test_a_source_that_will_not_do_changes_nothing(
 ) -> None:
     few = written(tmp_path / "few", flat())
     with pytest.raises(
-        TwinMatcherError, match=r"0 people of 3 would be left.*min_faces asks for 8"
+        TwinMatcherError, match=r"0 people of 3 would be left.*MIN_FACES asks for 8"
     ):
         run(command, str(few))
     with pytest.raises(TwinMatcherError, match="There is no file or folder 'nothing'"):
