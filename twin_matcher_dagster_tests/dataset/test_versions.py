@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from collections.abc import Mapping
-from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import pytest
@@ -20,11 +19,12 @@ from twin_matcher_dagster.dataset.versions import (
 )
 from twin_matcher_dagster.errors import ObjectMissingError, TwinMatcherError
 from twin_matcher_dagster.storage import layout
-from twin_matcher_dagster.storage.logs import dataset_versions, verdicts
+from twin_matcher_dagster.storage.logs import dataset_versions
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.dataset import list_of
 from twin_matcher_dagster.storage.records.parts import person_of, user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
+from twin_matcher_dagster_tests.dataset.bringing_in import bring_in
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.records import example
 
@@ -160,15 +160,6 @@ def test_one_more_upload_asks_for_nobody_who_was_there(kit: Kit) -> None:
     assert many_bytes < few_bytes + 40 * 250  # a line in the manifest for each list of uploads
 
 
-def take_in(bucket: str, upload_id: str, start: Barrier) -> None:
-    """One process of several that bring an upload in at once."""
-    store = ObjectStore.from_environment(bucket)
-    number = verdicts(store, upload_id).head_number()
-    start.wait(60)
-    note_verdict(store, upload_id, number)
-    update_dataset(store)
-
-
 def test_processes_that_bring_people_in_at_once_lose_nobody(kit: Kit) -> None:
     update_dataset(kit.store)
     uploads = [kit.upload() for _ in range(WRITERS)]
@@ -179,7 +170,7 @@ def test_processes_that_bring_people_in_at_once_lose_nobody(kit: Kit) -> None:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(WRITERS)
     writers = [
-        context.Process(target=take_in, args=(kit.store.bucket, upload_id, start))
+        context.Process(target=bring_in, args=(kit.store.bucket, upload_id, start))
         for upload_id in uploads
     ]
     for process in writers:

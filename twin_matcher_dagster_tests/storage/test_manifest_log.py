@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from multiprocessing.synchronize import Barrier
-from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSRequest
@@ -17,12 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.errors import ObjectMissingError, RecordError, TwinMatcherError
-from twin_matcher_dagster.storage.manifest_log import ManifestLog
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.storage.records.record import Record
+from twin_matcher_dagster_tests.storage.notes import EACH, Note, append_some, log_in, note
 
 WRITERS = 8
-EACH = 4
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: (
@@ -30,31 +24,6 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Note(Record):
-    """A record of anything."""
-
-    text: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-def log_in(store: ObjectStore, name: str) -> ManifestLog[Note]:
-    return ManifestLog(store, name, Note.from_body, "notes")
-
-
-def note(mark: str) -> Note:
-    return Note(fingerprint=mark)
-
-
-def append_some(bucket: str, writer: int, start: Barrier) -> None:
-    """One process of several that append to the same log at once."""
-    log = log_in(ObjectStore.from_environment(bucket), "shared/log")
-    log.head_number()  # connected before the start
-    start.wait(60)
-    for turn in range(EACH):
-        log.append(note(f"{writer}/{turn}"))
 
 
 def test_an_empty_log_has_no_head(store: ObjectStore) -> None:
