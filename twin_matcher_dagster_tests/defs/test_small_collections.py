@@ -79,7 +79,8 @@ def test_it_ends_with_a_release_that_says_what_was_not_judged(
     assert isinstance(release, Release)
     assert (release.figures.fused.faces if release.figures else 0) == held_out
     assert any(sentence.startswith(opened) for sentence in release.unjudged)
-    asked = next(row for row in read_raw_sample() if row.label == release.identities[0].label)
+    known = {one.label for one in release.identities}
+    asked = next(row for row in read_raw_sample() if row.label in known)
     answer = Production(store).finder().find(read_image(asked.image))
     assert len(answer.twins) >= min(3, len(release.identities) - 1)
 
