@@ -181,6 +181,13 @@ def test_pages_bring_no_training_and_no_dagster_along() -> None:
     assert not {"dagster", f"{PACKAGE}.training"} & loaded
 
 
+def test_a_command_starts_without_what_only_another_one_needs() -> None:
+    """Dagster alone takes longer than `twin-matcher --version`, and completion in the shell."""
+    loaded = run_python(f"import sys, {PACKAGE}.cli.main; print(*sys.modules)")
+    assert f"{PACKAGE}.cli.celebrities" in loaded
+    assert loaded.isdisjoint({"dagster", "pyarrow", *HEAVY})
+
+
 def test_the_code_server_stays_light() -> None:
     code = (
         "import sys, dagster as dg; from twin_matcher_dagster.definitions import defs; "

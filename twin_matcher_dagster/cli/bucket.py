@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from twin_matcher_dagster.errors import RunsAlreadyError
@@ -39,7 +39,16 @@ def opened_bucket(settings: Settings, *, alone: bool = False) -> Generator[Objec
                     services.check_ports(settings, [services.S3])
                     log = home / "command.log"
                     stack.enter_context(services.running([services.S3], variables, log))
-        if settings.embedded:
-            yield embedded_s3.wait_until_ready(variables)
-        else:
-            yield ObjectStore.from_environment(variables["TWIN_MATCHER_BUCKET"])
+        yield ready_bucket(settings, variables)
+
+
+def ready_bucket(settings: Settings, variables: Mapping[str, str]) -> ObjectStore:
+    """The bucket; of the embedded server, which runs or is about to, once it answers.
+
+    Args:
+        settings: of the installation.
+        variables: of :func:`~twin_matcher_dagster.local.environment.environment`.
+    """
+    if settings.embedded:
+        return embedded_s3.wait_until_ready(variables)
+    return ObjectStore.from_environment(variables["TWIN_MATCHER_BUCKET"])

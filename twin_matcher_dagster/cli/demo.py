@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from twin_matcher_dagster.celebrities.sources import check_source, plain_source
+from twin_matcher_dagster.cli.bucket import ready_bucket
 from twin_matcher_dagster.cli.display import Display, teller
 from twin_matcher_dagster.cli.follower import STALLED_SECONDS, StalledError, follow
 from twin_matcher_dagster.cli.instance import open_instance
@@ -33,7 +34,7 @@ from twin_matcher_dagster.defs.keys import (
 )
 from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.faces.clip import extract_faces
-from twin_matcher_dagster.local import embedded_s3, services
+from twin_matcher_dagster.local import services
 from twin_matcher_dagster.local.environment import absolute
 from twin_matcher_dagster.media.photos import read_photo
 from twin_matcher_dagster.release.answers import Answer
@@ -125,11 +126,10 @@ class Demo:
 
     def _open_store(self, stack: ExitStack) -> ObjectStore:
         """The bucket; with the embedded server, started for the time of this run."""
-        if not self._settings.embedded:
-            return ObjectStore.from_environment(self._variables["TWIN_MATCHER_BUCKET"])
-        services.check_ports(self._settings, [services.S3])
-        self._start(stack, [services.S3])
-        return embedded_s3.wait_until_ready(self._variables)
+        if self._settings.embedded:
+            services.check_ports(self._settings, [services.S3])
+            self._start(stack, [services.S3])
+        return ready_bucket(self._settings, self._variables)
 
     def _start(self, stack: ExitStack, wanted: Sequence[str]) -> None:
         """Run services until the end, and wait until they answer."""

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from twin_matcher_dagster.cli.bucket import opened_bucket
-from twin_matcher_dagster.cli.instance import open_instance
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.settings import Settings
 
@@ -61,6 +60,7 @@ def override(
     """Release the newest model that was refused, though it is worse than the released one."""
     import dagster as dg
 
+    from twin_matcher_dagster.cli.instance import open_instance
     from twin_matcher_dagster.definitions import defs
     from twin_matcher_dagster.defs.keys import FACE_INDEX, PRODUCTION_RELEASE
 

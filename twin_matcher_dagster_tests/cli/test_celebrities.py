@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from twin_matcher_dagster.celebrities import survey as surveying
-from twin_matcher_dagster.cli import celebrities
+from twin_matcher_dagster.cli import celebrities, own_celebrities
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster_tests.celebrities.sources.odd import flat, photo, written
@@ -27,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name in ("RAW_FACES", "TWIN_MATCHER_BUCKET", "TWIN_MATCHER_EMBEDDED_S3"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TWIN_MATCHER_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(celebrities.console, "_width", 200)
+    monkeypatch.setattr(own_celebrities.console, "_width", 200)
     monkeypatch.setattr(surveying, "_tried", lambda rows, recogniser: (len(rows), 0.5))
     monkeypatch.chdir(tmp_path)
 
@@ -52,9 +52,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def __exit__(self, *what: object) -> None:
             pass
 
-    monkeypatch.setattr(celebrities, "_running", lambda settings, variables: Running())
+    monkeypatch.setattr(own_celebrities, "_running", lambda settings, variables: Running())
     monkeypatch.setattr(
-        celebrities, "_make", lambda stack, settings, store, wanted, log: launched.append(wanted)
+        own_celebrities,
+        "_make",
+        lambda stack, settings, store, wanted, log: launched.append(wanted),
     )
     return launched
 
@@ -133,4 +135,4 @@ def test_a_source_that_will_not_do_changes_nothing(
     ("seconds", "words"), [(0.2, "1 s"), (94, "94 s"), (600, "10 minutes"), (36_000, "10 hours")]
 )
 def test_times_are_round(seconds: float, words: str) -> None:
-    assert celebrities._time(seconds) == words
+    assert own_celebrities._time(seconds) == words
