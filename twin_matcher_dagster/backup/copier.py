@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import timedelta
@@ -89,8 +89,8 @@ def make_backup(
         erase_in(bucket, tombstones_of(bucket), retrain_within)
         note_erased(place, tombstones_of(bucket))
         backup = bucket.save()
-        removed, erased = _see_to_older_ones(store, place, bucket, keep, retrain_within)
-        _delete_unnamed(place, backup)
+        kept, removed, erased = _see_to_older_ones(store, place, bucket, keep, retrain_within)
+        _delete_unnamed(place, [backup, *kept])
         return BackupResult(backup, len(copier.copied), damaged, removed, erased)
 
 
@@ -198,11 +198,15 @@ def _see_to_older_ones(
     newest: StoredBucket,
     keep: int,
     retrain_within: timedelta,
-) -> tuple[tuple[str, ...], int]:
+) -> tuple[list[Backup], tuple[str, ...], int]:
     """Delete the oldest backups, and erase in the others who was erased since.
 
     One that is damaged is deleted: nobody can be erased in it, and nothing restored from it.
+
+    Returns:
+        The older ones that stay, names of those that are deleted, and how many people were erased.
     """
+    kept: list[Backup] = []
     removed, erased = [], 0
     for position, name in enumerate(backup_names(place)):
         if name == newest.backup.name:
@@ -215,20 +219,23 @@ def _see_to_older_ones(
                 erased += erase_in(bucket, tombstones_of(bucket), retrain_within)
                 if bucket.changed:
                     bucket.save()
+                kept.append(bucket.backup)
             except (BackupError, RecordError):
                 whole = False
         if not whole:
             place.delete(backup_file(name))
             removed.append(name)
-    return tuple(removed), erased
+    return kept, tuple(removed), erased
 
 
-def _delete_unnamed(place: Place, newest: Backup) -> None:
-    """Delete contents that no backup names: of backups that are gone or were not completed."""
-    named: set[str] = set()
-    for name in backup_names(place):
-        backup = newest if name == newest.name else read_backup(place, name)
-        named |= {object_name(one.sha256) for one in backup.objects.values()}
+def _delete_unnamed(place: Place, backups: Sequence[Backup]) -> None:
+    """Delete contents that no backup names: of backups that are gone or were not completed.
+
+    Args:
+        place: where they are.
+        backups: all that are there.
+    """
+    named = {object_name(one.sha256) for backup in backups for one in backup.objects.values()}
     for name in place.names(OBJECTS):
         if name not in named:
             place.delete(name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twin_matcher_dagster.celebrities.balancing import BalancePlan
+from twin_matcher_dagster.celebrities.headcount import FEWEST_PEOPLE
 from twin_matcher_dagster.celebrities.inspection import inspect
 from twin_matcher_dagster.celebrities.sources import bytes_of, list_images
 from twin_matcher_dagster.celebrities.sources.pictures import ListedImage
@@ -23,8 +24,6 @@ TRIED = 12
 
 _TRAINED_A_SECOND = 300
 """Faces in an epoch, on two cores; docs/measured.md, "Fine-tuning"."""
-
-_PEOPLE_NEEDED = 2
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,13 @@ class Survey:
     @property
     def trouble(self) -> str:
         """Why nothing could be learnt of it; empty where something can."""
-        if len(self.kept) >= _PEOPLE_NEEDED:
+        if len(self.kept) >= FEWEST_PEOPLE:
             return ""
         few = [f"{one.name} {one.left_out}" for one in self.prospects if one.left_out][:3]
         why = f" ({'; '.join(few)})" if few else ""
         return (
             f"{counted(len(self.kept), 'person', 'people')} of {len(self.prospects)} would be "
-            f"left, and telling people apart needs {_PEOPLE_NEEDED}{why}."
+            f"left, and telling people apart needs {FEWEST_PEOPLE}{why}."
         )
 
 

@@ -9,6 +9,7 @@ from math import log
 import numpy as np
 
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
+from twin_matcher_dagster.faces.direction import turned
 from twin_matcher_dagster.faces.pose import pose_of
 
 # Longer sides in which faces are searched, in pixels, each where the one before shows none: a face
@@ -72,11 +73,8 @@ def upright_views(images: Sequence[np.ndarray]) -> list[View]:
 def _seen(images: Sequence[np.ndarray], turns: int, side: int) -> list[View]:
     """The faces after so many quarter turns to the left; of a mirror image, to the right."""
     ways = (turns, -turns)
-    turned = [
-        np.ascontiguousarray(np.rot90(image, way)) if turns else image
-        for image, way in zip(images, ways, strict=False)
-    ]
-    return [View(image, detect_faces(image, side)) for image in turned]
+    lying = [turned(image, way) for image, way in zip(images, ways, strict=False)]
+    return [View(image, detect_faces(image, side)) for image in lying]
 
 
 def _is_sure(views: Sequence[View]) -> bool:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO, TypeGuard
+from typing import TypeGuard
 
 # What is left to do with what was read, after its last byte, takes about so long.
 REFILL_AFTER_S = 0.5
@@ -56,18 +56,6 @@ class ChildPool:
     def _usable(self, child: subprocess.Popen[bytes] | None) -> TypeGuard[subprocess.Popen[bytes]]:
         """Whether it lives, and is ours: after a fork the pipes would be shared with the parent."""
         return child is not None and self._owner == os.getpid() and child.poll() is None
-
-
-def read_exactly(pipe: IO[bytes], size: int) -> bytes:
-    """So many bytes.
-
-    Raises:
-        EOFError: there are fewer: the child was killed, or crashed.
-    """
-    data = pipe.read(size)
-    if len(data) != size:
-        raise EOFError
-    return data
 
 
 def _start(module: str) -> subprocess.Popen[bytes]:

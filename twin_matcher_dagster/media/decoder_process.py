@@ -25,15 +25,15 @@ from typing import Any, BinaryIO
 
 from twin_matcher_dagster import clip_refusals
 from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.media.child_answers import refusal_of
 from twin_matcher_dagster.media.file_kinds import HEAD_BYTES, kind_of
 from twin_matcher_dagster.media.frame_format import Packed, Packer
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
 from twin_matcher_dagster.media.picture_track import picture_track
 from twin_matcher_dagster.media.process_limits import limit_this_process
 
-FRAME, DONE, ERROR = b"F", b"D", b"E"
+FRAME, DONE = b"F", b"D"
 FRAME_HEADER = struct.Struct("<dHHBBB")
-ERROR_HEADER = struct.Struct("<I")
 
 MAX_DURATION_S = 60.0
 MAX_DECODED_FRAMES = int(MAX_DURATION_S * 240)
@@ -256,8 +256,7 @@ def _write(out: BinaryIO, task: dict[str, Any]) -> None:
             out.flush()
         out.write(DONE)
     except MediaError as error:
-        text = str(error).encode()
-        out.write(ERROR + ERROR_HEADER.pack(len(text)) + text)
+        out.write(refusal_of(error))
         # At once: taking the decoder down may take long.
         out.flush()
     out.flush()

@@ -98,6 +98,16 @@ _TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 _DNG_VERSION, _CFA_PATTERN, _SUB_IFDS, _SUBFILE_TYPE = 50706, 33422, 330, 254
 
 
+PHOTO_BEGINNINGS = (
+    *(start for start, kind in _BEGINNINGS if kind.group == "photo" and start != b"BM"),
+    *_TIFF,
+)
+"""How photos begin; those that are BMP, WebP or in an ISO media file are told by more."""
+
+STILL_BRANDS = frozenset(brand for brand, kind in _BRANDS.items() if kind.group == "photo")
+"""Of ISO media files that are photos."""
+
+
 def kind_of(data: bytes) -> FileKind | None:
     """What a file is, by its first 4,096 bytes or more; None where that is not known."""
     head = data[:HEAD_BYTES]

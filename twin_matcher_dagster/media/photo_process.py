@@ -15,11 +15,12 @@ import sys
 from typing import BinaryIO
 
 from twin_matcher_dagster.errors import MediaError
+from twin_matcher_dagster.media.child_answers import LENGTH, refusal_of
 from twin_matcher_dagster.media.photo_decoding import decode_photo
 from twin_matcher_dagster.media.process_limits import allow_more_time, limit_this_process
 
-PHOTO, REFUSED = b"P", b"E"
-LENGTH, SIZE = struct.Struct("<I"), struct.Struct("<II")
+PIXELS = b"P"
+SIZE = struct.Struct("<II")
 
 # Address space, not memory: the libraries take 300 MB of it (see benchmarks/bench_doors.py).
 _MAX_ADDRESS_SPACE = 2**30
@@ -34,10 +35,9 @@ def serve_photos(source: BinaryIO, out: BinaryIO) -> None:
         try:
             width, height, pixels = decode_photo(source.read(*LENGTH.unpack(length)))
         except MediaError as error:
-            words = str(error).encode()
-            out.write(REFUSED + LENGTH.pack(len(words)) + words)
+            out.write(refusal_of(error))
         else:
-            out.write(PHOTO + SIZE.pack(width, height))
+            out.write(PIXELS + SIZE.pack(width, height))
             out.write(pixels)
         out.flush()
 

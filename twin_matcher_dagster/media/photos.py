@@ -15,10 +15,11 @@ import numpy as np
 from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.cancellation import Cancellation
-from twin_matcher_dagster.media.child_process import ChildPool, read_exactly
+from twin_matcher_dagster.media.child_answers import LENGTH, REFUSED, read_exactly, read_sentence
+from twin_matcher_dagster.media.child_process import ChildPool
 from twin_matcher_dagster.media.file_kinds import kind_of
 from twin_matcher_dagster.media.photo_decoding import check_bytes
-from twin_matcher_dagster.media.photo_process import CPU_S, LENGTH, PHOTO, REFUSED, SIZE
+from twin_matcher_dagster.media.photo_process import CPU_S, PIXELS, SIZE
 
 # The child ends itself after 12 seconds of the processor; it may have to wait for one.
 PHOTO_TIMEOUT_S = 4 * CPU_S
@@ -131,10 +132,8 @@ def _exchange(child: subprocess.Popen[bytes], data: bytes) -> np.ndarray:
     child.stdin.flush()
     kind = child.stdout.read(1)
     if kind == REFUSED:
-        (length,) = LENGTH.unpack(read_exactly(child.stdout, LENGTH.size))
-        sentence = read_exactly(child.stdout, min(length, 1000)).decode(errors="replace")
-        raise MediaError(sentence)
-    if kind != PHOTO:
+        raise MediaError(read_sentence(child.stdout))
+    if kind != PIXELS:
         raise EOFError
     width, height = SIZE.unpack(read_exactly(child.stdout, SIZE.size))
     pixels = read_exactly(child.stdout, width * height * 3)

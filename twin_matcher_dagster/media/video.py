@@ -20,15 +20,10 @@ import numpy as np
 
 from twin_matcher_dagster import clip_refusals
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.media.child_process import ChildPool, read_exactly
+from twin_matcher_dagster.media.child_answers import REFUSED, read_exactly, read_sentence
+from twin_matcher_dagster.media.child_process import ChildPool
 from twin_matcher_dagster.media.colour import in_srgb
-from twin_matcher_dagster.media.decoder_process import (
-    DONE,
-    ERROR,
-    ERROR_HEADER,
-    FRAME,
-    FRAME_HEADER,
-)
+from twin_matcher_dagster.media.decoder_process import DONE, FRAME, FRAME_HEADER
 from twin_matcher_dagster.media.files import is_file
 from twin_matcher_dagster.media.frame_format import MIRRORED, SWAPPED, UPSIDE_DOWN
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
@@ -125,10 +120,8 @@ def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Ite
         pixels = np.frombuffer(read_exactly(child.stdout, width * height * 3), np.uint8)
         image = in_srgb(pixels.reshape(height, width, 3), transfer, primaries)
         yield Frame(time, _upright(image, turns))
-    if kind == ERROR:
-        (length,) = ERROR_HEADER.unpack(read_exactly(child.stdout, ERROR_HEADER.size))
-        sentence = read_exactly(child.stdout, min(length, 1000)).decode(errors="replace")
-        raise MediaError(sentence)
+    if kind == REFUSED:
+        raise MediaError(read_sentence(child.stdout))
     if kind != DONE:
         raise EOFError
 

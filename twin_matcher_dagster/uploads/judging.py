@@ -8,9 +8,9 @@ once another one looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from twin_matcher_dagster.dataset.versions import judged_uploads
 from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.lease import leased
@@ -50,7 +50,6 @@ def judge_upload(
     upload_id: str,
     examined: Examination,
     recogniser: str,
-    uploads: Callable[[], Iterable[str]],
     decision: UploadDecision = UploadDecision.none,
     note: str = "",
 ) -> JudgedUpload:
@@ -61,7 +60,6 @@ def judge_upload(
         upload_id: which.
         examined: its faces.
         recogniser: name of the one whose vectors they are.
-        uploads: ids of all uploads that are known; asked while nobody else judges.
         decision, note: what a person decided now.
 
     Raises:
@@ -77,7 +75,7 @@ def judge_upload(
             if get_tombstone(store, upload_id):
                 raise UploadError("This upload was erased while it was judged.")
             before = head.record if head else None
-            others = others_to_compare(uploads(), upload_id, before)
+            others = others_to_compare(judged_uploads(store), upload_id, before)
             known = KnownPeople(store, others, lease.renew)
             alike = ResemblanceReport()
             if examined.found and not examined.reasons:

@@ -54,9 +54,7 @@ class Judge:
         coverage = Coverage(30.0, 30.0, ())
         found = Recheck((0, 1, 2), (), [MEASURES] * 3, (), (), LOOKS, coverage, flat=False)
         examined = Examination(name, self._crops, found, ())
-        return judge_upload(
-            store, upload_id, examined, RECOGNISER, lambda: self._uploads
-        ).verdict.record
+        return judge_upload(store, upload_id, examined, RECOGNISER).verdict.record
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from twin_matcher_dagster.media.file_kinds import PHOTO_BEGINNINGS, STILL_BRANDS
+
 HEAD = 512
 """Bytes that are looked at; a tar says what it is at byte 257."""
 
@@ -43,16 +45,7 @@ PHOTO = ContentKind("image", "a photo")
 # https://en.wikipedia.org/wiki/List_of_file_signatures, and the format's own document where one is
 # named. Photos that the reader of photos does not know are `unreadable` when faces are looked for.
 _SIGNATURES = (
-    (b"\xff\xd8\xff", PHOTO),
-    (b"\x89PNG\r\n\x1a\n", PHOTO),
-    (b"GIF8", PHOTO),
-    (b"II*\0", PHOTO),
-    (b"MM\0*", PHOTO),
-    (b"II+\0", PHOTO),
-    (b"\xff\x0a", PHOTO),  # JPEG XL, bare
-    (b"\0\0\0\x0cJXL \r\n\x87\n", PHOTO),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", PHOTO),
-    (b"\xff\x4f\xff\x51", PHOTO),  # JPEG 2000, bare
+    *((start, PHOTO) for start in PHOTO_BEGINNINGS),
     (b"PAR1", PARQUET),
     (b"ARROW1", ARROW_FILE),
     (b"\xff\xff\xff\xff", ARROW_STREAM),
@@ -102,8 +95,6 @@ _MARKUP = {
 }
 # Protocols 2 to 5 of Python's pickle.
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
-# ISO/IEC 23008-12, 10 and AV1 Image File Format: brands of still images.
-_STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 # Sizes of the header that follows the 14 bytes of a bitmap file.
 _BITMAP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
@@ -132,7 +123,7 @@ def _media(head: bytes) -> ContentKind | None:
         # Some phones name a general brand first, and the still image's among the compatible ones.
         size = min(int.from_bytes(head[:4], "big"), len(head))
         brands = {head[8:12], *(head[at : at + 4] for at in range(16, size, 4))}
-        return PHOTO if brands & _STILLS else _other("a video")
+        return PHOTO if brands & STILL_BRANDS else _other("a video")
     is_bitmap = head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS
     return PHOTO if is_bitmap or re.match(rb"P[1-6]\s", head) else None
 

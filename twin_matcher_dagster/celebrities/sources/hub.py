@@ -15,9 +15,12 @@ from twin_matcher_dagster.celebrities.sources.columns import (
     choose_columns,
     label_of,
 )
-from twin_matcher_dagster.celebrities.sources.contents import HEAD, content_kind_of
 from twin_matcher_dagster.celebrities.sources.lists import ROW_WITHOUT_NAME
-from twin_matcher_dagster.celebrities.sources.pictures import FROM_THE_WEB, ListedImage
+from twin_matcher_dagster.celebrities.sources.pictures import (
+    FROM_THE_WEB,
+    ListedImage,
+    checked_image,
+)
 from twin_matcher_dagster.celebrities.sources.report import SourceReport
 from twin_matcher_dagster.celebrities.sources.splits import (
     learnt_and_held_out,
@@ -152,12 +155,10 @@ def _row(
         report.skip(where, ROW_WITHOUT_NAME)
     elif isinstance(data, str):
         report.skip(where, FROM_THE_WEB)
-    elif not data:
-        report.skip(where, "a row without an image")
-    elif (kind := content_kind_of(data[:HEAD])).category != "image":
-        report.skip(where, f"a row whose image is {kind.words}")
+    elif isinstance(image := checked_image(data or b""), str):
+        report.skip(where, image)
     else:
-        yield ListedImage(label, split, where, len(data), lambda: data)
+        yield ListedImage(label, split, where, len(image), lambda: image)
 
 
 def _column(name: str, feature: Any) -> Column:

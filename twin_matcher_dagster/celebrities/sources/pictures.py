@@ -125,7 +125,7 @@ def picture_of(value: Any, files: Files, table: SourceFile) -> SourceFile | byte
         return _of_text(value.strip(), files, table)
     if value is None or not isinstance(value, bytes | bytearray):
         return "a row without an image"
-    return _checked(bytes(value))
+    return checked_image(bytes(value))
 
 
 def _of_text(text: str, files: Files, table: SourceFile) -> SourceFile | bytes | str:
@@ -135,7 +135,7 @@ def _of_text(text: str, files: Files, table: SourceFile) -> SourceFile | bytes |
     if encoded != text or _BASE64.fullmatch(text):
         try:
             plain = encoded.translate({ord("-"): "+", ord("_"): "/"})
-            return _checked(base64.b64decode(plain + "=" * (-len(plain) % 4)))
+            return checked_image(base64.b64decode(plain + "=" * (-len(plain) % 4)))
         except (binascii.Error, ValueError):
             return "a row with damaged base64"
     if _ADDRESS.match(text):
@@ -143,7 +143,8 @@ def _of_text(text: str, files: Files, table: SourceFile) -> SourceFile | bytes |
     return files.find(text, table)
 
 
-def _checked(data: bytes) -> bytes | str:
+def checked_image(data: bytes) -> bytes | str:
+    """The bytes of a row's image, or why they are none."""
     if not data:
         return "a row without an image"
     kind = content_kind_of(data[:HEAD])

@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from twin_matcher_dagster.dataset.versions import judged_uploads, note_verdict
+from twin_matcher_dagster.dataset.versions import note_verdict
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import materialized, progress_of, refuse, retried
@@ -61,7 +61,6 @@ def user_faces(
             upload_id,
             examined,
             recogniser,
-            lambda: judged_uploads(store),
             config.decision,
             config.note,
         )
