@@ -54,18 +54,22 @@ class Fault:
         status: answer with it instead of doing anything.
         headers: of that answer.
         delay_s: wait before doing anything.
+        together: wait until so many of its requests have come.
         cut: end the connection in the middle of the answer; what was asked for is done.
         count: how many requests; then the fault is over.
         meanwhile: what happens before the request is looked at.
+        came: how many of its requests have come.
     """
 
     pattern: str
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+    together: int = 0
     cut: bool = False
     count: int = 1
     meanwhile: Callable[[], None] = lambda: None
+    came: int = 0
 
 
 @dataclass
@@ -221,6 +225,8 @@ class HubServer:
             fault = self._fault(request)
         if fault and fault.delay_s:
             await asyncio.sleep(fault.delay_s)
+        while fault and fault.came < fault.together:
+            await asyncio.sleep(0.01)
         if fault:
             fault.meanwhile()
         if fault and fault.status:
@@ -238,6 +244,7 @@ class HubServer:
         for fault in self.faults:
             if fault.count and re.search(fault.pattern, f"{request.method} {request.path}"):
                 fault.count -= 1
+                fault.came += 1
                 return fault
         return None
 

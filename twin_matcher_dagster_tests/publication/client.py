@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import os
-import time
 from typing import Any
 
 from twin_matcher_dagster.dataset.versions import note_verdict, update_dataset
@@ -53,13 +53,16 @@ def mentions(*args: Any) -> list[str]:
     return forgetting.mentions(*args)
 
 
-def take_in_and_publish(bucket: str, repo: str, upload: str, wait_s: float) -> tuple[int, Any]:
+def take_in_and_publish(bucket: str, repo: str, upload: str) -> tuple[int, Any]:
     """Make a version with one more upload, and publish it, as a run of its own."""
-    time.sleep(wait_s)
+    # Whoever waits gives up after 120 s: then it was said what was being done.
+    faulthandler.dump_traceback_later(110)
     store = ObjectStore.from_environment(bucket)
     note_verdict(store, upload, 1)
     made = update_dataset(store)
-    return made.number, publishing.publish_dataset(store, repo, RUN)
+    published = publishing.publish_dataset(store, repo, RUN)
+    faulthandler.cancel_dump_traceback_later()
+    return made.number, published
 
 
 def load_rows(repo: str, revision: str) -> dict[str, list[dict[str, Any]]]:
