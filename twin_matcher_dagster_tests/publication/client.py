@@ -5,6 +5,8 @@ from __future__ import annotations
 import faulthandler
 import io
 import os
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from twin_matcher_dagster.dataset.versions import note_verdict, update_dataset
@@ -14,6 +16,12 @@ from twin_matcher_dagster.publication import withdrawal as forgetting
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 RUN = "run-of-the-test"
+
+
+def point_at(variables: Mapping[str, str]) -> None:
+    """Of whom the libraries are to think that they are the Hub, once they are imported."""
+    assert "huggingface_hub" not in sys.modules
+    os.environ.update(variables)
 
 
 def configure(patience_s: float, timeout_s: float, token: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -39,18 +38,18 @@ def hub(hub_process: HubServer) -> HubServer:
 def _clients(
     _aws: None, hub_process: HubServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[int], ProcessPoolExecutor]]:
-    """Makes pools of processes whose libraries were imported with the server's address."""
+    """Makes pools of processes that know the server's address before they import a library."""
     pools = []
 
     def make(count: int) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+        # A pool starts its processes when it needs them: the last of them at any later moment.
+        pool = ProcessPoolExecutor(
+            count,
+            multiprocessing.get_context("spawn"),
+            initializer=client.point_at,
+            initargs=(hub_process.variables(tmp_path_factory.mktemp("hf")),),
+        )
         pools.append(pool)
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in hub_process.variables(tmp_path_factory.mktemp("hf")).items():
-                patch.setenv(name, value)
-            # A process starts with the environment of the moment at which it gets its first task.
-            started = [pool.submit(os.getpid) for _ in range(count)]
-            assert all(one.result(60) for one in started)
         return pool
 
     yield make

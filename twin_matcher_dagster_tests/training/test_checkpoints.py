@@ -15,6 +15,7 @@ from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.training.checkpoints import newest_whole
 from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch
+from twin_matcher_dagster.training.plan import TrainingPlan
 from twin_matcher_dagster_tests.people import (
     FACES,
     OTHERS,
@@ -58,15 +59,22 @@ def test_a_killed_training_goes_on_and_ends_as_it_would_have(
         assert ours == whole, name
 
 
+@pytest.fixture(scope="module")
+def one_epoch(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training of one epoch left."""
+    folder = tmp_path_factory.mktemp("one epoch")
+    plan = replace(plan_of(tiny), epochs=1)
+    fine_tune(FACES, OTHERS, PEOPLE, plan, folder / "model", checkpoints=folder / "left")
+    return folder / "left"
+
+
 @pytest.mark.parametrize("name", ["trainer_state.json", "model.safetensors", "optimizer.pt"])
 @pytest.mark.parametrize("share", [0, 0.5])
 def test_a_state_that_was_cut_off_while_it_was_written_is_passed_over(
-    tiny: str, tmp_path: Path, name: str, share: float
+    one_epoch: Path, tiny: str, tmp_path: Path, name: str, share: float
 ) -> None:
     """The one before it is still there, or else it begins anew."""
-    left = tmp_path / "checkpoints"
-    plan = replace(plan_of(tiny), epochs=1)
-    fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "first", checkpoints=left)
+    left = shutil.copytree(one_epoch, tmp_path / "checkpoints")
     (whole,) = left.iterdir()
     shutil.copytree(whole, left / "checkpoint-16")
     (left / "checkpoint-24").mkdir()
@@ -74,8 +82,9 @@ def test_a_state_that_was_cut_off_while_it_was_written_is_passed_over(
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     assert newest_whole(left) == whole
     reported: list[Epoch] = []
-    fine_tune(FACES, OTHERS, PEOPLE, plan_of(tiny), tmp_path / "model", reported.append, left)
-    assert [epoch.epoch for epoch in reported] == [2, 3, 4]
+    plan = replace(plan_of(tiny), epochs=2)
+    fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "model", reported.append, left)
+    assert [epoch.epoch for epoch in reported] == [2]
     assert newest_whole(tmp_path / "nothing") is None
 
 
@@ -99,21 +108,31 @@ def test_one_state_is_kept(tiny: str, tmp_path: Path) -> None:
     assert [path.name for path in left.iterdir()] == ["checkpoint-32"]
 
 
+@pytest.fixture(scope="module")
+def impatient(
+    tiny: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainingPlan, list[Epoch], bytes]:
+    """A plan that ends before its last epoch, its curve, and the weights."""
+    folder = tmp_path_factory.mktemp("impatient")
+    plan = replace(plan_of(tiny), epochs=30, learning_rate=0.3, patience=3)
+    curve = fine_tune(FACES, OTHERS, PEOPLE, plan, folder / "model", checkpoints=folder / "left")
+    assert len(curve) < plan.epochs
+    return plan, curve, (folder / "model" / "model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("before_the_end", [1, 2, 3])
 def test_patience_that_was_used_up_stays_used_up(
-    tiny: str, tmp_path: Path, before_the_end: int
+    impatient: tuple[TrainingPlan, list[Epoch], bytes], tmp_path: Path, before_the_end: int
 ) -> None:
     """Interrupted, it ends after the same epoch, with the same weights."""
-    plan = replace(plan_of(tiny), epochs=30, learning_rate=0.3, patience=3)
-    at_once = fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "1", checkpoints=tmp_path / "a")
+    plan, at_once, weights = impatient
 
     def interrupt(epoch: Epoch) -> None:
         if epoch.epoch == len(at_once) + 1 - before_the_end:
             raise KeyboardInterrupt
 
-    left = tmp_path / "b"
+    left, model = tmp_path / "left", tmp_path / "model"
     with pytest.raises(KeyboardInterrupt):
-        fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "2", interrupt, left)
-    assert fine_tune(FACES, OTHERS, PEOPLE, plan, tmp_path / "2", checkpoints=left) == at_once
-    first, again = ((tmp_path / n / "model.safetensors").read_bytes() for n in "12")
-    assert first == again
+        fine_tune(FACES, OTHERS, PEOPLE, plan, model, interrupt, left)
+    assert fine_tune(FACES, OTHERS, PEOPLE, plan, model, checkpoints=left) == at_once
+    assert (model / "model.safetensors").read_bytes() == weights

@@ -146,6 +146,7 @@ def test_two_people_with_one_face_cannot_be_told_apart(tiny: str, tmp_path: Path
     assert np.isfinite(cosines).all()
 
 
+@pytest.mark.slow
 def test_two_thousand_people_with_a_face_or_two_each(tiny: str, tmp_path: Path) -> None:
     people = {f"c-{number}": "Name" for number in range(2000)}
     faces = part(crowd(2000, 2), 3000)

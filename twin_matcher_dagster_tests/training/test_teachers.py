@@ -76,6 +76,7 @@ def tool() -> Iterator[tuple[Any, Any]]:
             del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_learns_from_all_three(renders: Path, tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path / "tiny")
     options = (
