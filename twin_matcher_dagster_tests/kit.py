@@ -5,6 +5,7 @@ Every record is made by the constructor that production uses, so that none can l
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import tempfile
 from collections import Counter
@@ -85,6 +86,14 @@ class Kit:
     def __init__(self, store: ObjectStore, seed: int = 0) -> None:
         self.store = store
         self._random = np.random.default_rng(seed)
+
+    def copied(self, store: ObjectStore) -> Kit:
+        """All that is in the bucket in an empty one too; what is made in it next is new as well."""
+        for key, body in self.store.everything():
+            store.put_new(key, body)
+        made = Kit(store)
+        made._random = copy.deepcopy(self._random)
+        return made
 
     def pictures(self, count: int) -> list[np.ndarray]:
         """Crops of noise: no two are alike."""

@@ -25,8 +25,9 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.release import Release
 from twin_matcher_dagster.storage.tombstones import erased_uploads, get_tombstone, tombstone_key
 from twin_matcher_dagster.uploads.submission import new_upload_id
-from twin_matcher_dagster_tests.backup.conftest import DAY, MemoryPlace, copy_of, memory_bucket
+from twin_matcher_dagster_tests.backup.conftest import DAY, copy_of
 from twin_matcher_dagster_tests.kit import Kit, contents
+from twin_matcher_dagster_tests.memory import MemoryPlace, memory_bucket
 
 
 class KilledHereError(BaseException):

@@ -23,25 +23,28 @@ from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def kit(store: ObjectStore) -> Kit:
-    made = Kit(store)
+def kit() -> Kit:
+    made = Kit(memory_bucket())
     made.celebrities()
     return made
 
 
-def writes_of(store: ObjectStore) -> list[str]:
+def writes_of(monkeypatch: pytest.MonkeyPatch, store: ObjectStore) -> list[str]:
     """Keys that are written from now on."""
     keys: list[str] = []
+    write = store.overwrite
 
-    def note(params: dict[str, Any], **_: object) -> None:
-        keys.append(params["Key"])
+    def note(key: str, body: bytes, content_type: str = "") -> None:
+        keys.append(key)
+        write(key, body, content_type)
 
-    store.client.meta.events.register("provide-client-params.s3.PutObject", note)
+    monkeypatch.setattr(store, "overwrite", note)
     return keys
 
 
@@ -56,13 +59,13 @@ def test_it_is_what_the_recogniser_says_and_stands_beside_the_shard(kit: Kit) ->
         assert kit.store.get(vectors_key(shard.key))
 
 
-def test_it_is_asked_once(kit: Kit) -> None:
+def test_it_is_asked_once(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new person costs that person's faces, and nobody else's."""
     update_dataset(kit.store)
     for shard in read_version(kit.store).shards:
         read_with_vectors(kit.store, shard, "bundled")
     upload_id = kit.member()
-    written = writes_of(kit.store)
+    written = writes_of(monkeypatch, kit.store)
     for _ in range(2):
         for shard in read_version(kit.store).shards:
             faces, vectors = read_with_vectors(kit.store, shard, "bundled")
@@ -82,12 +85,12 @@ def test_what_is_damaged_is_asked_again(kit: Kit) -> None:
     assert kit.store.get(vectors_key(shard.key)) == kept
 
 
-def test_another_recogniser_is_asked_anew(kit: Kit) -> None:
+def test_another_recogniser_is_asked_anew(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same network under another name: who it is decides, not what it would say."""
     update_dataset(kit.store)
     shard = read_version(kit.store).shards[0]
     _, first = read_with_vectors(kit.store, shard, "bundled")
-    written = writes_of(kit.store)
+    written = writes_of(monkeypatch, kit.store)
     for _ in range(2):
         _, second = read_with_vectors(kit.store, shard, str(BUNDLED_FILE))
         assert np.allclose(first, second, atol=1e-5)
@@ -96,14 +99,14 @@ def test_another_recogniser_is_asked_anew(kit: Kit) -> None:
     assert len(written) == 2
 
 
-def test_both_networks_stand_side_by_side(kit: Kit) -> None:
+def test_both_networks_stand_side_by_side(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     update_dataset(kit.store)
     shard = read_version(kit.store).shards[0]
     faces, likeness = read_with_likeness(kit.store, shard)
     pixels = [read_image(face.image) for face in faces]
     assert np.allclose(likeness, load_likeness_network()(pixels), atol=1e-5)
     _, vectors = read_with_vectors(kit.store, shard, "bundled")
-    written = writes_of(kit.store)
+    written = writes_of(monkeypatch, kit.store)
     assert np.array_equal(read_with_likeness(kit.store, shard)[1], likeness)
     assert np.array_equal(read_with_vectors(kit.store, shard, "bundled")[1], vectors)
     assert not written
@@ -123,9 +126,12 @@ def test_an_erased_person_takes_them_along(kit: Kit) -> None:
     assert verify(kit.store, upload_id).left == []
 
 
-def test_a_person_who_is_erased_while_the_recogniser_is_asked_leaves_none(kit: Kit) -> None:
+def test_a_person_who_is_erased_while_the_recogniser_is_asked_leaves_none(
+    kit: Kit, store: ObjectStore
+) -> None:
     upload_id = kit.member()
     (shard,) = (one.shard for one in read_version(kit.store).members if one.upload_id == upload_id)
+    kit = kit.copied(store)
     begun = []
 
     def meanwhile(params: dict[str, Any], **_: object) -> None:

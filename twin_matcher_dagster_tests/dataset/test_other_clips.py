@@ -6,14 +6,14 @@ import pytest
 
 from twin_matcher_dagster.dataset.versions import Version, read_version, update_dataset
 from twin_matcher_dagster.storage.logs import dataset_versions
-from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 
 
 @pytest.fixture
-def kit(store: ObjectStore) -> Kit:
-    made = Kit(store)
+def kit() -> Kit:
+    made = Kit(memory_bucket())
     made.celebrities()
     return made
 

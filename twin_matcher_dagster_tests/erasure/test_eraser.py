@@ -22,7 +22,7 @@ from twin_matcher_dagster.storage.records.release import Withdrawn
 from twin_matcher_dagster.storage.tombstones import get_tombstone, tombstone_key
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.submission import new_upload_id, submit
-from twin_matcher_dagster_tests.erasure.conftest import DAY
+from twin_matcher_dagster_tests.erasure.conftest import DAY, ON_S3
 from twin_matcher_dagster_tests.kit import Kit, contents
 
 
@@ -48,6 +48,7 @@ def pictures_of(store: ObjectStore, upload_id: str) -> set[bytes]:
     return found
 
 
+@ON_S3
 def test_nothing_is_left_but_the_tombstone(kit: Kit, leaving: str) -> None:
     store = kit.store
     pictures = pictures_of(store, leaving)
@@ -122,6 +123,7 @@ def test_every_version_of_the_data_set_can_still_be_read(kit: Kit, leaving: str)
         assert leaving not in {face.upload_id for face in read_version(kit.store, number).faces()}
 
 
+@ON_S3
 def test_killed_at_any_write_it_is_completed_by_the_next_try(
     kit: Kit, leaving: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,35 +176,38 @@ def test_an_upload_that_is_erased_while_it_is_sent_leaves_nothing(kit: Kit) -> N
     assert verify(kit.store, upload_id).left == []
 
 
-@pytest.mark.parametrize("text", ["", " ", "../x", "*", "0" * 10_000, "users", "01J00"])
-def test_what_is_no_upload_id_deletes_nothing(kit: Kit, text: str) -> None:
+def test_what_is_no_upload_id_deletes_nothing(kit: Kit) -> None:
     """An empty variable in an operator's shell, for one."""
     before = contents(kit.store)
-    with pytest.raises(ErasureError, match="is no upload id"):
-        erase(kit.store, text, DAY)
-    with pytest.raises(ErasureError, match="is no upload id"):
-        verify(kit.store, text)
-    assert contents(kit.store) == before
+    for text in ("", " ", "../x", "*", "0" * 10_000, "users", "01J00"):
+        with pytest.raises(ErasureError, match="is no upload id"):
+            erase(kit.store, text, DAY)
+        with pytest.raises(ErasureError, match="is no upload id"):
+            verify(kit.store, text)
+        assert contents(kit.store) == before, text
 
 
-def test_erasures_and_new_people_at_once_leave_every_version_readable(kit: Kit) -> None:
+def test_erasures_and_new_people_at_once_leave_every_version_readable(
+    kit: Kit, store: ObjectStore
+) -> None:
     """Several erasures, one of them twice, while others come in."""
     uploads = [kit.member() for _ in range(4)]
     new = [kit.upload() for _ in range(3)]
     for upload_id in new:
         kit.judge(upload_id)
+    kit.copied(store)
     with ThreadPoolExecutor(7) as pool:
-        erasures = [pool.submit(erase, kit.store, who, DAY) for who in [*uploads, uploads[0]]]
-        updates = [pool.submit(update_dataset, kit.store) for _ in range(2)]
+        erasures = [pool.submit(erase, store, who, DAY) for who in [*uploads, uploads[0]]]
+        updates = [pool.submit(update_dataset, store) for _ in range(2)]
         for done in [*erasures, *updates]:
             done.result()
-    update_dataset(kit.store)
-    for number in dataset_versions(kit.store).numbers():
-        version = read_version(kit.store, number)
+    update_dataset(store)
+    for number in dataset_versions(store).numbers():
+        version = read_version(store, number)
         assert len(list(version.faces())) == version.record.rows
-    assert {one.upload_id for one in read_version(kit.store).members} >= set(new)
+    assert {one.upload_id for one in read_version(store).members} >= set(new)
     for upload_id in uploads:
-        assert verify(kit.store, upload_id).left == []
+        assert verify(store, upload_id).left == []
 
 
 def test_a_note_of_an_operator_does_not_keep_the_id(kit: Kit, leaving: str) -> None:
@@ -246,15 +251,15 @@ def test_what_is_erased_again_is_what_was_erased_before(kit: Kit, leaving: str) 
     assert stays in read_version(kit.store).upload_ids
 
 
-def test_an_index_of_an_earlier_version_is_no_obstacle(store: ObjectStore) -> None:
+def test_an_index_of_an_earlier_version_is_no_obstacle(bucket: ObjectStore) -> None:
     """It cannot be read, so it cannot be written without them: there is no release for a while."""
-    kit = Kit(store)
+    kit = Kit(bucket)
     kit.celebrities()
     upload_id = kit.member()
     release = kit.release().record
     old = save({"embeddings": np.zeros((1, 2), np.float32)}, metadata={"identities": "[]"})
-    store.overwrite(release.index, old, "application/octet-stream")
-    erase(store, upload_id, DAY)
-    head = releases(store).existing_head().record
+    bucket.overwrite(release.index, old, "application/octet-stream")
+    erase(bucket, upload_id, DAY)
+    head = releases(bucket).existing_head().record
     assert head == Withdrawn.because("it was made during an erasure")
-    assert verify(store, upload_id).left == []
+    assert verify(bucket, upload_id).left == []

@@ -47,12 +47,15 @@ def neighbour(kit: Kit, upload_id: str) -> str:
 
 
 @pytest.mark.parametrize("part", [f"{layout.MEMBERS}/", f"{layout.DATASETS}/versions"])
-def test_a_version_of_one_that_was_paused_brings_nobody_back(kit: Kit, part: str) -> None:
+def test_a_version_of_one_that_was_paused_brings_nobody_back(
+    kit: Kit, store: ObjectStore, part: str
+) -> None:
     """It read the verdict before the erasure, and writes after it."""
     upload_id = kit.upload()
     kit.judge(upload_id)
     staying = kit.upload()
     kit.judge(staying)
+    kit = kit.copied(store)
     with paused_at(kit.store, "PutObject", part, update_dataset) as paused:
         erase(kit.store, upload_id, DAY)
     with pytest.raises(LeaseLostError):
@@ -77,11 +80,12 @@ def test_a_version_of_one_that_was_paused_brings_nobody_back(kit: Kit, part: str
     ],
 )
 def test_an_erasure_that_was_paused_brings_nobody_back(
-    kit: Kit, leaving: str, operation: str, part: str
+    kit: Kit, leaving: str, store: ObjectStore, operation: str, part: str
 ) -> None:
     """Another one runs meanwhile, and people come in."""
     other = neighbour(kit, leaving)
     kit.release(kit.train())
+    kit = kit.copied(store)
     with paused_at(kit.store, operation, part, lambda one: erase(one, leaving, DAY)) as paused:
         erase(kit.store, other, DAY)
         new = kit.member()

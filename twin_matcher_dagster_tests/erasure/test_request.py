@@ -11,7 +11,7 @@ from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.manifest import get_manifest
 from twin_matcher_dagster.uploads.submission import new_upload_id, submit
-from twin_matcher_dagster_tests.erasure.conftest import DAY
+from twin_matcher_dagster_tests.erasure.conftest import DAY, ON_S3
 from twin_matcher_dagster_tests.kit import CODE, Kit, contents
 
 
@@ -42,6 +42,7 @@ def test_an_upload_without_a_code_is_not_erased_by_an_empty_one(kit: Kit) -> Non
             erase_with_code(kit.store, upload_id, code, DAY)
 
 
+@ON_S3
 def test_wrong_codes_are_limited_and_lock_nobody_out(kit: Kit, leaving: str) -> None:
     for _ in range(TRIES_AN_HOUR):
         with pytest.raises(ErasureError, match="do not belong together"):

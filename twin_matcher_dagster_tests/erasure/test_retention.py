@@ -22,7 +22,7 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.logs import logs_by_folder
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.submission import new_upload_id
-from twin_matcher_dagster_tests.erasure.conftest import DAY
+from twin_matcher_dagster_tests.erasure.conftest import DAY, ON_S3
 from twin_matcher_dagster_tests.kit import Kit, contents
 from twin_matcher_dagster_tests.records import SCHEMAS, example
 
@@ -35,6 +35,7 @@ def test_the_next_release_takes_the_tainted_model_away(kit: Kit, leaving: str) -
     assert (proof.left, proof.pending) == ([], [])
 
 
+@ON_S3
 def test_a_release_that_was_not_retrained_in_time_is_withdrawn(kit: Kit, leaving: str) -> None:
     erase(kit.store, leaving, DAY)
     late = datetime.now(timezone.utc) + DAY + timedelta(minutes=1)
@@ -45,6 +46,7 @@ def test_a_release_that_was_not_retrained_in_time_is_withdrawn(kit: Kit, leaving
     assert purge_models(kit.store, late) == 0
 
 
+@ON_S3
 def test_old_versions_go_and_what_is_in_use_stays(kit: Kit, leaving: str) -> None:
     for _ in range(3):
         kit.celebrities()
@@ -71,6 +73,7 @@ def test_objects_of_others_are_not_touched(kit: Kit) -> None:
     assert [kit.store.get(key) for key in others] == [b"not ours"] * len(others)
 
 
+@ON_S3
 def test_what_is_being_written_is_not_taken_for_garbage(kit: Kit) -> None:
     kit.store.put_new(layout.shard(layout.BALANCED, "0" * 64), b"its manifest follows")
     kit.store.put_new(f"{layout.UPLOAD_FACES}/{new_upload_id()}/000.png", b"on its way")
@@ -80,7 +83,7 @@ def test_what_is_being_written_is_not_taken_for_garbage(kit: Kit) -> None:
     assert collect_garbage(kit.store, keep=10, now=datetime.now(timezone.utc) + 2 * DAY) == 2
 
 
-def test_a_bucket_of_earlier_versions_is_kept_in_order(store: ObjectStore) -> None:
+def test_a_bucket_of_earlier_versions_is_kept_in_order(bucket: ObjectStore) -> None:
     """Records of every shape, in the logs that they stood in."""
     folders = {
         "RawVersion": layout.RAW,
@@ -91,19 +94,19 @@ def test_a_bucket_of_earlier_versions_is_kept_in_order(store: ObjectStore) -> No
         "Release": layout.RELEASES,
         "Withdrawn": layout.RELEASES,
     }
-    logs = logs_by_folder(store)
+    logs = logs_by_folder(bucket)
     for path in sorted(SCHEMAS.glob("*.json")):
         kind, _, shape = path.stem.partition("-")
         if (folder := folders.get(kind)) and not shape.isdigit():  # of schema 1
             log = logs[folder]
-            store.put_new(log.key(log.head_number() + 1), path.read_bytes())
-    store.put_new(f"{layout.MEMBERS}/{'7' * 64}.json", example("MemberList-0.1.0"))
-    assert collect_garbage(store, keep=100) == 0
+            bucket.put_new(log.key(log.head_number() + 1), path.read_bytes())
+    bucket.put_new(f"{layout.MEMBERS}/{'7' * 64}.json", example("MemberList-0.1.0"))
+    assert collect_garbage(bucket, keep=100) == 0
     later = datetime.now(timezone.utc) + 2 * DAY
-    assert collect_garbage(store, keep=1, now=later) > 0
+    assert collect_garbage(bucket, keep=1, now=later) > 0
     for folder in set(folders.values()):
         assert logs[folder].head_number() > 0
-    assert collect_garbage(store, keep=1, now=later) == 0
+    assert collect_garbage(bucket, keep=1, now=later) == 0
 
 
 def test_who_was_rejected_long_ago_is_found(kit: Kit) -> None:

@@ -13,7 +13,7 @@ from twin_matcher_dagster.erasure.verification import ErasureProof, verify
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
-from twin_matcher_dagster_tests.erasure.conftest import DAY
+from twin_matcher_dagster_tests.erasure.conftest import DAY, ON_S3
 from twin_matcher_dagster_tests.kit import Kit, contents
 
 
@@ -24,22 +24,20 @@ def test_what_was_never_erased_is_not_proven(kit: Kit, leaving: str) -> None:
 
 
 def test_a_bucket_that_keeps_old_versions_keeps_none_of_an_erased_upload(
-    store: ObjectStore,
+    kit: Kit, leaving: str, store: ObjectStore
 ) -> None:
     store.client.put_bucket_versioning(
         Bucket=store.bucket, VersioningConfiguration={"Status": "Enabled"}
     )
-    kit = Kit(store)
-    kit.celebrities()
-    upload_id = kit.member()
-    kit.release(kit.train())
-    assert verify(store, upload_id).left
-    erase(store, upload_id, DAY)
-    proof = verify(store, upload_id)
+    kit.copied(store)
+    assert verify(store, leaving).left
+    erase(store, leaving, DAY)
+    proof = verify(store, leaving)
     assert proof.left == []
     assert proof.objects >= len(contents(store))
 
 
+@ON_S3
 def test_it_is_found_wherever_it_stands(kit: Kit) -> None:
     """In a key, in JSON, in a header, in a column of Parquet, however that is encoded."""
     upload_id = kit.member()
