@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +24,7 @@ from twin_matcher_dagster.storage.records.dataset import list_of
 from twin_matcher_dagster.storage.records.parts import person_of, user_id
 from twin_matcher_dagster.uploads.submission import new_upload_id
 from twin_matcher_dagster_tests.dataset.bringing_in import bring_in
+from twin_matcher_dagster_tests.fast_starting import fast_starting
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.memory import memory_bucket
 from twin_matcher_dagster_tests.records import example
@@ -174,7 +174,7 @@ def test_processes_that_bring_people_in_at_once_lose_nobody(kit: Kit, store: Obj
     for key in list(kit.store.list(f"{layout.CHANGES}/")):
         kit.store.delete(key)
     kit.copied(store)
-    context = multiprocessing.get_context("spawn")
+    context = fast_starting()
     start = context.Barrier(WRITERS)
     writers = [
         context.Process(target=bring_in, args=(store.bucket, upload_id, start))

@@ -12,19 +12,20 @@ from ulid import ULID
 
 from twin_matcher_dagster.dataset.versions import update_dataset
 from twin_matcher_dagster.reconciliation import survey
-from twin_matcher_dagster.reconciliation.scan import SCANNED_A_TICK, scan
+from twin_matcher_dagster.reconciliation.scan import scan
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.arrivals import arrivals
 from twin_matcher_dagster_tests.kit import Kit
 
 NOW = datetime.now(timezone.utc)
-UPLOADS = 2 * SCANNED_A_TICK + 10
+A_TICK = 20
+UPLOADS = 2 * A_TICK + 10
 
 
 @pytest.fixture(scope="module")
 def busy(_aws: None) -> Iterator[ObjectStore]:
-    """A bucket with 410 uploads with a verdict each, one every minute up to now."""
+    """A bucket with fifty uploads with a verdict each, one every minute up to now."""
     store = ObjectStore.from_environment(f"busy-{secrets.token_hex(6)}")
     store.client.create_bucket(Bucket=store.bucket)
     uploads = [str(ULID.from_datetime(NOW - timedelta(minutes=ago))) for ago in range(UPLOADS)]
@@ -56,11 +57,11 @@ def test_what_waits_is_seen_at_one_cost_however_many_there_are(busy: ObjectStore
 
 def test_a_scan_looks_at_a_page_and_goes_on_from_there(busy: ObjectStore) -> None:
     store, requests = counted(busy)
-    came_to, pages = scan(store).came_to, 1
+    came_to, pages = scan(store, at_most=A_TICK).came_to, 1
     assert len(requests) == 2
     while came_to:
-        came_to, pages = scan(store, came_to).came_to, pages + 1
-    assert pages == UPLOADS // SCANNED_A_TICK + 1
+        came_to, pages = scan(store, came_to, A_TICK).came_to, pages + 1
+    assert pages == UPLOADS // A_TICK + 1
     assert len(arrivals(store)) == 0  # all have a verdict
 
 

@@ -11,19 +11,26 @@ from twin_matcher_dagster.dataset.identity import celebrity_id
 from twin_matcher_dagster.faces.cohort import cohort_fingerprint
 from twin_matcher_dagster.release import likeness_builder
 from twin_matcher_dagster.release.likeness_builder import build_likeness
-from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 
 NAMES = ("Ana", "Bo", "Cy", "Di", "Eve", "Flo", "Gus", "Hal")
 CELEBRITIES = [celebrity_id(name) for name in NAMES]
 
 
-@pytest.fixture
-def kit(store: ObjectStore) -> Kit:
-    made = Kit(store)
+@pytest.fixture(scope="module")
+def _eight() -> Kit:  # read it only
+    made = Kit(memory_bucket())
     made.celebrities(*NAMES)
+    build_likeness(made.store, made.version(), CELEBRITIES)  # what the network says is kept
     return made
+
+
+@pytest.fixture
+def kit(_eight: Kit) -> Kit:
+    """Eight celebrities in a bucket in memory."""
+    return _eight.copied(memory_bucket())
 
 
 def test_the_percentiles_of_renders_are_of_the_cohort_and_of_photos_of_the_gallery(

@@ -11,15 +11,15 @@ from twin_matcher_dagster.dataset.schema import Face
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.portraits import PORTRAITS, portraits_of
-from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster_tests.kit import RECOGNISER, Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 
 
 @pytest.fixture
-def kit(store: ObjectStore) -> Kit:
+def kit() -> Kit:
     """Two celebrities with five faces, of which two are held out, and one person with two."""
-    made = Kit(store)
+    made = Kit(memory_bucket())
     made.celebrities("Ana", "Bo", faces=5)
     made.judge(made.upload(), rows=2)
     made.version()
@@ -64,16 +64,17 @@ def test_the_most_typical_come_first_and_no_more_than_three(kit: Kit) -> None:
     assert len(of(found, user)) == 2  # as many as there are
 
 
-def test_who_has_some_keeps_them_and_is_not_looked_at(kit: Kit) -> None:
+def test_who_has_some_keeps_them_and_is_not_looked_at(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version, gallery = kit.version(), gallery_of(kit)
     mine = kit.faces(celebrity_id("Ana"), count=1)
     before = portraits_of(kit.store, version, gallery, RECOGNISER)
     bo = of(before, celebrity_id("Bo"))
     user = next(face for face in before if face.kind == "user")
     read: list[str] = []
-    kit.store.client.meta.events.register(
-        "provide-client-params.s3.GetObject", lambda params, **_: read.append(params["Key"])
-    )
+    get = kit.store.get
+    monkeypatch.setattr(kit.store, "get", lambda key: read.append(key) or get(key))
     found = portraits_of(kit.store, version, gallery, RECOGNISER, [*bo, *mine])
     assert of(found, celebrity_id("Ana")) == mine
     assert of(found, celebrity_id("Bo")) == bo

@@ -30,6 +30,7 @@ from twin_matcher_dagster.storage.records.release import (
     read_release,
 )
 from twin_matcher_dagster.storage.tombstones import put_tombstone
+from twin_matcher_dagster_tests.memory import memory_bucket
 from twin_matcher_dagster_tests.records import INDEX, MODEL, RELEASE, UPLOAD, example
 
 PEOPLE, FACES = 12, 10
@@ -76,6 +77,12 @@ class Champions:
         """One more release; its number."""
         plain = replace(RELEASE, model=self._model, override="")
         return releases(self._store).append(replace(plain, **changes)).number
+
+
+@pytest.fixture
+def store() -> ObjectStore:
+    """An empty bucket in memory."""
+    return memory_bucket()
 
 
 @pytest.fixture

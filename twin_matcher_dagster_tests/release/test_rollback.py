@@ -9,22 +9,27 @@ import pytest
 from twin_matcher_dagster.errors import ErasureError, NoReleaseError
 from twin_matcher_dagster.release.rollback import roll_back
 from twin_matcher_dagster.storage.logs import models, releases
-from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.release import Withdrawn
 from twin_matcher_dagster.storage.tombstones import put_tombstone
 from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 
 
-@pytest.fixture
-def kit(store: ObjectStore) -> Kit:
-    """Two releases: of celebrities alone, and of one person more, whom its model learnt."""
-    made = Kit(store)
+@pytest.fixture(scope="module")
+def _released() -> Kit:  # read it only
+    made = Kit(memory_bucket())
     made.celebrities()
     made.version()
     made.release()
     made.member()
     made.release()
     return made
+
+
+@pytest.fixture
+def kit(_released: Kit) -> Kit:
+    """Two releases: of celebrities alone, and of one person more, whom its model learnt."""
+    return _released.copied(memory_bucket())
 
 
 def test_it_is_released_again_and_its_model_is_the_newest(kit: Kit) -> None:

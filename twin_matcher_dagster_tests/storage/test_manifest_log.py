@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import secrets
-
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.errors import ObjectMissingError, RecordError, TwinMatcherError
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests.fast_starting import fast_starting
+from twin_matcher_dagster_tests.memory import memory_bucket
 from twin_matcher_dagster_tests.storage.notes import EACH, Note, append_some, log_in, note
 
 WRITERS = 8
@@ -61,9 +60,7 @@ def test_logs_do_not_see_one_another(store: ObjectStore) -> None:
     assert log_in(store, "users/2/log").head() is None
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, deadline=None)
 @given(
     notes=st.lists(
         st.builds(
@@ -75,8 +72,8 @@ def test_logs_do_not_see_one_another(store: ObjectStore) -> None:
         max_size=4,
     )
 )
-def test_entries_read_back_as_they_were_written(store: ObjectStore, notes: list[Note]) -> None:
-    log = log_in(store, f"{secrets.token_hex(8)}/log")
+def test_entries_read_back_as_they_were_written(notes: list[Note]) -> None:
+    log = log_in(memory_bucket(), "a/log")
     numbers = [log.append(one).number for one in notes]
     assert numbers == list(range(1, len(notes) + 1))
     assert [log.read(number).record for number in numbers] == notes
@@ -84,7 +81,7 @@ def test_entries_read_back_as_they_were_written(store: ObjectStore, notes: list[
 
 
 def test_processes_that_append_at_once_lose_nothing(store: ObjectStore) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = fast_starting()
     start = context.Barrier(WRITERS)
     writers = [
         context.Process(target=append_some, args=(store.bucket, writer, start))
@@ -122,7 +119,8 @@ def test_an_append_whose_answer_was_lost_is_not_doubled(store: ObjectStore) -> N
 
 
 @pytest.mark.parametrize("data", [b" ", b"[]", b"null", b"{}", b'{"schema": 99}', b"\xff"])
-def test_an_entry_that_cannot_be_read_is_named(store: ObjectStore, data: bytes) -> None:
+def test_an_entry_that_cannot_be_read_is_named(data: bytes) -> None:
+    store = memory_bucket()
     log = log_in(store, "a/log")
     store.put_new(log.key(1), data)
     with pytest.raises(RecordError, match=r"a/log/99999998\.json cannot be read"):
