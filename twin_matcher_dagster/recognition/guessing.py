@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 from twin_matcher_dagster.recognition.distributions import luck
 
@@ -22,9 +23,9 @@ def beyond_guessing(chance: float, faces: int) -> float | None:
         0 to 1: luck gets so many right in one of :data:`LUCKY` cases or fewer. None where luck gets
         all of them right more often than that: so few faces say nothing.
     """
-    enough = range(faces + 1)
-    reached = next((hits for hits in enough if luck(hits, faces, chance) <= 1 / LUCKY), None)
-    return None if reached is None else reached / faces
+    # The more hits, the less likely: halved, and not counted up, where there are many faces.
+    less = bisect_left(range(faces + 1), -1 / LUCKY, key=lambda hits: -luck(hits, faces, chance))
+    return less / faces if less <= faces else None
 
 
 def enough_faces(chance: float) -> int | None:
