@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import hashlib
 import json
 import re
@@ -164,6 +165,28 @@ class HubServer:
     def sent(self, pattern: str) -> list[Request]:
         """The requests whose method and path match."""
         return [one for one in self.requests if re.search(pattern, f"{one.method} {one.path}")]
+
+    def forget(self) -> None:
+        """Have no repository and no file any more, and no fault."""
+        with self._lock:
+            self.repos.clear()
+            for blob in self._folder.iterdir():
+                blob.unlink()
+        self.forget_requests()
+
+    def saved(self) -> tuple[dict[tuple[str, str], Repo], dict[str, bytes]]:
+        """All repositories, and all files."""
+        with self._lock:
+            return copy.deepcopy(self.repos), {
+                blob.name: blob.read_bytes() for blob in self._folder.iterdir()
+            }
+
+    def put_back(self, kind: str, name: str, repo: Repo, blobs: Mapping[str, bytes]) -> None:
+        """Have a repository that was saved, with all files, under any name."""
+        with self._lock:
+            self.repos[kind, name] = copy.deepcopy(repo)
+            for blob, data in blobs.items():
+                (self._folder / blob).write_bytes(data)
 
     def forget_requests(self) -> None:
         self.requests.clear()

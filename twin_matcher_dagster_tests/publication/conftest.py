@@ -1,4 +1,4 @@
-"""A Hub server and a client process for all these tests; each has repositories of its own."""
+"""A Hub server and a client process for all these tests; each begins with an empty Hub."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
 from twin_matcher_dagster.dataset.schema import SPLITS
+from twin_matcher_dagster.storage.logs import balanced_versions
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests import hub_server
 from twin_matcher_dagster_tests.hub_server import OWNER, HubServer
-from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.kit import RECOGNISER, Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 from twin_matcher_dagster_tests.publication import client
 
 Client = Callable[..., Any]
@@ -29,8 +32,8 @@ def hub_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]
 
 @pytest.fixture
 def hub(hub_process: HubServer) -> HubServer:
-    """The server, which has seen nothing yet and does not fail."""
-    hub_process.forget_requests()
+    """The server, which has nothing and does not fail."""
+    hub_process.forget()
     return hub_process
 
 
@@ -58,27 +61,36 @@ def _clients(
 
 
 @pytest.fixture(scope="session")
-def _worker(_clients: Callable[[int], ProcessPoolExecutor]) -> ProcessPoolExecutor:
+def worker(_clients: Callable[[int], ProcessPoolExecutor]) -> ProcessPoolExecutor:
+    """The client process."""
     return _clients(1)
 
 
 @pytest.fixture
-def run(_worker: ProcessPoolExecutor) -> Client:
+def run(worker: ProcessPoolExecutor) -> Client:
     """Runs a function of ``client`` in the client process, and gives or raises what it does."""
 
     def call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return _worker.submit(function, *args, **options).result(120)
+        return worker.submit(function, *args, **options).result(120)
 
     call(client.configure, 60, 60, OWNER)
     return call
 
 
-@pytest.fixture
-def kit(store: ObjectStore, repo: str) -> Kit:
-    """A bucket with three celebrities; every test has faces of its own."""
-    made = Kit(store, int(repo.rpartition("/")[2], 16))
+@pytest.fixture(scope="session")
+def three_celebrities() -> Kit:  # read it only
+    """A bucket in memory with what the recogniser says of them."""
+    made = Kit(memory_bucket())
     made.celebrities("Ana Luz", "Bob Stone", "Zoë Ñandú", faces=6, splits=SPLITS)
+    for shard in balanced_versions(made.store).existing_head().record.shards:
+        read_with_vectors(made.store, shard, RECOGNISER)
     return made
+
+
+@pytest.fixture
+def kit(store: ObjectStore, three_celebrities: Kit) -> Kit:
+    """A bucket with three celebrities."""
+    return three_celebrities.copied(store)
 
 
 @pytest.fixture

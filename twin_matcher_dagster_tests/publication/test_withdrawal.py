@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
 import pytest
 import yaml
 
 from twin_matcher_dagster.errors import HubError
 from twin_matcher_dagster.publication.withdrawal import LEFT
+from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
-from twin_matcher_dagster_tests.hub_server import OWNER, Fault, HubServer
+from twin_matcher_dagster_tests.conftest import new_bucket
+from twin_matcher_dagster_tests.hub_server import OWNER, Fault, HubServer, Repo
 from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 from twin_matcher_dagster_tests.publication import client
 from twin_matcher_dagster_tests.publication.conftest import Client
 
@@ -24,19 +31,56 @@ def anywhere(hub: HubServer, kind: str, repo: str, words: bytes) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Published:
+    """Three versions: nobody; Mira; Mira and Noor.
+
+    Attributes:
+        kit: with the bucket that they were published from, in memory.
+        repo: the repository.
+        files: all that the Hub has.
+        mira: the id of Mira's upload.
+    """
+
+    kit: Kit
+    repo: Repo
+    files: Mapping[str, bytes]
+    mira: str
+
+
+@pytest.fixture(scope="module")
+def _published(
+    hub_process: HubServer, worker: ProcessPoolExecutor, three_celebrities: Kit
+) -> Published:
+    hub_process.forget()
+    worker.submit(client.configure, 60, 60, OWNER).result(120)
+    with pytest.MonkeyPatch.context() as patch:
+        kit = three_celebrities.copied(new_bucket(patch))
+    uploads = []
+    for name in ("", "Mira", "Noor"):
+        uploads += [kit.user(name, publication=True)] if name else []
+        kit.version()
+        worker.submit(client.publish_dataset, kit.store.bucket, "tests/saved").result(120)
+    repos, files = hub_process.saved()
+    made = Published(
+        kit.copied(memory_bucket()), repos["datasets", "tests/saved"], files, uploads[0]
+    )
+    kit.store.client.delete_bucket(Bucket=kit.store.bucket)
+    assert set(made.repo.tags) == {"v1", "v2", "v3"}
+    return made
+
+
 @pytest.fixture
-def published(hub: HubServer, run: Client, kit: Kit, repo: str) -> str:
+def published(hub: HubServer, repo: str, _published: Published) -> str:
     """Three versions: nobody; Mira; Mira and Noor. The id of Mira's upload."""
-    kit.version()
-    run(client.publish_dataset, kit.store.bucket, repo)
-    mira = kit.user("Mira", publication=True)
-    kit.version()
-    run(client.publish_dataset, kit.store.bucket, repo)
-    kit.user("Noor", publication=True)
-    kit.version()
-    run(client.publish_dataset, kit.store.bucket, repo)
-    assert set(hub.repo("datasets", repo).tags) == {"v1", "v2", "v3"}
-    return mira
+    hub.put_back("datasets", repo, _published.repo, _published.files)
+    return _published.mira
+
+
+@pytest.fixture
+def kit(_published: Published) -> Kit:
+    """The bucket, in memory."""
+    return _published.kit.copied(memory_bucket())
 
 
 def test_nothing_of_an_upload_is_left(
@@ -74,8 +118,9 @@ def test_again_does_no_harm(
 
 
 def test_the_next_version_is_published_as_ever(
-    hub: HubServer, run: Client, kit: Kit, repo: str, published: str
+    store: ObjectStore, run: Client, kit: Kit, repo: str, published: str
 ) -> None:
+    kit = kit.copied(store)
     run(client.forget, published, repo, None)
     kit.judge(published, state="rejected", publication=True)
     kit.version()
@@ -146,8 +191,9 @@ def test_a_card_of_somebody_elses_is_no_obstacle(
 
 
 def test_a_model_that_learned_from_it_is_withdrawn(
-    hub: HubServer, run: Client, kit: Kit, repo: str
+    hub: HubServer, run: Client, store: ObjectStore, three_celebrities: Kit, repo: str
 ) -> None:
+    kit = three_celebrities.copied(store)
     kit.version()
     kit.release(kit.train(real=True))
     run(client.publish_model, kit.store.bucket, repo)
