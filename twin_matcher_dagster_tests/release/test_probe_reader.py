@@ -31,8 +31,14 @@ def _reader() -> ProbeReader:
     return ProbeReader(load_recogniser(), load_recogniser(), load_sameness())
 
 
+@lru_cache
+def _read(*photos: tuple[bytes, tuple[int, ...]]) -> Probe:
+    return _reader().read([np.frombuffer(one, np.uint8).reshape(shape) for one, shape in photos])
+
+
 def read(*photos: np.ndarray) -> Probe:
-    return _reader().read(photos)
+    """The probe of photos, which is made once."""
+    return _read(*((one.tobytes(), one.shape) for one in photos))
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> float:
@@ -111,7 +117,7 @@ def test_of_many_frames_some_are_looked_at(
         return both_views(frames[0])
 
     monkeypatch.setattr("twin_matcher_dagster.release.probe_reader.both_views", count)
-    read(*(np.full((9, 9, 3), n, np.uint8) for n in range(100)))
+    _reader().read([np.full((9, 9, 3), n, np.uint8) for n in range(100)])
     assert len(looked) == MAX_PHOTOS
     assert (looked[0], looked[-1]) == (0, 99)
 
