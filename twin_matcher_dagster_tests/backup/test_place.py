@@ -17,6 +17,7 @@ from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.backup.conftest import DAY
 from twin_matcher_dagster_tests.kit import contents
+from twin_matcher_dagster_tests.memory import memory_bucket
 
 
 @pytest.fixture
@@ -54,8 +55,10 @@ def test_files_are_listed_read_written_and_deleted(place: Place) -> None:
 
 
 def test_a_bucket_goes_there_and_comes_back(
-    place: Place, full: StoredBucket, store: ObjectStore
+    place: Place, full: StoredBucket, request: pytest.FixtureRequest
 ) -> None:
+    in_folder = isinstance(place, FolderPlace)
+    store = memory_bucket() if in_folder else request.getfixturevalue("store")
     for key, data in contents(full).items():
         store.put_new(key, data)
     assert make_backup(store, place, 7, DAY).damaged == ()

@@ -152,9 +152,7 @@ def test_an_endless_conflict_is_an_error(store: ObjectStore) -> None:
 @pytest.mark.parametrize(
     ("count", "page_size"), [(25, 8), pytest.param(1050, None, marks=pytest.mark.slow)]
 )
-def test_listing_goes_on_past_a_page(
-    store: ObjectStore, count: int, page_size: int | None
-) -> None:
+def test_listing_goes_on_past_a_page(store: ObjectStore, count: int, page_size: int | None) -> None:
     """The system this one re-imagines saw the first page only; S3's own is of a thousand."""
     keys = [f"many/{number:05d}" for number in range(count)]
     with ThreadPoolExecutor(16) as pool:
