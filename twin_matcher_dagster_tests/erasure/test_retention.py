@@ -46,13 +46,14 @@ def test_a_release_that_was_not_retrained_in_time_is_withdrawn(kit: Kit, leaving
     assert purge_models(kit.store, late) == 0
 
 
-@ON_S3
-def test_old_versions_go_and_what_is_in_use_stays(kit: Kit, leaving: str) -> None:
+def test_old_versions_go_and_what_is_in_use_stays(
+    kit: Kit, leaving: str, store: ObjectStore
+) -> None:
     for _ in range(3):
         kit.celebrities()
         update_dataset(kit.store)
     kit.release(kit.train())
-    store = kit.store
+    kit.copied(store)
     later = datetime.now(timezone.utc) + 2 * DAY
     before = len(contents(store))
     newest = list(read_version(store).faces())
