@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from botocore.client import BaseClient
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from twin_matcher_dagster.cli.demo import Story
@@ -36,6 +37,10 @@ from twin_matcher_dagster_tests.people import (
     write_small_source,
 )
 from twin_matcher_dagster_tests.training.crowd import tiny_backbone
+
+# No property is wrong because a machine is busy. Where CI is set, Hypothesis has another profile,
+# which says the same.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 

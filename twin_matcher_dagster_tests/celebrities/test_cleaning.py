@@ -182,7 +182,7 @@ def test_an_identity_of_one_face_is_no_error() -> None:
 
 
 @given(order=st.randoms(use_true_random=False))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_order_of_images_decides_nothing(order: Random) -> None:
     seen = collection(8)
     seen[3] = replace(seen[3], identity_id="c-4")
@@ -193,7 +193,6 @@ def test_the_order_of_images_decides_nothing(order: Random) -> None:
 
 
 @given(wrong=st.integers(0, 12), seed=st.integers(0, 20))
-@settings(deadline=None)
 def test_the_centre_is_that_of_the_largest_group(wrong: int, seed: int) -> None:
     right, other = directions(2, seed)
     vectors = np.concatenate([faces_of(other, wrong, seed), faces_of(right, 24, seed + 1)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.celebrities import curation as curating
@@ -77,7 +77,6 @@ FINDING = st.builds(
 
 
 @given(findings=st.lists(FINDING, max_size=5, unique_by=lambda one: one.image))
-@settings(deadline=None)
 def test_a_table_comes_back_as_it_went(findings: list[Finding]) -> None:
     assert read_table(write_table(findings)) == findings
     decided = {one.image: one.decision for one in findings if one.decision}

@@ -11,7 +11,7 @@ from typing import get_args
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -57,7 +57,6 @@ def some_faces(count: int) -> list[Face]:
     ]
 
 
-@settings(deadline=None)
 @given(faces=st.lists(FACES, max_size=5))
 def test_equal_faces_are_equal_bytes_and_read_back(faces: list[Face]) -> None:
     shard = write_shard(faces)

@@ -566,7 +566,7 @@ def bytes_like_a_photo(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about what is wrong inside
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(bytes_like_a_photo())
 def test_any_bytes_are_a_picture_or_refused(data: bytes) -> None:
     try:

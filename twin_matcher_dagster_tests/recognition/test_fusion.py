@@ -85,7 +85,7 @@ def test_two_pairs_by_hand() -> None:
     assert fusion.bias == pytest.approx(-0.5 / 0.25, rel=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     separations=st.lists(st.floats(-3, 5), min_size=1, max_size=4).map(tuple),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from twin_matcher_dagster.errors import TrainingError
@@ -172,7 +172,6 @@ def test_somebody_who_leaves_takes_their_place_along() -> None:
     assert left.ranked(noise(4, DIMENSIONS)) == others
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 1000), people=st.integers(1, 5))
 def test_a_space_reads_back(seed: int, people: int) -> None:
     space = space_of(seed, people)

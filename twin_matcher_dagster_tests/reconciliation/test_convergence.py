@@ -72,7 +72,7 @@ def grown() -> Installation:
 
 
 @given(EVENTS, st.sampled_from([begun, grown]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_everything_gets_where_it_should_be(
     events: list[str], made: Callable[[], Installation]
 ) -> None:
@@ -90,7 +90,7 @@ def test_everything_gets_where_it_should_be(
 
 
 @given(EVENTS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_never_ends_well_is_never_given_up(events: list[str]) -> None:
     installation = Installation()
     for event in events:

@@ -60,7 +60,7 @@ def test_logs_do_not_see_one_another(store: ObjectStore) -> None:
     assert log_in(store, "users/2/log").head() is None
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     notes=st.lists(
         st.builds(

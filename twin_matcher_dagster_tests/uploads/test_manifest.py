@@ -31,7 +31,8 @@ ANY_JSON = st.recursive(
     max_leaves=5,
 )
 SHARED_STORE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
