@@ -31,6 +31,15 @@ class Installation:
         self._definitions = definitions()
         self._cursor = None
 
+    def copy(self) -> Installation:
+        """Another one, of which so far the same was reported and asked for."""
+        made = Installation(dg.DagsterInstance.ephemeral())
+        made._cursor = self._cursor
+        for name in ("event_log_storage", "run_storage"):
+            here, there = (getattr(one.instance, name)._held_conn for one in (self, made))
+            here.connection.driver_connection.backup(there.connection.driver_connection)
+        return made
+
     def make(self, asset: str, version: str, partition: str | None = None, ok: bool = True) -> None:
         """Report that an asset was made with this content and that its checks said ``ok``."""
         event = dg.AssetMaterialization(
@@ -65,9 +74,9 @@ def keys_of(result: dg.EvaluateAutomationConditionsResult) -> list[dg.AssetKey]:
     return [dg.AssetKey(asset) for asset in keys.ASSETS] if result else []
 
 
-@pytest.fixture
-def installation() -> Installation:
-    """Everything made once, nothing to do."""
+@pytest.fixture(scope="module")
+def all_made() -> Installation:
+    """Everything made once, nothing to do; to be copied."""
     made = Installation(dg.DagsterInstance.ephemeral())
     made.tick()
     for asset in (keys.RAW_FACES, keys.BALANCED_FACES, *CHAIN):
@@ -75,6 +84,12 @@ def installation() -> Installation:
     made.tick()
     assert made.tick() == set()
     return made
+
+
+@pytest.fixture
+def installation(all_made: Installation) -> Installation:
+    """Everything made once, nothing to do."""
+    return all_made.copy()
 
 
 def test_nothing_is_asked_for_before_there_are_celebrities() -> None:
