@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,9 @@ from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.records.record import Record
 
 TRIES, SECONDS_BETWEEN_TRIES = 3, 10
+SECONDS_BETWEEN_LINES = 1.0
+"""Each line of progress is a row in Dagster's event log: of an upload, which is judged in a second,
+they took a tenth of the time."""
 
 
 @contextmanager
@@ -48,16 +52,23 @@ def materialized(
     )
 
 
-def progress_of(context: dg.AssetExecutionContext) -> Callable[[float], None]:
-    """A callback that logs the share that is done, 0 to 1, in steps of 2%."""
-    shown = -1
+def progress_of(
+    context: dg.AssetExecutionContext, clock: Callable[[], float] = time.monotonic
+) -> Callable[[float], None]:
+    """A callback that logs the share that is done, 0 to 1: the first, the last, and every second.
+
+    Args:
+        context: of the run.
+        clock: seconds.
+    """
+    shown, due = -1, clock()
 
     def report(share: float) -> None:
-        nonlocal shown
-        step = int(share * 50)
-        if step > shown:
-            shown = step
-            context.log.info(f"progress {2 * step}%")
+        nonlocal shown, due
+        percent = int(100 * share)
+        if percent > shown and (clock() >= due or percent == 100):
+            shown, due = percent, clock() + SECONDS_BETWEEN_LINES
+            context.log.info(f"progress {percent}%")
 
     return report
 
