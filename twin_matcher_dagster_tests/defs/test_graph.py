@@ -12,7 +12,7 @@ from transformers import pipeline
 
 from twin_matcher_dagster.celebrities.sources import read_source
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.dataset.schema import write_raw_shard
+from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.media.images import read_image
@@ -28,6 +28,10 @@ from twin_matcher_dagster_tests.graph import (
     upload_story,
 )
 from twin_matcher_dagster_tests.kit import contents
+
+
+FEW = 12
+"""So many faces of a person, of which some are held out."""
 
 
 def release_in(store: ObjectStore) -> Release:
@@ -87,25 +91,41 @@ def test_classes_are_people_not_rows(released: ObjectStore) -> None:
 
 
 def test_running_again_appends_nothing(
-    released: ObjectStore,
     store: ObjectStore,
     small_source: Path,
+    tmp_path: Path,
+    story: Story,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The system this one re-imagines appended the same uploads at every run."""
-    for key, data in contents(released).items():
-        store.put_new(key, data)
-    monkeypatch.setenv("RAW_FACES", str(small_source))
+    monkeypatch.setenv("RAW_FACES", str(of_two_people(small_source, tmp_path)))
+    upload_id = upload_story(store, story)
+
+    def run() -> None:
+        instance = dg.DagsterInstance.ephemeral()
+        instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, [upload_id])
+        assert materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
+        assert materialize(instance, [keys.USER_FACES], partition_key=upload_id).success
+        assert materialize(instance, [keys.TWIN_DATASET]).success
+
+    run()
     before = dataset_versions(store).head()
-    uploads = [key.split("/")[-1].removesuffix(".json") for key in store.list("uploads/manifests/")]
-    instance = dg.DagsterInstance.ephemeral()
-    instance.add_dynamic_partitions(keys.UPLOADS_PARTITION, uploads)
+    assert [member.upload_id for member in read_version(store).members] == [upload_id]
     objects = set(store.list(""))
-    assert materialize(instance, [keys.RAW_FACES, keys.BALANCED_FACES]).success
-    assert materialize(instance, [keys.USER_FACES], partition_key=uploads[0]).success
-    assert materialize(instance, [keys.TWIN_DATASET]).success
+    run()
     assert dataset_versions(store).head() == before
     assert set(store.list("")) == objects
+
+
+def of_two_people(source: Path, folder: Path) -> Path:
+    """A source with a few faces of the first two people of another one."""
+    by_label: dict[str, list[RawFace]] = {}
+    for row in read_source(str(source), folder):
+        by_label.setdefault(row.label, []).append(row)
+    path = folder / "two.parquet"
+    two = [row for label in sorted(by_label)[:2] for row in by_label[label][:FEW]]
+    path.write_bytes(write_raw_shard(two).data)
+    return path
 
 
 def test_adding_a_person_rewrites_nothing(celebrities: ObjectStore, story: Story) -> None:
