@@ -34,14 +34,20 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def on_disk(home: Path) -> Iterator[dg.DagsterInstance]:
     """One with its history on disk, as in production."""
     home.mkdir()
     with dg.DagsterInstance.local_temp(str(home)) as made:
         yield made
 
 
-def on_disk(folder: Path, text: str) -> list[str]:
+def files_with(folder: Path, text: str) -> list[str]:
     """Files under a folder that hold a text."""
     return [
         str(path.relative_to(folder))
@@ -69,18 +75,18 @@ def two_judged_uploads(
 def test_dagsters_history_forgets_an_upload(
     store: ObjectStore,
     story: Story,
-    instance: dg.DagsterInstance,
+    on_disk: dg.DagsterInstance,
     home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BACKUP_TO", str(tmp_path / "backups"))
-    gone, stays = two_judged_uploads(store, story, instance)
-    assert on_disk(home, story.name)
-    assert on_disk(home, gone)
+    gone, stays = two_judged_uploads(store, story, on_disk)
+    assert files_with(home, story.name)
+    assert files_with(home, gone)
     erase(store, stays, DAY)
     erase(store, gone, DAY)
-    result = materialize(instance, [keys.ERASURES])
+    result = materialize(on_disk, [keys.ERASURES])
     assert result.success
     (made,) = result.asset_materializations_for_node(keys.ERASURES)
     assert made.metadata["runs forgotten now"].value == 2
@@ -88,27 +94,27 @@ def test_dagsters_history_forgets_an_upload(
     assert made.metadata["noted beside the backups now"].value == 2
     place = FolderPlace(tmp_path / "backups")
     assert erased_by_list(place, [gone, stays, "another"]) == {gone, stays}
-    assert on_disk(tmp_path / "backups", gone) == []
-    assert instance.get_dynamic_partitions(keys.UPLOADS_PARTITION) == []
+    assert files_with(tmp_path / "backups", gone) == []
+    assert on_disk.get_dynamic_partitions(keys.UPLOADS_PARTITION) == []
     # Neither the name nor a picture: all of them were in the metadata of these runs.
-    assert on_disk(home, story.name) == []
-    assert on_disk(home, "data:image/") == []
-    assert instance.fetch_materializations(dg.AssetKey(keys.USER_FACES), limit=1).records == []
+    assert files_with(home, story.name) == []
+    assert files_with(home, "data:image/") == []
+    assert on_disk.fetch_materializations(dg.AssetKey(keys.USER_FACES), limit=1).records == []
 
 
 def test_the_history_of_others_stays(
-    store: ObjectStore, story: Story, instance: dg.DagsterInstance, home: Path
+    store: ObjectStore, story: Story, on_disk: dg.DagsterInstance, home: Path
 ) -> None:
-    stays, gone = two_judged_uploads(store, story, instance)
+    stays, gone = two_judged_uploads(store, story, on_disk)
     erase(store, gone, DAY)
-    assert materialize(instance, [keys.ERASURES]).success
-    assert list(instance.get_dynamic_partitions(keys.UPLOADS_PARTITION)) == [stays]
-    (record,) = instance.fetch_materializations(dg.AssetKey(keys.USER_FACES), limit=9).records
+    assert materialize(on_disk, [keys.ERASURES]).success
+    assert list(on_disk.get_dynamic_partitions(keys.UPLOADS_PARTITION)) == [stays]
+    (record,) = on_disk.fetch_materializations(dg.AssetKey(keys.USER_FACES), limit=9).records
     assert record.partition_key == stays
-    event = instance.get_latest_materialization_event(dg.AssetKey(keys.USER_FACES))
+    event = on_disk.get_latest_materialization_event(dg.AssetKey(keys.USER_FACES))
     assert event
     assert event.run_id == record.run_id
-    assert on_disk(home, "data:image/")
+    assert files_with(home, "data:image/")
     assert verify(store, gone).left == []
 
 

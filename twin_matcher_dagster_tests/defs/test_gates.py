@@ -18,7 +18,13 @@ PATIENCE_SECONDS = 30
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """One that two threads may run something in."""
     with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
         yield made
@@ -88,13 +94,13 @@ class Gated:
         return result.total_requested
 
 
-def test_two_runs_at_once_do_not_close_the_gate(instance: dg.DagsterInstance) -> None:
+def test_two_runs_at_once_do_not_close_the_gate(on_disk: dg.DagsterInstance) -> None:
     """As after Ctrl-C in the demo: the retry of the cut run beside the job that is launched anew.
 
     The run that began first ends last: its materialization is the newest, and the newest execution
     of the check is the other run's. Dagster's own condition then never passes again.
     """
-    gated = Gated(instance)
+    gated = Gated(on_disk)
     retry = threading.Thread(target=gated.run)
     retry.start()
     assert gated.began.wait(PATIENCE_SECONDS)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -23,47 +22,75 @@ from twin_matcher_dagster_tests.hub_server import Fault, HubServer
 from twin_matcher_dagster_tests.kit import Kit
 
 BOTH = {keys.PUBLISHED_DATASET, keys.PUBLISHED_MODEL}
-# What a run does, in a process of its own: HF_ENDPOINT is read at import.
-RUN = """
-import json, sys
+# What runs do, in a process of their own: HF_ENDPOINT is read at import. It takes seconds.
+RUNS = """
+import json, os, sys
 import dagster as dg
 from twin_matcher_dagster_tests.graph import materialize
-result = materialize(dg.DagsterInstance.ephemeral(), sys.argv[1:])
-said = {}
-for event in result.get_asset_materialization_events():
-    made = event.step_materialization_data.materialization
-    said[made.asset_key.to_user_string()] = {k: v.value for k, v in made.metadata.items()}
-checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
-failures = [str(one.step_failure_data) for one in result.all_events if one.is_step_failure]
-print(json.dumps([said, checks, failures]))
+outside = dict(os.environ)
+for line in sys.stdin:
+    settings, assets = json.loads(line)
+    os.environ.clear()
+    os.environ.update(outside | settings)
+    result = materialize(dg.DagsterInstance.ephemeral(), assets)
+    said = {}
+    for event in result.get_asset_materialization_events():
+        made = event.step_materialization_data.materialization
+        said[made.asset_key.to_user_string()] = {k: v.value for k, v in made.metadata.items()}
+    checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    failures = [str(one.step_failure_data) for one in result.all_events if one.is_step_failure]
+    print("RAN", json.dumps([said, checks, failures]), flush=True)
 """
+Outcome = tuple[dict, dict, list]
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[HubServer]:
-    (tmp_path / "blobs").mkdir()
-    with hub_server.running(tmp_path / "blobs") as server:
-        yield server
+class Hub:
+    """A Hub, and a process whose runs publish there."""
 
+    def __init__(self, server: HubServer, process: subprocess.Popen[str]) -> None:
+        self.server, self._process = server, process
 
-def run(hub: HubServer, folder: Path, *assets: str, **settings: str) -> tuple[dict, dict, list]:
-    """Materialize in a new process: metadata by asset, checks by name, failures."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *assets],
-        cwd=PROJECT_ROOT,
-        env={
-            **os.environ,
-            **hub.variables(folder / "hf"),
+    def run(self, store: ObjectStore, *assets: str, **settings: str) -> Outcome:
+        """Materialize on a bucket: metadata by asset, checks by name, failures."""
+        assert self._process.stdin
+        assert self._process.stdout
+        settings = {
+            "TWIN_MATCHER_BUCKET": store.bucket,
             "HUB_DATASET": "tests/faces",
             "HUB_MODEL": "tests/model",
             **settings,
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    said, checks, failures = json.loads(done.stdout.splitlines()[-1])
-    return said, checks, failures
+        }
+        print(json.dumps([settings, assets]), file=self._process.stdin, flush=True)
+        answer = next(line for line in self._process.stdout if line.startswith("RAN "))
+        said, checks, failures = json.loads(answer.removeprefix("RAN "))
+        return said, checks, failures
+
+
+@pytest.fixture(scope="module")
+def running(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """Both are started once."""
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "blobs").mkdir()
+    with (
+        hub_server.running(folder / "blobs") as server,
+        subprocess.Popen(
+            [sys.executable, "-c", RUNS],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **server.variables(folder / "hf")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        yield Hub(server, process)
+
+
+@pytest.fixture
+def hub(running: Hub) -> Hub:
+    """Nothing is there, and nothing was asked for."""
+    running.server.repos.clear()
+    running.server.forget_requests()
+    return running
 
 
 def published() -> set[str]:
@@ -129,58 +156,56 @@ def test_what_is_there_already_is_published_once(monkeypatch: pytest.MonkeyPatch
     assert then.total_requested == 0
 
 
-def test_a_run_publishes_both_and_reads_them_back(
-    hub: HubServer, store: ObjectStore, tmp_path: Path
-) -> None:
+def test_a_run_publishes_both_and_reads_them_back(hub: Hub, store: ObjectStore) -> None:
     kit = Kit(store, 1)
     kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
     kit.user("Mira", publication=True)
     kit.version()
     kit.release(kit.train(real=True))
-    said, checks, failures = run(hub, tmp_path, *sorted(BOTH), HUB_LICENSE="mit")
+    said, checks, failures = hub.run(store, *sorted(BOTH), HUB_LICENSE="mit")
     assert not failures
     assert checks == {"dataset_is_there": True, "model_is_there": True}
     for kind, repo, asset in (
         ("datasets", "tests/faces", keys.PUBLISHED_DATASET),
         ("models", "tests/model", keys.PUBLISHED_MODEL),
     ):
-        there = hub.repo(kind, repo)
+        there = hub.server.repo(kind, repo)
         assert there.private
         assert said[asset]["state"] == "published"
         assert said[asset]["tag"] == "v1"
         assert said[asset]["commit"].endswith(there.tags["v1"])
         assert said[asset]["bytes sent"] > 1000
-        assert b"license: mit" in hub.content(kind, repo, "README.md")
-    again, _, _ = run(hub, tmp_path, *sorted(BOTH), HUB_LICENSE="mit")
+        assert b"license: mit" in hub.server.content(kind, repo, "README.md")
+    again, _, _ = hub.run(store, *sorted(BOTH), HUB_LICENSE="mit")
     assert {one["state"] for one in again.values()} == {"was there already"}
 
 
 def test_a_run_says_why_a_model_is_withheld(
-    hub: HubServer, store: ObjectStore, tmp_path: Path
+    hub: Hub, store: ObjectStore
 ) -> None:
     kit = Kit(store, 2)
     kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
     kit.user("Quillfeather", publication=False)
     kit.version()
     kit.release(kit.train(real=True))
-    said, checks, failures = run(hub, tmp_path, keys.PUBLISHED_MODEL)
+    said, checks, failures = hub.run(store, keys.PUBLISHED_MODEL)
     assert not failures
     assert checks == {"model_is_there": True}
     assert said[keys.PUBLISHED_MODEL]["state"] == "withheld"
     assert "did not agree to publication" in said[keys.PUBLISHED_MODEL]["reason"]
-    assert hub.requests == []
+    assert hub.server.requests == []
 
 
 def test_a_refusal_fails_at_once_and_says_what_to_do(
-    hub: HubServer, store: ObjectStore, tmp_path: Path
+    hub: Hub, store: ObjectStore
 ) -> None:
     kit = Kit(store, 3)
     kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
     kit.version()
-    hub.faults.append(Fault("/api/repos/create", status=403, count=100))
-    _, _, (failure,) = run(hub, tmp_path, keys.PUBLISHED_DATASET)
+    hub.server.faults.append(Fault("/api/repos/create", status=403, count=100))
+    _, _, (failure,) = hub.run(store, keys.PUBLISHED_DATASET)
     assert "permission to write" in failure
-    assert len(hub.sent("/api/repos/create")) == 1
+    assert len(hub.server.sent("/api/repos/create")) == 1
 
 
 @pytest.mark.parametrize(
