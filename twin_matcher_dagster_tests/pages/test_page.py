@@ -6,9 +6,11 @@ import os
 import socket
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
+from twin_matcher_dagster.pages import predict, upload
 from twin_matcher_dagster.pages.predict import predict_page
 from twin_matcher_dagster.pages.upload import upload_page
 from twin_matcher_dagster.release.serving import Production
@@ -33,9 +35,11 @@ def started(name: str, **variables: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("name", ["upload", "predict"])
-def test_without_a_bucket(name: str) -> None:
-    assert "TWIN_MATCHER_BUCKET is not set. Start the page with" in started(name)
+@pytest.mark.parametrize("page", [upload, predict])
+def test_without_a_bucket(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWIN_MATCHER_BUCKET", raising=False)
+    with pytest.raises(SystemExit, match="TWIN_MATCHER_BUCKET is not set. Start the page with"):
+        page.main()
 
 
 def test_with_a_port_that_is_none() -> None:
