@@ -22,6 +22,7 @@ from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster_tests.clips import sample_frames, write_clip
 from twin_matcher_dagster_tests.conftest import new_bucket
 
 # Quiet, and with the webcam answered by a file. No sandbox: tests may run as root.
@@ -60,6 +61,14 @@ def webcam(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for frame in source.decode(video=0):
             target.mux(stream.encode(frame.reformat(format="yuvj420p")))
         target.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def short_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hardly more frames of a person than are needed: read in half the time of a whole clip."""
+    path = tmp_path_factory.mktemp("short") / "clip.mp4"
+    write_clip(path, sample_frames("amara_1.mp4", 24))
     return path
 
 

@@ -89,6 +89,7 @@ def test_of_two_people_one_is_chosen(page: Page, serve: Serve, released: ObjectS
     assert page.locator("#choice .thumbnail-item").count() == 2
 
 
+@pytest.mark.slow  # a page of its own; pages/test_predict.py asks without one
 def test_no_model_yet_is_explained(
     page: Page, serve: Serve, store: ObjectStore, story: Story
 ) -> None:

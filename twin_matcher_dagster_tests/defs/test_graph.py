@@ -27,8 +27,6 @@ from twin_matcher_dagster_tests.graph import (
     materialize,
     upload_story,
 )
-from twin_matcher_dagster_tests.kit import contents
-
 
 FEW = 12
 """So many faces of a person, of which some are held out."""

@@ -180,9 +180,7 @@ def test_a_run_publishes_both_and_reads_them_back(hub: Hub, store: ObjectStore) 
     assert {one["state"] for one in again.values()} == {"was there already"}
 
 
-def test_a_run_says_why_a_model_is_withheld(
-    hub: Hub, store: ObjectStore
-) -> None:
+def test_a_run_says_why_a_model_is_withheld(hub: Hub, store: ObjectStore) -> None:
     kit = Kit(store, 2)
     kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
     kit.user("Quillfeather", publication=False)
@@ -196,9 +194,7 @@ def test_a_run_says_why_a_model_is_withheld(
     assert hub.server.requests == []
 
 
-def test_a_refusal_fails_at_once_and_says_what_to_do(
-    hub: Hub, store: ObjectStore
-) -> None:
+def test_a_refusal_fails_at_once_and_says_what_to_do(hub: Hub, store: ObjectStore) -> None:
     kit = Kit(store, 3)
     kit.celebrities("Ana Luz", "Bob Stone", faces=6, splits=SPLITS)
     kit.version()

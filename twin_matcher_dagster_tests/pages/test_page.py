@@ -38,7 +38,7 @@ def started(name: str, **variables: str) -> str:
 @pytest.mark.parametrize("page", [upload, predict])
 def test_without_a_bucket(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TWIN_MATCHER_BUCKET", raising=False)
-    with pytest.raises(SystemExit, match="TWIN_MATCHER_BUCKET is not set. Start the page with"):
+    with pytest.raises(SystemExit, match=r"BUCKET is not set\. Start the page with"):
         page.main()
 
 
@@ -60,3 +60,16 @@ def test_both_pages_have_a_place_for_what_the_sample_is(store: ObjectStore) -> N
     for page in (upload_page(store), predict_page(Production(store))):
         marks = [part["props"].get("elem_id") for part in page.config["components"]]
         assert marks.count("invented") == 1
+
+
+@pytest.mark.parametrize("dataset", ["", "somebody/twins"])
+def test_publication_is_asked_for_where_there_is_any(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, dataset: str
+) -> None:
+    monkeypatch.setenv("HUB_DATASET", dataset)
+    shown = {
+        part["props"].get("elem_id"): part["props"].get("visible")
+        for part in upload_page(store).config["components"]
+    }
+    assert shown["publish"] is bool(dataset)
+    assert shown["consent"] is True

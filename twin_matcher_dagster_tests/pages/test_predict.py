@@ -14,7 +14,9 @@ from twin_matcher_dagster.faces.advice import Hint
 from twin_matcher_dagster.pages import predict
 from twin_matcher_dagster.pages.predict import cards
 from twin_matcher_dagster.release.answers import Answer, FaceChoice, TwinCard
+from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster.storage.object_store import ObjectStore
 
 TWIN = TwinCard("c-1", "Ada <b>L", "celebrity", 0.97, ())
 HINT = Hint("too dark", "The photo is dark. Face a window or a lamp.")
@@ -65,6 +67,13 @@ def test_a_photo_goes_to_our_own_reader_and_to_the_newest_release() -> None:
     assert faces == ()
     assert production.asked == [((640, 640, 3), None)]
     assert shown(production, None) == ("", ())
+
+
+def test_no_model_yet_is_explained(store: ObjectStore) -> None:
+    html, faces = shown(Production(store), SAMPLE / "photos" / "mira.jpg")
+    assert 'class="problem"' in html
+    assert "There is no model yet" in html
+    assert faces == ()
 
 
 @pytest.mark.parametrize(
