@@ -128,7 +128,9 @@ def _missing(
     names = ", ".join(repr(one.name) for one in columns) or "none"
     told = f"{table!r} has no column {' and '.join(missing)}; its columns are {names}"
     if image is None and lists:
-        told += f", and {lists[0]!r} holds lists of numbers and no encoded images"
+        told = f"In {table!r} the column {lists[0]!r} holds lists of numbers and no encoded images"
+        if label is None:
+            told += f", and there is no column label among {names}"
     return (
         f"{told}. It needs a column 'image' with encoded images (JPEG, PNG) or paths, and a column "
         "'label' with names, as lansinuote/simple_facenet has: rename or add them."

@@ -87,7 +87,7 @@ _SIGNATURES = (
         _other("a pointer of Git LFS and not the file itself (run `git lfs pull`)"),
     ),
 )
-_WEB_PAGE = _other("a web page and no image, as a download that failed leaves it")
+_WEB_PAGE = _other("a web page and no image (downloads that failed leave such files)")
 _MARKUP = {
     rb"<!doctype html|<html": _WEB_PAGE,
     rb"(?s)(<\?xml.*)?<svg": _other("an SVG drawing"),

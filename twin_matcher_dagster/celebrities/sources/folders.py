@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twin_matcher_dagster.celebrities.sources.labels import are_dates_or_cameras
@@ -50,7 +50,8 @@ class NamedPhotos:
         Args:
             folders: all of the source.
         """
-        full = {one.parts[:depth] for one, *_ in self.taken for depth in range(len(one.parts))}
+        photos = [one for one, *_ in (*self.taken, *self.left)]
+        full = {one.parts[:depth] for one in photos for depth in range(len(one.parts))}
         beside = {path for path in folders if path and path[:-1] in self.places}
         return sorted(shown(path[-1]) for path in beside - full if not is_left_out(path))
 
@@ -96,12 +97,13 @@ def _read(
         found.left += [(one, "a photo beside the folder of all people") for one in loose]
         _read(some, (*place, name), split, found)
         return
-    if are_dates_or_cameras(map(shown, folders)) or _is_flat(folders, depth):
-        if len(folders) == 1:
-            ((name, some),) = folders.items()
-            _read_names(some, (*place, name), split, found)
-            return
-        names = ", ".join(repr(shown(name)) for name in sorted(folders)[:3])
+    nobodys = _folders_of_nobody(folders)
+    if len(folders) == 1 and (nobodys or _is_flat(folders, depth)):
+        ((name, some),) = folders.items()
+        _read_names(some, (*place, name), split, found)
+        return
+    if nobodys and _are_most(nobodys, folders):
+        names = ", ".join(repr(shown(name)) for name in nobodys[:3])
         raise SourceError(
             f"The folders ({names}, ...) are named by date, camera or app, and not by person. Make "
             "a folder for each person and put the photos in, or add a metadata.csv with the "
@@ -109,9 +111,26 @@ def _read(
         )
     found.left += [(one, "a photo beside the people's folders, so nobody's") for one in loose]
     found.places.append(place)
+    for name in nobodys:
+        reason = "a photo in a folder that is named by date, camera or app, and not by person"
+        found.left += [(one, reason) for one in folders.pop(name)]
     for name, some in folders.items():
         found.taken += [(one, shown(name), split or "train") for one in some]
         found.notes += _inner_people(name, some, depth)
+
+
+def _folders_of_nobody(folders: Collection[str]) -> list[str]:
+    """Folders that are named by date, camera or app. Where all are numbers, 2001 is no year."""
+    found = sorted(name for name in folders if are_dates_or_cameras([shown(name)]))
+    others = [shown(name) for name in folders if name not in found]
+    return [] if others and all(map(str.isdecimal, others)) else found
+
+
+def _are_most(some: Collection[str], folders: Mapping[str, Sequence[SourceFile]]) -> bool:
+    """Whether these are half of the folders, or hold half of the photos, as in what a phone
+    exports: each photo under its year, and again in an album."""
+    photos = sum(len(folders[name]) for name in some)
+    return 2 * len(some) >= len(folders) or 2 * photos >= sum(map(len, folders.values()))
 
 
 def _is_wrapper(images: Sequence[SourceFile], depth: int) -> bool:

@@ -323,6 +323,21 @@ def test_people_without_a_photo_are_named(tmp_path: Path) -> None:
     assert found.report.empty == ["Nobody Yet", "Only Text"]
 
 
+@pytest.mark.parametrize(
+    "folder", ["2023/Rome", "2023-07 Rome", "DCIM/100APPLE", "WhatsApp Images", "Photos from 2023"]
+)
+def test_a_folder_of_a_trip_beside_people_is_nobody(folder: str, tmp_path: Path) -> None:
+    found = read(written(tmp_path, {**flat(), f"{folder}/1.jpg": photo(90)}))
+    assert found.people == ALL
+    assert not found.report.empty
+    assert "a photo in a folder that is named by date, camera or app" in found.report.sentence()
+
+
+def test_a_number_among_numbers_is_no_year(tmp_path: Path) -> None:
+    people = ("1999", "17", "305")
+    assert set(read(written(tmp_path, flat(people=people))).people) == set(people)
+
+
 def test_a_group_that_counts_as_one_person_is_said(tmp_path: Path) -> None:
     layout = {**flat(place="actors/{name}/{i}.jpg"), "singers/Ana/1.jpg": photo(90)}
     found = read(written(tmp_path, layout))
@@ -347,6 +362,15 @@ REFUSED: dict[str, tuple[Layout, str]] = {
         "Make a folder for each",
     ),
     "photos by year": ({f"20{n}/{n}.jpg": photo(n) for n in range(10, 20)}, "named by date"),
+    "what Google exports": (
+        {
+            **{f"Takeout/Google Photos/Photos from 202{n % 3}/{n}.jpg": photo(n) for n in range(9)},
+            **{f"Takeout/Google Photos/Rome {n}/{n}.jpg": photo(n) for n in range(5)},
+            "Takeout/Google Photos/Rome 1/metadata.json": b"{}",
+            "Takeout/archive_browser.html": b"<!DOCTYPE html><html></html>",
+        },
+        r"\('Photos from 2020', 'Photos from 2021', .*are named by date",
+    ),
     "photos with titles": (
         {f"{word}.jpg": photo(n) for n, word in enumerate(("beach", "sunset 1", "us"))},
         "their names do not say who",

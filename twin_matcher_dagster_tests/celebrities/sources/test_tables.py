@@ -380,7 +380,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "pixels": (
         "a.parquet",
         parquet({"image": [[[1, 2, 3]] * 8] * 2, "label": ["Ana", "Bob"]}),
-        "'image' holds lists of numbers and no encoded images",
+        "^In '.*' the column 'image' holds lists of numbers and no encoded images. It needs",
     ),
     "addresses": (
         "a.parquet",
