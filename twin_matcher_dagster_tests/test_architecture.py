@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "definitions",
         "defs",
         "defs.erasure",
+        "defs.reconciliation",
         "celebrities",
         "uploads",
         "training",

@@ -22,6 +22,7 @@ from twin_matcher_dagster.cli.bucket import ready_bucket
 from twin_matcher_dagster.cli.display import Display, teller
 from twin_matcher_dagster.cli.follower import STALLED_SECONDS, StalledError, follow
 from twin_matcher_dagster.cli.instance import open_instance
+from twin_matcher_dagster.cli.outlook import Lookout, Outlook
 from twin_matcher_dagster.cli.picture import answer_lines, save_answer
 from twin_matcher_dagster.cli.run_watcher import Stage, StageResult, Watcher, last_result
 from twin_matcher_dagster.cli.runs import is_on_its_way, launch_job
@@ -195,19 +196,22 @@ class Demo:
         services.check_ports(self._settings, [services.DAGSTER])
         url = services.urls(self._settings)[services.DAGSTER]
         instance = stack.enter_context(open_instance(self._settings))
-        watcher = Watcher(instance)
+        watcher, lookout = Watcher(instance), Lookout(store, instance)
         self._start(stack, services.ORCHESTRATION)
         self._console.print(f"[dim]Dagster is at {url} while this runs[/]")
 
         def wait(done: Callable[[], bool], patience_s: float = STALLED_SECONDS) -> None:
             try:
-                follow(watcher, display, done, self._log, patience_s)
+                follow(watcher, display, done, lookout.outlook, self._log, patience_s)
             except StalledError as error:
                 raise StalledError(f"{error} Was the upload rejected?") from error
 
+        def is_seen() -> bool:
+            return instance.has_dynamic_partition(UPLOADS_PARTITION, upload_id)
+
         # First the sensor sees the upload, then the celebrities are read: so that everybody is in
-        # the first training.
-        wait(lambda: instance.has_dynamic_partition(UPLOADS_PARTITION, upload_id))
+        # the first training. What an earlier run left behind is of no concern yet.
+        follow(watcher, display, is_seen, lambda: Outlook(follows=True), self._log)
         job = self._stale_job(store, upload_id)
         # A run that an earlier demo left behind is started again by Dagster: the two are one.
         if job and not is_on_its_way(instance, job):

@@ -19,6 +19,7 @@ from twin_matcher_dagster.cli.bucket import ready_bucket
 from twin_matcher_dagster.cli.display import Display, teller
 from twin_matcher_dagster.cli.follower import follow
 from twin_matcher_dagster.cli.instance import open_instance
+from twin_matcher_dagster.cli.outlook import Lookout
 from twin_matcher_dagster.cli.run_watcher import Watcher
 from twin_matcher_dagster.cli.runs import fail_interrupted_runs, launch_job
 from twin_matcher_dagster.dataset.versions import read_version
@@ -188,7 +189,7 @@ def _running(settings: Settings, variables: dict[str, str]) -> Generator[tuple[O
 def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str, log: Path) -> None:
     """Launch the job, and follow it up to a release of these celebrities."""
     instance = stack.enter_context(open_instance(settings))
-    watcher = Watcher(instance)
+    watcher, lookout = Watcher(instance), Lookout(store, instance)
     url = services.urls(settings)[services.DAGSTER]
     console.print(f"[dim]Dagster is at {url}[/]")
     # By name: services that were started with another RAW_FACES read this one all the same.
@@ -205,4 +206,4 @@ def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str,
         return read_version(store, release.dataset).balanced.raw == raw.number
 
     with Display(console, ASSETS) as display:
-        follow(watcher, display, is_released, log)
+        follow(watcher, display, is_released, lookout.outlook, log)

@@ -35,6 +35,11 @@ TOLERATED = 0.02
 differ by that much (``make bench-gate``)."""
 STRANGERS = 0.02
 """Loss of what strangers are given, of 1, that counts as none."""
+WAY_OUT = (
+    'To release it all the same: `twin-matcher release override "why"`. To train for longer: the '
+    "setting EPOCHS."
+)
+"""What a person can do about a model that was refused."""
 _LAST = 10
 _FEWEST_TWINS = 3
 _SCORERS = {"fused": "fused", "resnet": "network"}

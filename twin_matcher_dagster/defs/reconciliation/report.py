@@ -9,6 +9,7 @@ import dagster as dg
 
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.live_work import last_failure
+from twin_matcher_dagster.reconciliation.facts import Work
 from twin_matcher_dagster.reconciliation.ledger import Ledger
 from twin_matcher_dagster.reconciliation.missing import Missing
 from twin_matcher_dagster.storage.fingerprint import fingerprint
@@ -66,13 +67,18 @@ def _line(instance: dg.DagsterInstance, one: Missing, now: datetime) -> dg.Table
     failed = last_failure(instance, one.work) if one.tries else ""
     return dg.TableRecord(
         {
-            "missing": _WORDS[one.work.kind].format(one.work.subject),
+            "missing": in_words(one.work),
             "since": f"{one.since:%Y-%m-%d %H:%M:%S} UTC, {minutes:.0f} minutes",
             "is": state,
             "tries": one.tries,
             "why": f"{one.why}; {failed}" if failed else one.why,
         }
     )
+
+
+def in_words(work: Work) -> str:
+    """What a run has to do, as it is called where something is missing."""
+    return _WORDS[work.kind].format(work.subject)
 
 
 def in_a_sentence(missing: Sequence[Missing]) -> str:

@@ -13,6 +13,7 @@ from twin_matcher_dagster.release.judgement import (
     judge_found,
     judge_strangers,
 )
+from twin_matcher_dagster.release.promotion import WAY_OUT
 from twin_matcher_dagster.storage.logs import indexes, releases
 from twin_matcher_dagster.storage.records.release import Withdrawn
 
@@ -74,7 +75,8 @@ def strangers_get_their_twins(object_store: ObjectStoreResource) -> dg.AssetChec
 def not_worse_than_the_release(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """A worse challenger does not replace the champion by itself."""
     refused = indexes(object_store.open()).existing_head().record.refused
-    return dg.AssetCheckResult(passed=not refused, description=refused or "Nothing was refused.")
+    found = f"{refused} {WAY_OUT}" if refused else "Nothing was refused."
+    return dg.AssetCheckResult(passed=not refused, description=found)
 
 
 @dg.asset_check(
