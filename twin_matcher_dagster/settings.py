@@ -38,7 +38,7 @@ EMBEDDED_BUCKET = "twin-matcher"
 
 CHOSEN_FILE = "settings.json"
 """In the folder of an installation's state: settings that a command made."""
-CHOSEN = ("raw_faces",)
+CHOSEN = ("raw_faces", "min_faces")
 """The settings that may be in it."""
 
 # The Hub's own rule: no "-" or "." at an end, neither doubled.

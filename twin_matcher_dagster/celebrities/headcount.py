@@ -70,7 +70,7 @@ def headcount_in_words(
     enough = different >= FEWEST_PEOPLE
     parts = [f"{left}." if enough else f"{left}, and training needs {FEWEST_PEOPLE} people."]
     if balanced.too_few:
-        parts.append(_too_few(balanced.too_few, balanced.min_faces, len(names)))
+        parts.append(too_few_in_words(balanced.too_few, balanced.min_faces, len(names)))
     if waiting:
         parts.append(
             f"{len(waiting)} may be two people each, and wait for a person's word: "
@@ -90,12 +90,18 @@ def headcount_in_words(
     return " ".join(parts)
 
 
-def _too_few(too_few: Mapping[str, int], limit: int, left: int) -> str:
-    """Who has fewer faces than are asked for, and how many are to be asked for instead."""
+def too_few_in_words(too_few: Mapping[str, int], limit: int, left: int) -> str:
+    """Who has fewer faces than are asked for, and how many are to be asked for instead.
+
+    Args:
+        too_few: name -> faces to train on; at least one.
+        limit: MIN_FACES.
+        left: how many others there are.
+    """
     counts = sorted(too_few.values(), reverse=True)
     few = f"{counts[-1]} to {counts[0]}" if counts[-1] < counts[0] else f"{counts[0]}"
     shown = [f"{name} ({count})" for name, count in sorted(too_few.items())]
-    told = f"{len(counts)} have {few} faces to train on, fewer than MIN_FACES={limit}"
+    told = f"{len(counts):,} have {few} faces to train on, fewer than MIN_FACES={limit}"
     told = f"{told}: {_listed(shown)}."
     # So many that half of them come in, or as many as a training needs.
     wanted = counts[: max(FEWEST_PEOPLE - left, (len(counts) + 1) // 2)]
@@ -105,8 +111,9 @@ def _too_few(too_few: Mapping[str, int], limit: int, left: int) -> str:
     if not usable:
         return told
     kept = sum(count >= usable[-1] for count in counts)
-    return f"{told} With MIN_FACES={usable[-1]} {kept} of them come in; or add photos to RAW_FACES."
+    return f"{told} With MIN_FACES={usable[-1]} {kept:,} of them come in; or add photos to RAW_FACES."
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

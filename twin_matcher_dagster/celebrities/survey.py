@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twin_matcher_dagster.celebrities.balancing import BalancePlan
-from twin_matcher_dagster.celebrities.headcount import FEWEST_PEOPLE
+from twin_matcher_dagster.celebrities.headcount import FEWEST_PEOPLE, too_few_in_words
 from twin_matcher_dagster.celebrities.inspection import inspect
 from twin_matcher_dagster.celebrities.sources import bytes_of, list_images
 from twin_matcher_dagster.celebrities.sources.pictures import ListedImage
@@ -53,6 +53,7 @@ class Survey:
         tried, with_face: how many images were looked at, and in how many there is a face.
         seconds_an_image: that looking at one took on this machine.
         epochs: of the training that would follow.
+        min_faces: that a person has to have to train on.
     """
 
     report: SourceReport
@@ -61,6 +62,7 @@ class Survey:
     with_face: int
     seconds_an_image: float
     epochs: int
+    min_faces: int
 
     @property
     def kept(self) -> list[Prospect]:
@@ -75,16 +77,19 @@ class Survey:
         return reading, faces * self.epochs / _TRAINED_A_SECOND
 
     @property
+    def fate(self) -> str:
+        """How many would be in the data set, and what changes it."""
+        kept, everybody = len(self.kept), len(self.prospects)
+        told = f"{kept:,} of {counted(everybody, 'person', 'people')} would be in the data set."
+        few = {one.name: one.to_train for one in self.prospects if one.left_out and one.photos}
+        return f"{told} {too_few_in_words(few, self.min_faces, kept)}" if few else told
+
+    @property
     def trouble(self) -> str:
         """Why nothing could be learnt of it; empty where something can."""
         if len(self.kept) >= FEWEST_PEOPLE:
             return ""
-        few = [f"{one.name} {one.left_out}" for one in self.prospects if one.left_out][:3]
-        why = f" ({'; '.join(few)})" if few else ""
-        return (
-            f"{counted(len(self.kept), 'person', 'people')} of {len(self.prospects)} would be "
-            f"left, and telling people apart needs {FEWEST_PEOPLE}{why}."
-        )
+        return f"{self.fate} To tell people apart takes {FEWEST_PEOPLE}."
 
 
 def survey(
@@ -130,7 +135,7 @@ def survey(
     ]
     prospects += [Prospect(name, 0, 0, "has no photo") for name in report.empty]
     prospects.sort(key=lambda one: (-one.photos, one.name))
-    return Survey(report, tuple(prospects), len(rows), with_face, seconds, epochs)
+    return Survey(report, tuple(prospects), len(rows), with_face, seconds, epochs, plan.min_faces)
 
 
 def _prospect(name: str, free: int, held_out: int, plan: BalancePlan) -> Prospect:

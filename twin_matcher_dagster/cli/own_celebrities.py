@@ -23,7 +23,7 @@ from twin_matcher_dagster.cli.outlook import Lookout
 from twin_matcher_dagster.cli.run_watcher import Watcher
 from twin_matcher_dagster.cli.runs import fail_interrupted_runs, launch_job
 from twin_matcher_dagster.dataset.versions import read_version
-from twin_matcher_dagster.defs.keys import ASSETS, CELEBRITIES_JOB, RAW_FACES
+from twin_matcher_dagster.defs.keys import ASSETS, BALANCED_FACES, CELEBRITIES_JOB, RAW_FACES
 from twin_matcher_dagster.errors import RunsAlreadyError, ServicesError, SourceError
 from twin_matcher_dagster.local import services
 from twin_matcher_dagster.local.environment import environment, keep_setting, state_folder
@@ -51,7 +51,7 @@ def check_collection(source: str, *, everything: bool) -> None:
     """
     found = _survey(source, everything)
     if found.trouble:
-        raise SourceError(f"Nothing could be learnt of it: {found.trouble} Add photos or people.")
+        raise SourceError(f"Nothing could be learnt of it. {found.trouble}")
     console.print(f"To use it: twin-matcher celebrities use {escape(shlex.quote(source))}")
 
 
@@ -70,10 +70,11 @@ def use_collection(source: str, *, everything: bool) -> None:
     found = _survey(source, everything)
     if found.trouble:
         raise SourceError(
-            f"Nothing was changed, for nothing could be learnt of it: {found.trouble} Add photos "
-            "or people."
+            f"Nothing was changed, for nothing could be learnt of it. {found.trouble}"
         )
     keep_setting(settings, "raw_faces", wanted)
+    if os.environ.get("MIN_FACES"):
+        keep_setting(settings, "min_faces", str(settings.min_faces))
     settings = Settings()
     variables = environment(settings)
     os.environ.update(variables)
@@ -82,7 +83,7 @@ def use_collection(source: str, *, everything: bool) -> None:
         _make(stack, settings, store, wanted, log)
     console.print(
         f"These are the celebrities now, until another `twin-matcher celebrities use`. Next: "
-        f"[bold]{command('up')}[/]",
+        f"[bold]{command('up')}[/], if it does not run already.",
         soft_wrap=True,
     )
 
@@ -145,7 +146,7 @@ def _show(found: Survey, most: int | None) -> None:
     reading, training = found.seconds
     lines = (
         found.report.sentence(),
-        f"{len(found.kept)} of {len(found.prospects)} people would be in the data set.",
+        *([] if found.trouble else [found.fate]),
         f"Of {found.tried} photos that were looked at, {found.with_face} show a face.",
         f"To read and clean it takes about {_time(reading)} on this machine, and to train about "
         f"{_time(training)} on two cores.",
@@ -192,8 +193,9 @@ def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str,
     watcher, lookout = Watcher(instance), Lookout(store, instance)
     url = services.urls(settings)[services.DAGSTER]
     console.print(f"[dim]Dagster is at {url}[/]")
-    # By name: services that were started with another RAW_FACES read this one all the same.
-    launch_job(settings, CELEBRITIES_JOB, {RAW_FACES: {"source": wanted}})
+    # By name: services that were started with other settings read these all the same.
+    config = {RAW_FACES: {"source": wanted}, BALANCED_FACES: {"min_faces": settings.min_faces}}
+    launch_job(settings, CELEBRITIES_JOB, config)
 
     def is_released() -> bool:
         """Whether the newest release is of these celebrities, and nothing goes on any more."""

@@ -13,7 +13,8 @@ from twin_matcher_dagster.defs.gates import LOOKED_AT
 from twin_matcher_dagster.defs.keys import ASSETS
 
 _PROGRESS = re.compile(r"progress (\d+)%(?:: (.*))?")
-_CLASS = re.compile(r"^twin_matcher_dagster\.errors\.\w+: ")
+# A class with its module, as a traceback has it: of ours, of Dagster's, of a library.
+_CLASS = re.compile(r"^(?:[a-z_]\w*\.)+[A-Z]\w*: ")
 
 
 @dataclass
@@ -110,7 +111,7 @@ def _figures_of(check: dg.AssetCheckEvaluation) -> str:
 
 
 def _reason(message: str) -> str:
-    """The last line of an error that says something, without the name of a class of ours."""
+    """The last line of an error that says something, without the name of its class."""
     lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
     return _CLASS.sub("", lines[-1]) if lines else "no reason was given"
 

@@ -49,8 +49,8 @@ def test_everybody_has_a_fate_with_its_figures(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("untried")
 def test_too_few_people_are_a_trouble_with_its_reason(tmp_path: Path) -> None:
     found = survey(folder(tmp_path, {"Ana": 30, "Cleo": 3}), NOWHERE, epochs=20)
-    assert "1 person of 3 would be left" in found.trouble
-    assert "Cleo has 3 faces to train on at most, and MIN_FACES asks for 8" in found.trouble
+    assert "1 of 3 people would be in the data set" in found.trouble
+    assert "fewer than MIN_FACES=8: Cleo (3). With MIN_FACES=3 1 of them" in found.trouble
 
 
 @pytest.mark.usefixtures("untried")

@@ -102,6 +102,19 @@ def test_use_keeps_the_source_and_launches_the_job(
     assert Settings().raw_faces == "sample"
 
 
+def test_min_faces_of_a_use_is_kept_with_the_source(
+    run: Run, made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is of these people, and has to hold for runs that are launched later."""
+    few = str(written(tmp_path / "few", flat()))
+    monkeypatch.setenv("MIN_FACES", "4")
+    run("use", few)
+    monkeypatch.delenv("MIN_FACES")
+    assert made == [few]
+    assert (Settings().raw_faces, Settings().min_faces) == (few, 4)
+    assert "3 of 3 people would be in the data set" in run("check", few)
+
+
 def test_use_of_a_variable_that_counts_before_is_refused(
     run: Run, made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,9 +132,8 @@ def test_a_source_that_will_not_do_changes_nothing(
     command: str, run: Run, made: list[str], tmp_path: Path
 ) -> None:
     few = written(tmp_path / "few", flat())
-    with pytest.raises(
-        TwinMatcherError, match=r"0 people of 3 would be left.*MIN_FACES asks for 8"
-    ):
+    words = "0 of 3 people would be.*fewer than MIN_FACES=8.*With MIN_FACES=4 3 of them"
+    with pytest.raises(TwinMatcherError, match=words):
         run(command, str(few))
     with pytest.raises(TwinMatcherError, match="There is no file or folder 'nothing'"):
         run(command, "nothing")

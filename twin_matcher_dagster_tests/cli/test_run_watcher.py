@@ -8,6 +8,8 @@ import pytest
 from twin_matcher_dagster.cli.run_watcher import Watcher
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.gates import LOOKED_AT
+from twin_matcher_dagster.defs.results import refuse
+from twin_matcher_dagster.errors import SourceError, TrainingError
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,19 @@ def test_a_check_says_why(description: str | None, note: str) -> None:
     stage = watcher.stages()[keys.BALANCED_FACES]
     assert stage.status == "failed"
     assert stage.note == f"its check enough {note}"
+
+
+@pytest.mark.parametrize(
+    "error", [refuse(TrainingError("It did not learn.")), SourceError("It did not learn.")]
+)
+def test_what_an_asset_refuses_is_told_without_the_name_of_a_class(error: Exception) -> None:
+    instance = dg.DagsterInstance.ephemeral()
+
+    @dg.asset(name=keys.TWIN_MODEL)
+    def made() -> None:
+        raise error
+
+    watcher = Watcher(instance)
+    dg.materialize([made], instance=instance, raise_on_error=False)
+    stage = watcher.stages()[keys.TWIN_MODEL]
+    assert (stage.status, stage.note) == ("failed", "It did not learn.")
