@@ -111,7 +111,9 @@ def too_few_in_words(too_few: Mapping[str, int], limit: int, left: int) -> str:
     if not usable:
         return told
     kept = sum(count >= usable[-1] for count in counts)
-    return f"{told} With MIN_FACES={usable[-1]} {kept:,} of them come in; or add photos to RAW_FACES."
+    return (
+        f"{told} With MIN_FACES={usable[-1]} {kept:,} of them come in; or add photos to RAW_FACES."
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -49,17 +49,19 @@ def follow(
         ServicesError: a stage failed.
     """
     quiet_since = time.monotonic()
-    while not done():
+    while True:
+        # Asked first: what failed in that moment counts.
+        is_over = done()
         for name, stage in watcher.stages().items():
             display.show(name, stage)
             if stage.status == "failed":
                 raise ServicesError(f"{name} failed: {stage.note} The log is {log}.")
+        if is_over:
+            return
         if watcher.busy():
             quiet_since = time.monotonic()
         _check_outlook(time.monotonic() - quiet_since, outlook, log, patience_s)
         time.sleep(TICK_SECONDS)
-    for name, stage in watcher.stages().items():
-        display.show(name, stage)
 
 
 def _check_outlook(

@@ -190,12 +190,12 @@ def _running(settings: Settings, variables: dict[str, str]) -> Generator[tuple[O
 def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str, log: Path) -> None:
     """Launch the job, and follow it up to a release of these celebrities."""
     instance = stack.enter_context(open_instance(settings))
-    watcher, lookout = Watcher(instance), Lookout(store, instance)
+    lookout = Lookout(store, instance)
     url = services.urls(settings)[services.DAGSTER]
     console.print(f"[dim]Dagster is at {url}[/]")
     # By name: services that were started with other settings read these all the same.
     config = {RAW_FACES: {"source": wanted}, BALANCED_FACES: {"min_faces": settings.min_faces}}
-    launch_job(settings, CELEBRITIES_JOB, config)
+    watcher = Watcher(instance, launch_job(settings, CELEBRITIES_JOB, config))
 
     def is_released() -> bool:
         """Whether the newest release is of these celebrities, and nothing goes on any more."""
@@ -208,4 +208,7 @@ def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str,
         return read_version(store, release.dataset).balanced.raw == raw.number
 
     with Display(console, ASSETS) as display:
+        # A training of earlier celebrities may go on, and fail, meanwhile.
+        follow(watcher, display, lambda: not watcher.busy(), lookout.outlook, log)
+        watcher.widen()
         follow(watcher, display, is_released, lookout.outlook, log)

@@ -35,18 +35,25 @@ class StageResult:
 
 
 class Watcher:
-    """Follows the runs of an instance that were created from now on."""
+    """Follows the runs of an instance that were created from now on.
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    Args:
+        instance: Dagster's.
+        first: id of the one run that is followed until :meth:`widen`; empty for all.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, first: str = "") -> None:
         self._instance = instance
-        # A second of slack for the two clocks' rounding.
-        self._since = datetime.now(timezone.utc) - timedelta(seconds=1)
+        self._since = _just_now()
+        self._first = first
         self._stages = {asset: Stage() for asset in ASSETS}
         self._cursors: dict[str, str | None] = {}
 
     def stages(self) -> dict[str, Stage]:
         """The state of every asset of the graph now."""
-        runs = self._instance.get_runs(dg.RunsFilter(created_after=self._since))
+        only = [self._first] if self._first else None
+        since = None if only else self._since
+        runs = self._instance.get_runs(dg.RunsFilter(run_ids=only, created_after=since))
         for run in reversed(runs):  # the oldest first, so that the newest has the last word
             page = self._instance.get_records_for_run(run.run_id, self._cursors.get(run.run_id))
             self._cursors[run.run_id] = page.cursor
@@ -55,8 +62,14 @@ class Watcher:
         return self._stages
 
     def busy(self) -> bool:
-        """Whether any run is queued or going on."""
-        return self._instance.get_runs_count(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)) > 0
+        """Whether any run that is followed is queued or going on."""
+        only = [self._first] if self._first else None
+        wanted = dg.RunsFilter(run_ids=only, statuses=NOT_FINISHED_STATUSES)
+        return self._instance.get_runs_count(wanted) > 0
+
+    def widen(self) -> None:
+        """Follow all runs that are created from now on: earlier ones are of earlier content."""
+        self._first, self._since = "", _just_now()
 
     def _apply(self, entry: dg.EventLogEntry) -> None:
         """Fold one event into the states."""
@@ -102,6 +115,11 @@ class Watcher:
                 "failed",
                 _reason((error.message if error else event.message) or ""),
             )
+
+
+def _just_now() -> datetime:
+    """With a second of slack, for the two clocks' rounding."""
+    return datetime.now(timezone.utc) - timedelta(seconds=1)
 
 
 def _figures_of(check: dg.AssetCheckEvaluation) -> str:

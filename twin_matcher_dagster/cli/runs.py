@@ -44,13 +44,16 @@ def is_on_its_way(instance: dg.DagsterInstance, job: str) -> bool:
     return not live_work(instance).isdisjoint(Work("make", asset) for asset in JOB_ASSETS[job])
 
 
-def launch_job(settings: Settings, job: str, config: Mapping[str, Any] | None = None) -> None:
+def launch_job(settings: Settings, job: str, config: Mapping[str, Any] | None = None) -> str:
     """Launch a job of the graph, as a click in the Dagster UI does.
 
     Args:
         settings: of the installation.
         job: its name.
         config: of single assets, by their name.
+
+    Returns:
+        The run's id.
 
     Raises:
         ServicesError: Dagster refuses.
@@ -61,7 +64,7 @@ def launch_job(settings: Settings, job: str, config: Mapping[str, Any] | None = 
         client = DagsterGraphQLClient(settings.host, port_number=settings.dagster_port)
         # Named one by one, as the UI does: the automation then knows what the run makes.
         ops = {asset: {"config": values} for asset, values in (config or {}).items()}
-        client.submit_job_execution(
+        return client.submit_job_execution(
             job, run_config={"ops": ops} if ops else None, asset_selection=JOB_ASSETS[job]
         )
     except DagsterGraphQLClientError as error:

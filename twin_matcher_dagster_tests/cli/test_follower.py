@@ -15,8 +15,9 @@ from twin_matcher_dagster.cli import follower
 from twin_matcher_dagster.cli.display import Display
 from twin_matcher_dagster.cli.follower import HeldUpError, StalledError, follow
 from twin_matcher_dagster.cli.outlook import Lookout, Outlook, outlook_of
-from twin_matcher_dagster.cli.run_watcher import Watcher
+from twin_matcher_dagster.cli.run_watcher import Stage, Watcher
 from twin_matcher_dagster.defs.reconciliation.observation import Observation
+from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.reconciliation.facts import Cause, Content, Facts, GateState, Need, Work
 from twin_matcher_dagster.reconciliation.missing import what_is_missing
 from twin_matcher_dagster.release.promotion import restore_champion
@@ -33,14 +34,20 @@ TOLD = "twin_dataset is missing: the celebrities are others; held up: enough_ide
 NOTHING, SOMETHING = Outlook(follows=False), Outlook(follows=True, reasons=("It goes on.",))
 
 
+class Silent:
+    """A display that shows nothing."""
+
+    def show(self, name: str, stage: Stage) -> None: ...
+
+
 class Quiet:
     """A watcher of an instance that is busy for so many looks, and then has no run any more."""
 
-    def __init__(self, busy: int) -> None:
-        self._busy = busy
+    def __init__(self, busy: int, stages: dict[str, Stage]) -> None:
+        self._busy, self._stages = busy, stages
 
-    def stages(self) -> dict[str, object]:
-        return {}
+    def stages(self) -> dict[str, Stage]:
+        return self._stages
 
     def busy(self) -> bool:
         self._busy -= 1
@@ -56,8 +63,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def wait(found: Outlook, done: Callable[[], bool] = lambda: False, busy: int = 0) -> None:
-    watcher, display = cast("Watcher", Quiet(busy)), cast("Display", None)
+def wait(
+    found: Outlook, done: Callable[[], bool] = lambda: False, busy: int = 0, **stages: Stage
+) -> None:
+    watcher, display = cast("Watcher", Quiet(busy, stages)), cast("Display", Silent())
     follow(watcher, display, done, lambda: found, Path("a.log"))
 
 
@@ -90,6 +99,12 @@ def test_what_does_not_come_is_told_after_a_while(
     with pytest.raises(StalledError, match=f"Nothing happened for 90 seconds.*{words}"):
         wait(found)
     assert 90 < clock[0] < 95
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_failed_is_told_though_an_earlier_release_is_there() -> None:
+    with pytest.raises(ServicesError, match="raw_faces failed: It is empty"):
+        wait(NOTHING, lambda: True, raw_faces=Stage("failed", note="It is empty."))
 
 
 def test_why_a_model_was_refused_is_told(

@@ -51,3 +51,24 @@ def test_what_an_asset_refuses_is_told_without_the_name_of_a_class(error: Except
     dg.materialize([made], instance=instance, raise_on_error=False)
     stage = watcher.stages()[keys.TWIN_MODEL]
     assert (stage.status, stage.note) == ("failed", "It did not learn.")
+
+
+def test_a_run_of_earlier_content_is_no_concern() -> None:
+    """It fails while the job that was launched goes on: that says nothing of what is made now."""
+    instance = dg.DagsterInstance.ephemeral()
+
+    @dg.asset(name=keys.TWIN_MODEL)
+    def model() -> None:
+        raise SourceError("It did not learn.")
+
+    @dg.asset(name=keys.RAW_FACES)
+    def raw() -> None: ...
+
+    launched = dg.materialize([raw], instance=instance)
+    watcher = Watcher(instance, launched.run_id)
+    dg.materialize([model], instance=instance, raise_on_error=False)
+    stages = watcher.stages()
+    assert (stages[keys.RAW_FACES].status, stages[keys.TWIN_MODEL].status) == ("done", "waiting")
+    watcher.widen()
+    dg.materialize([model], instance=instance, raise_on_error=False)
+    assert watcher.stages()[keys.TWIN_MODEL].status == "failed"
