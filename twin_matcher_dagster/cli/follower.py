@@ -12,7 +12,7 @@ from twin_matcher_dagster.cli.run_watcher import Watcher
 from twin_matcher_dagster.errors import ServicesError
 
 STALLED_SECONDS = 90
-SETTLED_SECONDS = 10
+QUEUED_SECONDS = 10
 """What a run brings along is queued by then: two ticks of the automation."""
 TICK_SECONDS = 1.0
 
@@ -68,7 +68,7 @@ def _check_outlook(
     quiet_s: float, outlook: Callable[[], Outlook], log: Path, patience_s: float
 ) -> None:
     """See that something may still follow, after so many seconds without a run."""
-    if quiet_s < min(SETTLED_SECONDS, patience_s):
+    if quiet_s < min(QUEUED_SECONDS, patience_s):
         return
     found = outlook()
     reasons = " ".join(found.reasons)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from twin_matcher_dagster.defs.reconciliation.observation import Observation
-from twin_matcher_dagster.defs.reconciliation.report import in_words
+from twin_matcher_dagster.defs.reconciliation.report import work_in_words
 from twin_matcher_dagster.reconciliation.ledger import Ledger
 from twin_matcher_dagster.reconciliation.missing import Missing, what_is_missing
 from twin_matcher_dagster.release.promotion import (
@@ -71,7 +71,9 @@ def outlook_of(missing: Sequence[Missing], refusal: str) -> Outlook:
         refusal: why a model was refused; empty for none.
     """
     follows = any(one.state != "held up" for one in missing)
-    reasons = tuple(f"{in_words(one.work)} is missing: {one.why.rstrip('.')}." for one in missing)
+    reasons = tuple(
+        f"{work_in_words(one.work)} is missing: {one.why.rstrip('.')}." for one in missing
+    )
     # What waits for another model waits because of the refusal.
     return Outlook(follows, (refusal,) if refusal else reasons)
 

@@ -67,7 +67,7 @@ def _line(instance: dg.DagsterInstance, one: Missing, now: datetime) -> dg.Table
     failed = last_failure(instance, one.work) if one.tries else ""
     return dg.TableRecord(
         {
-            "missing": in_words(one.work),
+            "missing": work_in_words(one.work),
             "since": f"{one.since:%Y-%m-%d %H:%M:%S} UTC, {minutes:.0f} minutes",
             "is": state,
             "tries": one.tries,
@@ -76,7 +76,7 @@ def _line(instance: dg.DagsterInstance, one: Missing, now: datetime) -> dg.Table
     )
 
 
-def in_words(work: Work) -> str:
+def work_in_words(work: Work) -> str:
     """What a run has to do, as it is called where something is missing."""
     return _WORDS[work.kind].format(work.subject)
 
