@@ -225,6 +225,8 @@ class Demo:
         except StalledError:
             launch_job(self._settings, self._stale_job(store, upload_id) or RELEASE_JOB)
             wait(released)
+        if told := lookout.refusal():
+            self._console.print(escape(told), soft_wrap=True)
 
     def _show_result(
         self,

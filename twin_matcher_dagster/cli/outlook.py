@@ -49,10 +49,10 @@ class Lookout:
     def outlook(self) -> Outlook:
         """What is missing, and a model that was refused since the beginning."""
         missing = what_is_missing(Observation(self._store, self._instance, Ledger()).facts())
-        return outlook_of(missing, self._refusal())
+        return outlook_of(missing, self.refusal())
 
-    def _refusal(self) -> str:
-        """Why the newest training's model gave way; empty where none did."""
+    def refusal(self) -> str:
+        """Why the newest training's model gave way since the beginning; empty where none did."""
         number = _refused(self._store)
         if number in (0, self._refused_before):
             return ""
@@ -60,7 +60,7 @@ class Lookout:
         if index is None:
             return ""
         found = describe(compare_with_release(self._store, index.record))
-        return f"The new model was refused, and the release stays as it was. {found} {WAY_OUT}"
+        return f"The new model was refused; the one in production is used. {found} {WAY_OUT}"
 
 
 def outlook_of(missing: Sequence[Missing], refusal: str) -> Outlook:

@@ -212,3 +212,5 @@ def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str,
         follow(watcher, display, lambda: not watcher.busy(), lookout.outlook, log)
         watcher.widen()
         follow(watcher, display, is_released, lookout.outlook, log)
+    if told := lookout.refusal():
+        console.print(escape(told), soft_wrap=True)

@@ -209,7 +209,8 @@ def test_a_worse_model_gives_way_until_a_person_overrules(
     assert result.success
     checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
     refusal = checks["not_worse_than_the_release"]
-    assert not refusal.passed
+    # Nothing is broken: the release goes on.
+    assert (refusal.passed, refusal.severity) == (False, dg.AssetCheckSeverity.WARN)
     # The recogniser finds them all the same: the network alone shows what it is worth.
     assert f"worse than release {champion.number}: rank-1 +0.0" in str(refusal.description)
 
