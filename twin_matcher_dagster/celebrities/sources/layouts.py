@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -203,10 +204,15 @@ class _TreeReader:
             elif one.kind.category == "table":
                 self._skip(one, "a table without images of people")
                 self._report.note(told.get(parts, ""))
-            elif parts in told:
+            elif parts in told and not _is_called_image(one):
                 self._skip(one, "a table that does not say who is on which photo")
             else:
                 self._skip(one, one.kind.words)
+
+
+def _is_called_image(one: SourceFile) -> bool:
+    """Whether a file's name is that of an image, whatever is in it."""
+    return (mimetypes.guess_type(one.parts[-1])[0] or "").startswith("image/")
 
 
 def nothing_read(name: str, report: SourceReport, troubles: Sequence[str] = ()) -> SourceError:

@@ -333,6 +333,20 @@ def test_a_folder_of_a_trip_beside_people_is_nobody(folder: str, tmp_path: Path)
     assert "a photo in a folder that is named by date, camera or app" in found.report.sentence()
 
 
+def test_a_text_with_the_name_of_a_photo_is_a_text(tmp_path: Path) -> None:
+    layout = {
+        **flat(),
+        f"{PEOPLE[0]}/text.jpg": b"hello, I am no picture\n",
+        "ages.csv": b"a,b\n1,2\n",
+    }
+    found = read(written(tmp_path, layout))
+    assert found.people == ALL
+    assert f"a text (1: {PEOPLE[0]}/text.jpg)" in found.report.sentence()
+    assert (
+        "a table that does not say who is on which photo (1: ages.csv)" in found.report.sentence()
+    )
+
+
 def test_a_number_among_numbers_is_no_year(tmp_path: Path) -> None:
     people = ("1999", "17", "305")
     assert set(read(written(tmp_path, flat(people=people))).people) == set(people)
