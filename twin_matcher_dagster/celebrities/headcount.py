@@ -101,7 +101,8 @@ def too_few_in_words(too_few: Mapping[str, int], limit: int, left: int) -> str:
     counts = sorted(too_few.values(), reverse=True)
     few = f"{counts[-1]} to {counts[0]}" if counts[-1] < counts[0] else f"{counts[0]}"
     shown = [f"{name} ({count})" for name, count in sorted(too_few.items())]
-    told = f"{len(counts):,} have {few} faces to train on, fewer than MIN_FACES={limit}"
+    verb, noun = "has" if len(counts) == 1 else "have", "face" if few == "1" else "faces"
+    told = f"{len(counts):,} {verb} {few} {noun} to train on, fewer than MIN_FACES={limit}"
     told = f"{told}: {_listed(shown)}."
     # So many that half of them come in, or as many as a training needs.
     wanted = counts[: max(FEWEST_PEOPLE - left, (len(counts) + 1) // 2)]

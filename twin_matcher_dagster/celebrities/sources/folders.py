@@ -104,9 +104,10 @@ def _read(
         return
     if nobodys and _are_most(nobodys, folders):
         names = ", ".join(repr(shown(name)) for name in nobodys[:3])
+        more = ", ..." if nobodys[3:] else ""
         raise SourceError(
-            f"The folders ({names}, ...) are named by date, camera or app, and not by person. Make "
-            "a folder for each person and put the photos in, or add a metadata.csv with the "
+            f"The folders ({names}{more}) are named by date, camera or app, and not by person. "
+            "Make a folder for each person and put the photos in, or add a metadata.csv with the "
             "columns file_name and label."
         )
     found.left += [(one, "a photo beside the people's folders, so nobody's") for one in loose]
