@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +29,9 @@ PAGES_FOLDER = "pages"
 
 # What is killed ends at once, unless it waits for a disk.
 _KILL_SECONDS = 5
+# A process that is just being started shows no environment yet, and one that is stopped may have
+# started another since it was looked for. So it is looked again until twice nobody is found.
+_STARTING_SECONDS = 0.05
 
 
 def stop_leftovers(
@@ -45,25 +48,42 @@ def stop_leftovers(
     Returns:
         How many there were.
     """
+    seen: set[psutil.Process] = set()
+    nobody_before = False
+    while True:
+        left = _started_for(home, services) - seen
+        if not left and nobody_before:
+            return len(seen)
+        _end(left, patience_s)
+        seen |= left
+        nobody_before = not left
+        time.sleep(_STARTING_SECONDS)
+
+
+def _end(processes: Collection[psutil.Process], patience_s: float) -> None:
+    for process in processes if patience_s else ():
+        with suppress(psutil.Error):
+            process.terminate()
+    for process in _left_after(patience_s, processes):
+        with suppress(psutil.Error):
+            process.kill()
+    _left_after(_KILL_SECONDS, processes)
+
+
+def _started_for(home: Path, services: Collection[str] | None) -> set[psutil.Process]:
+    """The processes of a state folder, except our own line."""
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    left = []
+    found = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             marks = process.environ() if process.pid not in own else {}
             ours = marks.get(CHILD_MARK) == str(home)
             if ours and (services is None or marks.get(SERVICE_MARK) in services):
-                left.append(process)
-    for process in left if patience_s else ():
-        with suppress(psutil.Error):
-            process.terminate()
-    for process in _left_after(patience_s, left):
-        with suppress(psutil.Error):
-            process.kill()
-    _left_after(_KILL_SECONDS, left)
-    return len(left)
+                found.add(process)
+    return found
 
 
-def _left_after(seconds: float, processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+def _left_after(seconds: float, processes: Collection[psutil.Process]) -> list[psutil.Process]:
     """Those that have not ended after some seconds; whoever waits for them to end may be late."""
     deadline = time.monotonic() + seconds
     while (left := [each for each in processes if _runs(each)]) and time.monotonic() < deadline:
