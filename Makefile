@@ -40,9 +40,9 @@ demo: $(VENV)/installed ## Run the whole job once: a clip goes in, the twins of 
 up: $(VENV)/installed ## Start S3, Dagster, the upload page and the prediction page, until Ctrl-C.
 	@$(BIN)/twin-matcher up
 
-# Three groups of tests at a time, mostly a file each: much of their time is spent waiting for
+# Four groups of tests at a time, mostly a file each: much of their time is spent waiting for
 # processes. In order, so that the long ones are not the last.
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
 # PYTEST holds more arguments: make test PYTEST=twin_matcher_dagster_tests/storage
 RUN_TESTS = $(BIN)/python -m pytest $(PARALLEL)
