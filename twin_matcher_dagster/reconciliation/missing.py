@@ -61,6 +61,9 @@ LONGEST_BATCH, LONGEST_CROWD = timedelta(minutes=10), timedelta(hours=1)
 a crowd so long, once some of it are in the data set. Five hundred uploads within a minute take two
 cores an hour: their first release comes after ten minutes, the next when all are judged."""
 
+_LOOKING = timedelta(minutes=1)
+"""What was noted while the sensor looked, which takes seconds, is later than its now."""
+
 LIMITS = {
     "check": timedelta(minutes=10),
     "judge": timedelta(minutes=30),
@@ -205,7 +208,7 @@ def _missing(
 
 def _after(moment: datetime, pause: timedelta, now: datetime) -> datetime:
     """A moment of the future was noted while the store's clock was ahead: it is not waited for."""
-    return now if moment > now else moment + pause
+    return now if moment > now + _LOOKING else moment + pause
 
 
 def _held_up(facts: Facts, work: Work, need: Need, by: str, limit: timedelta) -> Missing:

@@ -162,7 +162,14 @@ def test_an_erasure_is_due_at_once_and_red_after_an_hour() -> None:
     assert one(Facts(NOW + timedelta(hours=2), erased_since=NOW)).too_long
 
 
-@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(seconds=5)])
+def test_what_was_noted_while_the_sensor_looked_is_left_to_the_automation() -> None:
+    """A verdict that the data set was not told of, for one: the time was asked before."""
+    noted = NOW + timedelta(seconds=5)
+    facts = Facts(NOW, needs=(replace(NEED, causes=(CAUSE._replace(since=noted),)),))
+    assert one(facts).due == noted + AUTOMATION_FIRST
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(minutes=2)])
 def test_a_moment_of_the_future_is_not_waited_for(ahead: timedelta) -> None:
     """The store's clock was ahead when it was noted."""
     late = Facts(NOW, needs=(replace(NEED, causes=(CAUSE._replace(since=NOW + ahead),)),))
