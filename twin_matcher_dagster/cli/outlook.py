@@ -44,11 +44,14 @@ class Lookout:
 
     def __init__(self, store: ObjectStore, instance: dg.DagsterInstance) -> None:
         self._store, self._instance = store, instance
+        self._ledger = Ledger()
         self._refused_before = _refused(store)
 
     def outlook(self) -> Outlook:
         """What is missing, and a model that was refused since the beginning."""
-        missing = what_is_missing(Observation(self._store, self._instance, Ledger()).facts())
+        seen = Observation(self._store, self._instance, self._ledger)
+        missing = what_is_missing(seen.facts())
+        self._ledger = seen.ledger
         return outlook_of(missing, self.refusal())
 
     def refusal(self) -> str:

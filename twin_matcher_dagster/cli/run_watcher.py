@@ -45,15 +45,14 @@ class Watcher:
     def __init__(self, instance: dg.DagsterInstance, first: str = "") -> None:
         self._instance = instance
         self._since = _just_now()
-        self._first = first
+        self._only = [first] if first else None
         self._stages = {asset: Stage() for asset in ASSETS}
         self._cursors: dict[str, str | None] = {}
 
     def stages(self) -> dict[str, Stage]:
         """The state of every asset of the graph now."""
-        only = [self._first] if self._first else None
-        since = None if only else self._since
-        runs = self._instance.get_runs(dg.RunsFilter(run_ids=only, created_after=since))
+        since = None if self._only else self._since
+        runs = self._instance.get_runs(dg.RunsFilter(run_ids=self._only, created_after=since))
         for run in reversed(runs):  # the oldest first, so that the newest has the last word
             page = self._instance.get_records_for_run(run.run_id, self._cursors.get(run.run_id))
             self._cursors[run.run_id] = page.cursor
@@ -63,13 +62,12 @@ class Watcher:
 
     def busy(self) -> bool:
         """Whether any run that is followed is queued or going on."""
-        only = [self._first] if self._first else None
-        wanted = dg.RunsFilter(run_ids=only, statuses=NOT_FINISHED_STATUSES)
+        wanted = dg.RunsFilter(run_ids=self._only, statuses=NOT_FINISHED_STATUSES)
         return self._instance.get_runs_count(wanted) > 0
 
     def widen(self) -> None:
         """Follow all runs that are created from now on: earlier ones are of earlier content."""
-        self._first, self._since = "", _just_now()
+        self._only, self._since = None, _just_now()
 
     def _apply(self, entry: dg.EventLogEntry) -> None:
         """Fold one event into the states."""

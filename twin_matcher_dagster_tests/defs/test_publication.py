@@ -88,8 +88,7 @@ def running(_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hu
 @pytest.fixture
 def hub(running: Hub) -> Hub:
     """Nothing is there, and nothing was asked for."""
-    running.server.repos.clear()
-    running.server.forget_requests()
+    running.server.forget()
     return running
 
 
