@@ -15,6 +15,7 @@ from typing import Literal
 from twin_matcher_dagster.reconciliation.facts import (
     Arrival,
     Cause,
+    Content,
     Facts,
     GateState,
     Need,
@@ -109,7 +110,13 @@ def what_is_missing(facts: Facts) -> tuple[Missing, ...]:
     """
     return tuple(
         sorted(
-            [*_uploads(facts), *_assets(facts), *_erasures(facts), *_leases(facts)],
+            [
+                *_uploads(facts),
+                *_assets(facts),
+                *_checks(facts),
+                *_erasures(facts),
+                *_leases(facts),
+            ],
             # What failed before stands behind what was never tried: it holds up nobody else.
             key=lambda one: (one.tries, one.since, one.work),
         )
@@ -137,15 +144,28 @@ def _assets(facts: Facts) -> Iterator[Missing]:
         elif gate.failed:
             yield _held_up(facts, work, need, "; ".join(gate.failed), LIMITS["check"])
         elif need.gate and gate.unchecked:
-            names = f"{', '.join(gate.unchecked)} did not look at the newest {need.gate.asset}"
-            yield _held_up(facts, work, need, names, LIMITS["check"])
-            # The run that makes the asset brings its checks along.
-            made = need.gate.asset
-            start = _start(facts, [Cause(made, need.since, names)], [made])
-            yield _missing(facts, Work("check", made), need.since, names, start)
+            yield _held_up(facts, work, need, _not_looked(need.gate, gate), LIMITS["check"])
         else:
             start = _start(facts, need.causes, INPUTS[need.asset])
             yield _missing(facts, work, need.since, need.why, start)
+
+
+def _checks(facts: Facts) -> Iterator[Missing]:
+    """What assets wait for at a gate: once, however many of them wait there."""
+    waiting: dict[Content, datetime] = {}
+    for need in facts.needs:
+        gate = facts.gates.get(need.gate, GateState()) if need.gate else GateState()
+        if need.gate and gate.unchecked and not gate.failed and not need.waits_for:
+            waiting[need.gate] = min(need.since, waiting.get(need.gate, need.since))
+    for content, since in waiting.items():
+        made, why = content.asset, _not_looked(content, facts.gates[content])
+        # The run that makes the asset brings its checks along.
+        start = _start(facts, [Cause(made, since, why)], [made])
+        yield _missing(facts, Work("check", made), since, why, start)
+
+
+def _not_looked(content: Content, gate: GateState) -> str:
+    return f"{', '.join(gate.unchecked)} did not look at the newest {content.asset}"
 
 
 def _start(facts: Facts, causes: Collection[Cause], inputs: Collection[str]) -> datetime | None:
