@@ -12,11 +12,28 @@ from twin_matcher_dagster.errors import FaceError, NoFaceError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import Detection
 from twin_matcher_dagster.faces.quality import Rejected, faults_of, measure
+from twin_matcher_dagster.faces.scaling import shrink
 from twin_matcher_dagster.faces.upright import View, upright_views
 
 # A second face counts when it is at least this high, relative to the first: two people who pose
 # together are about equal, somebody in the background is much smaller.
 RIVAL_HEIGHT = 0.5
+
+SCENE_SIDE = 720
+"""Longer side of a photo in which somebody chooses a face, in pixels, at most."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo of several people, as they are chosen from.
+
+    Attributes:
+        photo: uint8 RGB [height, width, 3], the right way up, at most :data:`SCENE_SIDE` long.
+        boxes: left, top, width and height of each face, as shares of the photo, 0 to 1.
+    """
+
+    photo: np.ndarray
+    boxes: Sequence[tuple[float, float, float, float]]
 
 
 @dataclass(frozen=True)
@@ -29,14 +46,18 @@ class FaceViews:
         face: where it is in the photo, or in the mirrored one where it is found there alone.
         size: width and height of the photo in pixels.
         faults: the quality limits that the face breaks; a probe is answered nevertheless.
+        is_mirrored: whether ``face`` is where it is in the mirrored photo.
         others: all faces of the photo that may be meant, this one too, the largest first.
+        scene: the photo with all of them, where there are several.
     """
 
     crops: Sequence[np.ndarray]
     face: Detection
     size: tuple[int, int]
     faults: Sequence[Rejected]
+    is_mirrored: bool = False
     others: Sequence[FaceViews] = ()
+    scene: Scene | None = None
 
 
 class SeveralFacesError(FaceError):
@@ -44,11 +65,13 @@ class SeveralFacesError(FaceError):
 
     Attributes:
         offered: they, the largest first, to choose from.
+        scene: where they are.
     """
 
-    def __init__(self, why: str, offered: Sequence[FaceViews]) -> None:
+    def __init__(self, why: str, offered: Sequence[FaceViews], scene: Scene) -> None:
         super().__init__(why)
         self.offered = tuple(offered)
+        self.scene = scene
 
 
 def rivals(faces: Sequence[Detection]) -> list[Detection]:
@@ -79,12 +102,27 @@ def both_views(image: np.ndarray, chosen: int | None = None) -> FaceViews:
     if chosen is None:
         count = _rivalling(seen)
         if count > 1:
-            raise SeveralFacesError(refusals.PHOTO_OF_SEVERAL(count=count), offered)
+            why = refusals.PHOTO_OF_SEVERAL(count=count)
+            raise SeveralFacesError(why, offered, _scene(seen[0].image, offered))
         chosen = 0
     if not 0 <= chosen < len(offered):
         why = refusals.PHOTO_WITHOUT_CHOICE(face=chosen + 1, count=len(offered))
         raise FaceError(why)
-    return replace(offered[chosen], others=tuple(offered))
+    scene = _scene(seen[0].image, offered) if len(offered) > 1 else None
+    return replace(offered[chosen], others=tuple(offered), scene=scene)
+
+
+def _scene(photo: np.ndarray, offered: Sequence[FaceViews]) -> Scene:
+    height, width = photo.shape[:2]
+    scale = min(1.0, SCENE_SIDE / max(height, width))
+    small = shrink(photo, max(1, round(width * scale)), max(1, round(height * scale)))
+    return Scene(small, [_box(one, width, height) for one in offered])
+
+
+def _box(view: FaceViews, width: int, height: int) -> tuple[float, float, float, float]:
+    face = view.face
+    left = width - face.x - face.width if view.is_mirrored else face.x
+    return left / width, face.y / height, face.width / width, face.height / height
 
 
 def _rivalling(seen: Sequence[View]) -> int:
@@ -123,7 +161,8 @@ def _views(photo: View, mirror: View, pair: tuple[Detection | None, Detection | 
     found = [(view.image, face) for view, face in zip((photo, mirror), pair, strict=True) if face]
     crops = [align(image, face.landmarks) for image, face in found]
     face, size = found[0][1], (_width(photo), photo.image.shape[0])
-    return FaceViews(crops, face, size, faults_of(measure(crops[0], face, size)))
+    faults = faults_of(measure(crops[0], face, size))
+    return FaceViews(crops, face, size, faults, is_mirrored=pair[0] is None)
 
 
 def _width(view: View) -> int:

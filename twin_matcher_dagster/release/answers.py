@@ -8,6 +8,7 @@ import numpy as np
 
 from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.faces.advice import Hint
+from twin_matcher_dagster.faces.single_face import Scene
 from twin_matcher_dagster.recognition.likeness import likeness_in_words
 
 
@@ -38,6 +39,11 @@ class TwinCard:
         return _words(self.likeness)
 
     @property
+    def percent(self) -> int | None:
+        """Of 100 pairs of people so many are less alike; None where it is not known."""
+        return None if self.likeness is None else percent_of(self.likeness)
+
+    @property
     def description(self) -> str:
         """What the person is, in words: nobody takes a rendering for somebody who exists."""
         if self.kind == "user":
@@ -59,6 +65,8 @@ class Answer:
         hints: what makes the answer less sure, and what to do about it.
         faces: crops of all faces of one photo that may be meant, the largest first.
         chosen: position among them of the one that the answer is about.
+        scene: where they are in the photo, if there are several.
+        among: of how many people the twins are the most alike.
     """
 
     release: int
@@ -69,6 +77,8 @@ class Answer:
     hints: tuple[Hint, ...]
     faces: tuple[np.ndarray, ...] = ()
     chosen: int = 0
+    scene: Scene | None = None
+    among: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,13 @@ class FaceChoice:
         release: number of the release that was asked.
         faces: crops of the faces, uint8 RGB [160, 160, 3] each, the largest first.
         advice: what is seen and what to do.
+        scene: where they are in the photo.
     """
 
     release: int
     faces: tuple[np.ndarray, ...]
     advice: str
+    scene: Scene | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,11 @@ class PairAnswer:
         """The likeness in words; empty where it is not known."""
         return _words(self.likeness)
 
+    @property
+    def percent(self) -> int | None:
+        """As of :class:`TwinCard`."""
+        return None if self.likeness is None else percent_of(self.likeness)
+
 
 @dataclass(frozen=True)
 class ChoiceAnswer:
@@ -126,9 +143,16 @@ class ChoiceAnswer:
     sure: bool | None
 
 
+def percent_of(likeness: float) -> int:
+    """A likeness, 0 to 1, in percent.
+
+    Never 100, however close: it is one measurement of one photo.
+    """
+    return min(99, int(100 * likeness))
+
+
 def _words(likeness: float | None) -> str:
     if likeness is None:
         return ""
-    # Never all of them, however close: it is one measurement of one photo.
-    less = min(99, int(100 * likeness))
+    less = percent_of(likeness)
     return f"{likeness_in_words(likeness)}, more alike than {less} of 100 pairs of people"

@@ -14,7 +14,7 @@ from twin_matcher_dagster.faces.alignment import small_changes
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.recogniser import Recogniser
 from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness
-from twin_matcher_dagster.faces.single_face import FaceViews, both_views
+from twin_matcher_dagster.faces.single_face import FaceViews, Scene, both_views
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.faces.tracking import TrackedFace, people_of
 from twin_matcher_dagster.recognition.likeness_metric import robust_mean
@@ -39,6 +39,7 @@ class Probe:
         again: float32 [n, 128], the same as it could have been as well, see :func:`asked_again`.
         hints: what makes an answer less sure.
         faces: uint8 RGB [160, 160, 3] each, all that may be meant of one photo, the largest first.
+        scene: where they are in it, if there are several.
     """
 
     face: np.ndarray
@@ -48,6 +49,7 @@ class Probe:
     again: np.ndarray
     hints: tuple[Hint, ...]
     faces: tuple[np.ndarray, ...]
+    scene: Scene | None
 
 
 class ProbeReader:
@@ -94,6 +96,7 @@ class ProbeReader:
             asked_again(views, likeness),
             hints_of([*reasons, *[["no face"]] * missed]),
             tuple(one.crops[0] for one in views[0].others) if len(photos) == 1 else (),
+            views[0].scene if len(photos) == 1 else None,
         )
 
     def _of_one_person(self, views: Sequence[FaceViews], vectors: np.ndarray) -> list[int]:

@@ -19,7 +19,7 @@ from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.local.environment import environment
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.release.answers import Answer
-from twin_matcher_dagster.release.serving import TwinFinder
+from twin_matcher_dagster.release.twin_finder import TwinFinder
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.logs import releases

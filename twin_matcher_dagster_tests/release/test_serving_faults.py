@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 
 from twin_matcher_dagster.errors import StorageError, StoreAwayError
-from twin_matcher_dagster.release.serving import Production, TwinFinder
+from twin_matcher_dagster.release.serving import Production
+from twin_matcher_dagster.release.twin_finder import TwinFinder
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 from twin_matcher_dagster_tests.faulty_store import KINDS, Fault, FaultyStore
 from twin_matcher_dagster_tests.kit import Kit

@@ -90,7 +90,7 @@ def release_answers(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Ask the newest release for somebody it knows."""
     from twin_matcher_dagster.dataset.schema import read_shard
     from twin_matcher_dagster.media.images import read_image
-    from twin_matcher_dagster.release.serving import TwinFinder
+    from twin_matcher_dagster.release.twin_finder import TwinFinder
 
     store = object_store.open()
     head = releases(store).existing_head()

@@ -1,0 +1,68 @@
+"""How both pages look: colours, type, and the head of their HTML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+STATIC = Path(__file__).parent / "static"
+"""Files that are served as they are, under :data:`STATIC_PATH`."""
+
+STATIC_PATH = "/look"
+ICON = STATIC / "icon.svg"
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's own components in our colours; ``static/look.css`` has the names of them."""
+    font = ["system-ui", "Segoe UI", "Roboto", "sans-serif"]
+    return gr.themes.Base(primary_hue="violet", neutral_hue="slate", font=font).set(
+        body_background_fill="#faf8ff",
+        body_background_fill_dark="#100e1b",
+        body_text_color="#161427",
+        body_text_color_dark="#f4f2ff",
+        body_text_color_subdued="#5d5a72",
+        body_text_color_subdued_dark="#aaa6c4",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#1a1729",
+        background_fill_secondary="#f1edff",
+        background_fill_secondary_dark="#251f40",
+        border_color_primary="#e6e3f1",
+        border_color_primary_dark="#2c2842",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#1a1729",
+        block_label_text_color="#5d5a72",
+        block_label_text_color_dark="#aaa6c4",
+        block_info_text_color="#5d5a72",
+        block_info_text_color_dark="#aaa6c4",
+        block_radius="18px",
+        block_border_width="1px",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#100e1b",
+        input_border_color="#8b87a3",
+        input_border_color_dark="#6d6990",
+        button_large_radius="14px",
+        button_small_radius="12px",
+        button_primary_background_fill="#5b3df5",
+        button_primary_background_fill_hover="#4a2ee0",
+        button_primary_background_fill_dark="#5b3df5",
+        button_primary_background_fill_hover_dark="#6f55f7",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        button_secondary_background_fill="#f1edff",
+        button_secondary_background_fill_hover="#e5deff",
+        button_secondary_background_fill_dark="#251f40",
+        button_secondary_background_fill_hover_dark="#322a55",
+        button_secondary_text_color="#161427",
+        button_secondary_text_color_dark="#f4f2ff",
+        checkbox_background_color_selected="#5b3df5",
+        checkbox_background_color_selected_dark="#5b3df5",
+        slider_color="#5b3df5",
+        link_text_color="#4a2ee0",
+        link_text_color_dark="#b6a6ff",
+    )
+
+
+def css() -> str:
+    """The style sheet of both pages."""
+    return (STATIC / "look.css").read_text("utf-8")
