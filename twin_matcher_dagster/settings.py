@@ -158,6 +158,14 @@ class Settings(BaseSettings):
     upload_port: int = Field(7860, ge=1, le=65535, description="Port of the upload page.")
     predict_port: int = Field(7861, ge=1, le=65535, description="Port of the prediction page.")
     host: str = Field("127.0.0.1", description="Address that the pages and the UI listen on.")
+    tls_cert: Path | None = Field(None, description="Certificate of the pages (PEM): for https.")
+    tls_key: Path | None = Field(None, description="Its private key (PEM).")
+    upload_url: str | None = Field(
+        None, pattern="^https?://", description="Where visitors reach the upload page."
+    )
+    predict_url: str | None = Field(
+        None, pattern="^https?://", description="Where visitors reach the prediction page."
+    )
     twin_matcher_home: Path = Field(
         default_factory=default_home,
         description="State of the local services. Default: `.twin-matcher` in the checkout; of an "
@@ -216,6 +224,11 @@ class Settings(BaseSettings):
             )
         return value or None
 
+    @field_validator("tls_cert", "tls_key", "upload_url", "predict_url", mode="before")
+    @classmethod
+    def _is_set(cls, value: object) -> object:
+        return value or None  # set, but empty
+
     @field_validator("twin_matcher_home", mode="before")
     @classmethod
     def _is_a_folder(cls, value: object) -> object:
@@ -248,6 +261,12 @@ class Settings(BaseSettings):
                     f"{other.upper()} and {name.upper()} are both {getattr(self, name)}; each "
                     "service needs a port of its own"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _have_certificate_and_key(self) -> Settings:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("TLS_CERT and TLS_KEY belong together; set both, or neither")
         return self
 
     @property

@@ -92,6 +92,9 @@ def environment(settings: Settings) -> dict[str, str]:
     # run.
     if os.environ.get("RAW_FACES"):
         variables["RAW_FACES"] = absolute(settings.raw_faces, SAMPLE_SOURCE)
+    for name, path in (("TLS_CERT", settings.tls_cert), ("TLS_KEY", settings.tls_key)):
+        if path:
+            variables[name] = absolute(str(path))
     if settings.dagster_pg_url:
         variables[PG_URL] = database_url(settings.dagster_pg_url)
     if settings.embedded:

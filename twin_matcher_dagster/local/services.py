@@ -68,9 +68,16 @@ def chosen(settings: Settings, only: Collection[str]) -> list[str]:
 
 def urls(settings: Settings) -> dict[str, str]:
     """Where each service is."""
-    at = ports(settings)
-    here = {name: f"http://{_reached(settings.host)}:{port}" for name, port in at.items()}
+    host, https = _reached(settings.host), bool(settings.tls_cert)
+    here = {
+        name: f"{_scheme(name, https)}://{host}:{port}" for name, port in ports(settings).items()
+    }
     return {**here, S3: f"http://127.0.0.1:{settings.s3_port}"}
+
+
+def _scheme(service: str, https: bool) -> str:
+    """How a service is asked, where the pages have a certificate."""
+    return "https" if https and service in (UPLOAD, PREDICT) else "http"
 
 
 def _reached(host: str) -> str:
@@ -153,7 +160,8 @@ def questions(variables: Mapping[str, str]) -> dict[str, health.Question]:
     """
 
     def url(service: str) -> str:
-        return f"http://{_reached(variables['HOST'])}:{variables[f'{service.upper()}_PORT']}"
+        scheme = _scheme(service, bool(variables.get("TLS_CERT")))
+        return f"{scheme}://{_reached(variables['HOST'])}:{variables[f'{service.upper()}_PORT']}"
 
     return {
         S3: health.store_question(variables),

@@ -1,21 +1,13 @@
-"""What the two pages share: look, storage, launching."""
+"""What the two pages share: look, storage, messages."""
 
 from __future__ import annotations
 
 import base64
 import html
 import logging
-import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Sequence
 
 import gradio as gr
-from gradio.utils import get_upload_folder
-from pydantic import ValidationError
-from starlette.middleware import Middleware
 
 from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import (
@@ -27,11 +19,8 @@ from twin_matcher_dagster.errors import (
     StoreFullError,
     TwinMatcherError,
 )
-from twin_matcher_dagster.pages.clip_preview import PREVIEW_CSS
-from twin_matcher_dagster.pages.health import Health
-from twin_matcher_dagster.pages.room import RoomForFiles
 from twin_matcher_dagster.release.invented import invented_note
-from twin_matcher_dagster.settings import Settings, command, problems_of
+from twin_matcher_dagster.settings import Settings, command
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 
 # Pictures of people are kept in the page's temporary folder no longer than this.
@@ -133,62 +122,3 @@ def data_uri(image: bytes) -> str:
     """An encoded picture inside a page."""
     kind = "png" if image[:4] == b"\x89PNG" else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-
-
-def _forget(folder: Path) -> None:
-    """Delete what visitors handed over once it is old enough, whichever process left it there.
-
-    Gradio's own ``delete_cache`` knows the files of the living process only.
-    """
-    while True:
-        for path in folder.rglob("*"):
-            with suppress(OSError):
-                if path.is_file() and time.time() - path.stat().st_mtime > FORGET_AFTER_S:
-                    path.unlink()
-        time.sleep(60)
-
-
-def serve_page(make: Callable[[], gr.Blocks], port_setting: str, max_file: str) -> None:
-    """Serve a page until the process is stopped; what stands in its way is said in a sentence.
-
-    Args:
-        make: the page, with the bucket that the environment names.
-        port_setting: name of the setting that says where.
-        max_file: size of the largest file that is taken from a browser, such as ``50mb``.
-    """
-    try:
-        settings = Settings()
-        page, health = make(), Health(bucket_of_environment())
-    except ValidationError as error:
-        sys.exit("\n".join(problems_of(error)))
-    except TwinMatcherError as error:
-        sys.exit(str(error))
-    port = getattr(settings, port_setting)
-    try:
-        _launch(page, health, settings.host, port, max_file)
-    except OSError as error:
-        if "port" not in str(error):
-            raise
-        sys.exit(f"Port {port} is taken. Set {port_setting.upper()} to another one.")
-
-
-def _launch(page: gr.Blocks, health: Health, host: str, port: int, max_file: str) -> None:
-    folder = Path(get_upload_folder())
-    threading.Thread(target=_forget, args=(folder,), daemon=True).start()
-    page.queue(default_concurrency_limit=2, max_size=50).launch(
-        server_name=host,
-        server_port=port,
-        theme=gr.themes.Soft(primary_hue="indigo", font=["system-ui", "sans-serif"]),
-        css=CSS + PREVIEW_CSS,
-        footer_links=[],
-        max_file_size=max_file,
-        quiet=True,
-        ssr_mode=False,
-        share=False,
-        # Gradio would keep photos and answers in the browser, for whoever uses it next.
-        run_history=False,
-        app_kwargs={
-            "routes": [health.route()],
-            "middleware": [Middleware(RoomForFiles, folder=folder)],
-        },
-    )

@@ -24,8 +24,8 @@ from twin_matcher_dagster.pages.page import (
     data_uri,
     message_for_visitor,
     problem,
-    serve_page,
 )
+from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
 from twin_matcher_dagster.pages.visits import Visits
 from twin_matcher_dagster.release.answers import Answer, FaceChoice, TwinCard
 from twin_matcher_dagster.release.serving import Production
@@ -156,7 +156,12 @@ def predict_page(production: Production) -> gr.Blocks:
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
-    serve_page(lambda: predict_page(production()), "predict_port", MAX_PHOTO_FILE)
+    serve_site(lambda settings: predict_site(production()), "predict_port")
+
+
+def predict_site(production: Production) -> Site:
+    """The page by itself."""
+    return Site([SitePage("/", predict_page(production), MAX_PHOTO_FILE)], production.store)
 
 
 def production() -> Production:

@@ -62,7 +62,7 @@ class RoomForFiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, unless it brings a file for which there is no room."""
-        if scope["type"] == "http" and scope["path"].endswith("/upload"):
+        if scope["type"] == "http" and scope["path"].endswith("/gradio_api/upload"):
             coming = int(Headers(scope=scope).get("content-length", 0))
             try:
                 await run_in_threadpool(self._see, coming)

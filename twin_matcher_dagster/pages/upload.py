@@ -24,9 +24,9 @@ from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
     add_invented_note,
     bucket_of_environment,
-    serve_page,
 )
 from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
+from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
 from twin_matcher_dagster.pages.visits import Visits
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -196,7 +196,12 @@ def _add_watch(store: ObjectStore, session: gr.State, sent: Dependency) -> None:
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
-    serve_page(lambda: upload_page(bucket_of_environment()), "upload_port", MAX_CLIP_FILE)
+    serve_site(lambda settings: upload_site(bucket_of_environment()), "upload_port")
+
+
+def upload_site(store: ObjectStore) -> Site:
+    """The page by itself."""
+    return Site([SitePage("/", upload_page(store), MAX_CLIP_FILE)], store)
 
 
 if __name__ == "__main__":
