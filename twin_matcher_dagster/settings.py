@@ -166,6 +166,11 @@ class Settings(BaseSettings):
     predict_url: str | None = Field(
         None, pattern="^https?://", description="Where visitors reach the prediction page."
     )
+    examples: Path | None = Field(
+        None,
+        description="Folder of photos that the prediction page offers to try, five at most; people "
+        "of the sample by default.",
+    )
     twin_matcher_home: Path = Field(
         default_factory=default_home,
         description="State of the local services. Default: `.twin-matcher` in the checkout; of an "
@@ -224,7 +229,7 @@ class Settings(BaseSettings):
             )
         return value or None
 
-    @field_validator("tls_cert", "tls_key", "upload_url", "predict_url", mode="before")
+    @field_validator("tls_cert", "tls_key", "upload_url", "predict_url", "examples", mode="before")
     @classmethod
     def _is_set(cls, value: object) -> object:
         return value or None  # set, but empty

@@ -23,6 +23,8 @@ class About(BaseModel):
         age: in years.
         nationality, occupation: at most 100 characters.
         biography: a sentence or two, at most 1,000 characters.
+        height, born, known_for: what else there is to tell, at most 100 characters.
+        link: address of more about the person, https or http.
         invented: whether the person does not exist: a rendering, as all of the sample.
     """
 
@@ -32,12 +34,22 @@ class About(BaseModel):
     nationality: _Line = ""
     occupation: _Line = ""
     biography: _Text = ""
+    height: _Line = ""
+    born: _Line = ""
+    known_for: _Line = ""
+    link: Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://\S+)?$")] = ""
     invented: bool = False
 
     def facts(self) -> str:
         """Nationality, age and occupation in one line."""
         parts = (self.nationality, "" if self.age is None else str(self.age), self.occupation)
         return ", ".join(part for part in parts if part)
+
+    @property
+    def further(self) -> dict[str, str]:
+        """What else there is to tell, by the name of the attribute; filled parts alone."""
+        parts = {"height": self.height, "born": self.born, "known_for": self.known_for}
+        return {name: text for name, text in parts.items() if text}
 
 
 _PEOPLE = TypeAdapter(dict[str, About])
@@ -81,7 +93,8 @@ def parse_people(data: bytes, name: str) -> dict[str, dict[str, Any]]:
         place = " > ".join(str(part) for part in first["loc"])
         raise SourceError(
             f"{name!r} cannot be used: {place or 'the file'}: {first['msg']}. It maps each label "
-            "to age, nationality, occupation, biography and invented; mend it, or take it away."
+            "to age, nationality, occupation, biography, height, born, known_for, link and "
+            "invented; mend it, or take it away."
         ) from error
     return {
         celebrity_id(label): about.model_dump(exclude_defaults=True)

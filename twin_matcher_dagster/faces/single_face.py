@@ -24,7 +24,7 @@ SCENE_SIDE = 720
 
 
 @dataclass(frozen=True)
-class Scene:
+class PhotoOfSeveral:
     """A photo of several people, as they are chosen from.
 
     Attributes:
@@ -57,7 +57,7 @@ class FaceViews:
     faults: Sequence[Rejected]
     is_mirrored: bool = False
     others: Sequence[FaceViews] = ()
-    scene: Scene | None = None
+    scene: PhotoOfSeveral | None = None
 
 
 class SeveralFacesError(FaceError):
@@ -68,7 +68,7 @@ class SeveralFacesError(FaceError):
         scene: where they are.
     """
 
-    def __init__(self, why: str, offered: Sequence[FaceViews], scene: Scene) -> None:
+    def __init__(self, why: str, offered: Sequence[FaceViews], scene: PhotoOfSeveral) -> None:
         super().__init__(why)
         self.offered = tuple(offered)
         self.scene = scene
@@ -112,11 +112,11 @@ def both_views(image: np.ndarray, chosen: int | None = None) -> FaceViews:
     return replace(offered[chosen], others=tuple(offered), scene=scene)
 
 
-def _scene(photo: np.ndarray, offered: Sequence[FaceViews]) -> Scene:
+def _scene(photo: np.ndarray, offered: Sequence[FaceViews]) -> PhotoOfSeveral:
     height, width = photo.shape[:2]
     scale = min(1.0, SCENE_SIDE / max(height, width))
     small = shrink(photo, max(1, round(width * scale)), max(1, round(height * scale)))
-    return Scene(small, [_box(one, width, height) for one in offered])
+    return PhotoOfSeveral(small, [_box(one, width, height) for one in offered])
 
 
 def _box(view: FaceViews, width: int, height: int) -> tuple[float, float, float, float]:

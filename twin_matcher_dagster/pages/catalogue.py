@@ -6,7 +6,6 @@ English (see ``refusals``), with its translation. What a file lacks is said in E
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import gradio as gr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+
+from twin_matcher_dagster.pages.pictures import data_uri, small
 
 ENGLISH = "en"
 _HERE = Path(__file__).parent
@@ -122,15 +122,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["data_uri"] = data_uri
+    made.filters.update(data_uri=data_uri, small=small)
     return made
-
-
-def data_uri(image: bytes) -> Markup:
-    """An encoded picture, PNG or JPEG, inside a page."""
-    kind = "png" if image[:4] == b"\x89PNG" else "jpeg"
-    # No escape is needed: base64, and a kind of our own.
-    return Markup(f"data:image/{kind};base64,{base64.b64encode(image).decode()}")  # noqa: S704
 
 
 @lru_cache

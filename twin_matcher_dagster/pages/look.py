@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
 
 import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from twin_matcher_dagster.pages.catalogue import ENGLISH, translations, words_in
+from twin_matcher_dagster.pages.clip_preview import PREVIEW_CSS
+from twin_matcher_dagster.pages.site import Look
 
 STATIC = Path(__file__).parent / "static"
 """Files that are served as they are, under :data:`STATIC_PATH`."""
 
 STATIC_PATH = "/look"
 ICON = STATIC / "icon.svg"
+
+
+def look_of(page: str, root: str = "./") -> Look:
+    """The look of a page.
+
+    Args:
+        page: as the texts name it.
+        root: from the page to the site.
+    """
+    words = words_in(ENGLISH)
+
+    def head(address: str) -> str:
+        files = urljoin(address, f"{root}look/")
+        return words.render("head.html", page=page, address=address, look=files)
+
+    return Look(theme(), css(), head, i18n=translations(), favicon=ICON)
+
+
+def routes_of_look() -> Sequence[BaseRoute]:
+    """Icons, preview picture and manifest, which are served as they are."""
+
+    def respond(request: Request) -> Response:
+        return JSONResponse(_manifest(), media_type="application/manifest+json")
+
+    files = Mount(STATIC_PATH, StaticFiles(directory=STATIC))
+    # Gradio has one of its own at this address, and names it in every page.
+    return [Route("/manifest.json", respond), files]
+
+
+def _manifest() -> dict[str, Any]:
+    """As which app a phone keeps the page; paths are relative to the manifest's."""
+    icons = [{"src": "look/icon.svg", "sizes": "any", "type": "image/svg+xml"}]
+    icons += [
+        {"src": f"look/icon-{side}.png", "sizes": f"{side}x{side}", "type": "image/png"}
+        for side in (192, 512)
+    ]
+    return {
+        "name": "Twin Matcher",
+        "short_name": "Twin Matcher",
+        "description": words_in(ENGLISH)("predict.lead"),
+        "start_url": ".",
+        "display": "standalone",
+        "background_color": "#faf8ff",
+        "theme_color": "#5b3df5",
+        "icons": icons,
+    }
 
 
 def theme() -> gr.themes.Base:
@@ -64,5 +121,6 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    """The style sheet of both pages."""
-    return (STATIC / "look.css").read_text("utf-8")
+    """The style sheets of both pages."""
+    sheets = [(STATIC / name).read_text("utf-8") for name in ("look.css", "predict.css")]
+    return "\n".join([*sheets, PREVIEW_CSS])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import (
@@ -19,7 +19,9 @@ from twin_matcher_dagster.errors import (
     StoreFullError,
     TwinMatcherError,
 )
-from twin_matcher_dagster.release.invented import invented_note
+from twin_matcher_dagster.pages.catalogue import ENGLISH, Words, words_in, words_of
+from twin_matcher_dagster.pages.links import Links
+from twin_matcher_dagster.release.invented import NO_PEOPLE, ReleasePeople, newest_people
 from twin_matcher_dagster.settings import Settings, command
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 
@@ -32,38 +34,6 @@ VISITOR_WAITS_S = 8.0
 # What goes wrong with these is ours to mend; what exactly is in the log.
 OURS = (StorageError, RecogniserError, ServicesError)
 LOG = logging.getLogger(__name__)
-
-CSS = """
-.gradio-container {max-width: 860px !important; width: 100%; margin: auto}
-main, .fillable, .contain {width: 100% !important}
-.lead {opacity: .75; margin-top: -.4em}
-.problem, .success {border-left: 4px solid; padding: .6em 1em; border-radius: 6px}
-.problem {border-color: #dc2626; background: #dc262614}
-.success {border-color: #16a34a; background: #16a34a14}
-.problem p, .success p {margin: .2em 0}
-.keep code {font-size: 1.1em; user-select: all; overflow-wrap: anywhere}
-#faces .caption-label {font-size: .65em; padding: 1px 5px; right: 2px; bottom: 2px}
-#clip video {max-height: 300px}
-.yaw {width: 100%; margin-top: .8em}
-.advice {font-size: 1.15em; font-weight: 600; padding: .6em 1em; border-radius: 10px;
-  background: var(--background-fill-secondary)}
-.advice small {font-weight: 400; opacity: .7}
-.twins {display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 14px}
-.twin {border: 1px solid var(--border-color-primary); border-radius: 14px; overflow: hidden;
-  background: var(--background-fill-secondary)}
-.note {opacity: .75; margin: 0 0 .5em}
-.twin > img {width: 100%; aspect-ratio: 1; object-fit: cover; display: block}
-.twin .more {display: flex; gap: 6px; padding: 8px 12px 0}
-.twin .more img {width: 44px; height: 44px; border-radius: 8px}
-.twin .about {padding: 8px 12px 12px}
-.twin .name {font-weight: 650; font-size: 1.05em; overflow-wrap: anywhere}
-.twin .kind {font-size: .8em; opacity: .7}
-.twin .likeness {font-size: .9em; margin-top: 4px}
-.twin .facts {font-size: .85em; font-weight: 550; margin-top: 8px}
-.twin .biography {font-size: .85em; opacity: .8; margin: 2px 0 0; overflow-wrap: anywhere}
-.bar {height: 6px; border-radius: 3px; background: #8883; margin-top: 6px}
-.bar div {height: 100%; border-radius: 3px; background: #4f46e5}
-"""
 
 
 def bucket_of_environment() -> ObjectStore:
@@ -83,27 +53,55 @@ def bucket_of_environment() -> ObjectStore:
 
 def problem(*lines: str, more: str = "") -> str:
     """A message about something to mend: lines of text, then HTML of the page's own."""
-    return f'<div class="problem" role="alert">{_lines(lines)}{more}</div>'
+    return _message("problem", lines, more)
 
 
 def success(*lines: str, more: str = "") -> str:
     """A message about something that worked, likewise."""
-    return f'<div class="success" role="status">{_lines(lines)}{more}</div>'
+    return _message("success", lines, more)
 
 
-def _lines(lines: Sequence[str]) -> str:
-    return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+def _message(kind: str, lines: Sequence[str], more: str) -> str:
+    # What comes after the lines is HTML that is made here.
+    after = Markup(more)  # noqa: S704
+    return words_in(ENGLISH).render("message.html", kind=kind, lines=lines, more=after)
 
 
-def add_invented_note(page: gr.Blocks, store: ObjectStore) -> None:
-    """Say on a page that the sample's people do not exist, whenever the page is opened."""
-    note = gr.HTML(elem_id="invented")
+def html_place(elem_id: str, value: str = "", **more: Any) -> gr.HTML:
+    """A place for HTML from a template, in our own look alone.
 
-    def look() -> str:
-        said = html.escape(invented_note(store.within(VISITOR_WAITS_S)))
-        return f'<p class="note">{said}</p>' if said else ""
+    Args:
+        elem_id: id in the page.
+        value: what stands there at first.
+        more: as of ``gr.HTML``.
+    """
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, **more)
 
-    page.load(look, None, note, show_progress="hidden", api_visibility="private")
+
+def add_header(page: gr.Blocks, store: ObjectStore, links: Links, here: str) -> None:
+    """What stands above a page: who we are, the other page, what this one is for.
+
+    It is said anew whenever the page is opened, in the visitor's language: of how many people, and
+    that the sample's do not exist.
+
+    Args:
+        page: that is being built.
+        store: the bucket.
+        links: to the other page.
+        here: which page it is, as the texts name it.
+    """
+
+    def look(request: gr.Request) -> str:
+        people = newest_people(store.within(VISITOR_WAITS_S))
+        return _header(words_of(request), links.seen_by(request), here, people)
+
+    header = html_place("header", _header(words_in(ENGLISH), links, here, NO_PEOPLE))
+    page.load(look, None, header, show_progress="hidden", api_visibility="private")
+
+
+def _header(words: Words, links: Links, here: str, people: ReleasePeople) -> str:
+    lead = words(f"{here}.lead_of", count=people.count) if people.count else words(f"{here}.lead")
+    return words.render("header.html", links=links, here=here, lead=lead, invented=people.note)
 
 
 def message_for_visitor(error: TwinMatcherError) -> str:
@@ -116,9 +114,3 @@ def message_for_visitor(error: TwinMatcherError) -> str:
     if isinstance(error, StoreAwayError | MaybeStoredError):
         return refusals.OUR_STORE_AWAY()
     return refusals.OUR_FAULT()
-
-
-def data_uri(image: bytes) -> str:
-    """An encoded picture inside a page."""
-    kind = "png" if image[:4] == b"\x89PNG" else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

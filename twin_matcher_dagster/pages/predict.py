@@ -1,167 +1,271 @@
-"""A photo or the webcam -> the twins, always from the latest release."""
+"""A photo or the camera -> the twins, always from the latest release."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
-from twin_matcher_dagster.errors import TwinMatcherError
+from twin_matcher_dagster import refusals
+from twin_matcher_dagster.errors import MediaError, TwinMatcherError
 from twin_matcher_dagster.media.cancellation import Cancellation
-from twin_matcher_dagster.media.images import encode_png
-from twin_matcher_dagster.media.photos import read_photo
-from twin_matcher_dagster.pages.file_inputs import given_photo, taken_by
+from twin_matcher_dagster.media.photos import PhotoReader
+from twin_matcher_dagster.pages.answer_view import (
+    MORE,
+    SHOWN,
+    Shown,
+    answer_view,
+    message_view,
+    pair_view,
+    scene_view,
+    why_view,
+)
+from twin_matcher_dagster.pages.catalogue import ENGLISH, Words, words_in, words_of
+from twin_matcher_dagster.pages.examples import example_photos, example_thumbnail
+from twin_matcher_dagster.pages.given_photos import GivenPhotos
+from twin_matcher_dagster.pages.links import Links, links_apart
+from twin_matcher_dagster.pages.look import STATIC, look_of, routes_of_look
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
     VISITOR_WAITS_S,
-    add_invented_note,
+    add_header,
     bucket_of_environment,
-    data_uri,
+    html_place,
     message_for_visitor,
-    problem,
 )
 from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
 from twin_matcher_dagster.pages.visits import Visits
-from twin_matcher_dagster.release.answers import Answer, FaceChoice, TwinCard
+from twin_matcher_dagster.release.answers import Answer, FaceChoice
+from twin_matcher_dagster.release.probe_reader import MAX_PHOTOS
 from twin_matcher_dagster.release.serving import Production
+from twin_matcher_dagster.settings import Settings
 
-# At the door. Up to here a photo that is too large is told so in a sentence, without being read.
-MAX_PHOTO_FILE = "50mb"
+# Gradio's own door for files is not used here, see `given_photos`.
+MAX_FILE = "1kb"
+_MOST_TWINS = 60
 
 
-def answer(
-    production: Production,
-    photo: Path | bytes | None,
-    face: int | None = None,
-    cancellation: Cancellation | None = None,
-) -> tuple[str, Sequence[np.ndarray]]:
-    """What to show for a photo: HTML, and the faces to choose from where there are several.
+@dataclass(frozen=True)
+class TwinQuestion:
+    """What a visitor asks.
+
+    Attributes:
+        tokens: of photos that were handed over.
+        example: number of an example in place of them.
+        face: position of the face that is meant, of one photo.
+        pair: positions of two faces that are compared with one another.
+        kind: of twins: ``celebrity``, ``user``, or empty for both.
+        top: how many twins.
+    """
+
+    tokens: tuple[str, ...] = ()
+    example: int | None = None
+    face: int | None = None
+    pair: tuple[int, int] | None = None
+    kind: str = ""
+    top: int = SHOWN
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any], before: TwinQuestion | None = None) -> TwinQuestion:
+        """What a browser says, which may be anything.
+
+        Args:
+            said: the new part.
+            before: the question that it goes on with.
+
+        Raises:
+            MediaError: it makes no sense.
+        """
+        try:
+            if "tokens" in said:
+                tokens = tuple(str(token) for token in said["tokens"])
+                return cls(tokens=tokens[:MAX_PHOTOS])
+            if "example" in said:
+                return cls(example=max(0, int(said["example"])))
+            before = before or cls()
+            if "pair" in said:
+                one, other = said["pair"]
+                return replace(before, pair=(int(one), int(other)))
+            if "face" in said:
+                return replace(before, face=int(said["face"]), pair=None, top=SHOWN)
+            if "kind" in said:
+                kind = said["kind"] if said["kind"] in {"celebrity", "user"} else ""
+                return replace(before, kind=kind, top=SHOWN)
+            return replace(before, top=min(before.top + MORE, _MOST_TWINS))
+        except (TypeError, ValueError) as error:
+            raise MediaError(refusals.NO_PHOTO()) from error
+
+
+class Desk:
+    """Answers the questions of visitors.
 
     Args:
         production: the releases.
-        photo: the encoded file, or its path.
-        face: position of the face that is meant, among those that were shown.
-        cancellation: of the request.
+        given: what visitors handed over.
     """
-    if photo is None:
-        return "", ()
-    try:
-        found = production.finder().ask(read_photo(photo, cancellation), face)
-    except TwinMatcherError as error:
-        return problem(message_for_visitor(error)), ()
-    if isinstance(found, FaceChoice):
-        return problem(found.advice), found.faces
-    return cards(found), found.faces if len(found.faces) > 1 else ()
+
+    def __init__(self, production: Production, given: GivenPhotos) -> None:
+        self._production = production
+        self._given = given
+        self.examples = example_photos()
+
+    def answer(
+        self,
+        question: TwinQuestion,
+        words: Words,
+        cancellation: Cancellation | None = None,
+    ) -> tuple[Answer | None, Shown]:
+        """What a release says, and how it is shown; what stands in its way is a message.
+
+        Args:
+            question: the question.
+            words: the visitor's language.
+            cancellation: of the request.
+        """
+        try:
+            photos = self._photos(question, cancellation)
+            return self._asked(question, photos, words)
+        except TwinMatcherError as error:
+            return None, trouble_view(error, words)
+
+    def _photos(
+        self, question: TwinQuestion, cancellation: Cancellation | None
+    ) -> list[np.ndarray]:
+        if question.example is not None:
+            encoded = self.examples[question.example : question.example + 1]
+        else:
+            encoded = self._given.photos(question.tokens)
+        if not encoded:
+            raise MediaError(refusals.NO_PHOTO())
+        with PhotoReader(cancellation) as reader:
+            return [reader.read(photo) for photo in encoded]
+
+    def _asked(
+        self, question: TwinQuestion, photos: Sequence[np.ndarray], words: Words
+    ) -> tuple[Answer | None, Shown]:
+        finder = self._production.finder()
+        if question.pair and len(photos) == 1:
+            pair = finder.compare_within(photos[0], *question.pair)
+            return None, Shown(answer=pair_view(pair, words))
+        found = finder.ask(photos, question.face, question.top, question.kind or None)
+        if isinstance(found, FaceChoice):
+            return None, Shown(scene=scene_view(found, words))
+        return found, answer_view(found, words, question.kind)
+
+    def why(self, found: Answer, words: Words) -> str:
+        """What a face and its first twin share; nothing where that cannot be said."""
+        try:
+            finder = self._production.finder()
+        except TwinMatcherError:
+            return ""
+        if not found.twins or finder.number != found.release:
+            return ""
+        return why_view(finder.explain(found, found.twins[0]), words)
 
 
-def cards(found: Answer) -> str:
-    """The twins of an answer, side by side; names are people's free text and are escaped."""
-    probe = data_uri(encode_png(found.face))
-    head = (
-        f'<p><img src="{probe}" alt="the face that was found" width="56" height="56" '
-        'style="display:inline-block;border-radius:50%;vertical-align:middle;margin-right:10px">'
-        f"{_identity(found)}Most alike, of everybody in release {found.release}:</p>"
-    )
-    body = "".join(_card(rank, twin) for rank, twin in enumerate(found.twins, 1))
-    return f'{head}{_notes(found)}<div class="twins" data-release="{found.release}">{body}</div>'
+_TEXTS = (
+    *("sending", "looking", "still", "dropped"),
+    *("camera.refused", "camera.missing", "camera.insecure", "camera.failed", "camera.hold"),
+    *("picture.you", "picture.print", "picture.file"),
+)
+"""Texts that the page's script shows."""
 
 
-def _notes(found: Answer) -> str:
-    """What makes the answer less sure, and what to do about it."""
-    unsure = "Not sure: another photo of you may have another first twin."
-    notes = [*([unsure] if found.sure is False else []), *(hint.advice for hint in found.hints)]
-    return "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes)
+def _picker(desk: Desk, words: Words) -> str:
+    """The ways to hand a photo in."""
+    texts = {key: words(key if "." in key else f"wait.{key}") for key in _TEXTS}
+    examples = [example_thumbnail(photo) for photo in desk.examples]
+    return words.render("picker.html", texts=texts, examples=examples)
 
 
-def _identity(found: Answer) -> str:
-    """Who the visitor is, where the gallery knows them: the twins are the others then."""
-    if found.identity is None:
-        return ""
-    return f'<strong class="identity">This is you: {html.escape(found.identity.label)}.</strong> '
+def trouble_view(error: TwinMatcherError, words: Words) -> Shown:
+    """What a visitor is told of an error, in place of an answer."""
+    said = words.said(message_for_visitor(error))
+    return Shown(answer=message_view("problem", [said], words))
 
 
-def _card(rank: int, twin: TwinCard) -> str:
-    name = html.escape(twin.label)
-    pictures = [data_uri(image) for image in twin.portraits]
-    first = f'<img src="{pictures[0]}" alt="{name}">' if pictures else ""
-    more = "".join(f'<img src="{picture}" alt="">' for picture in pictures[1:])
-    percent = 100 * (twin.likeness or 0.0)
-    return (
-        f'<article class="twin">{first}<div class="more">{more}</div><div class="about">'
-        f'<div class="name">{rank}. {name}</div>'
-        f'<div class="kind">{twin.description}</div>'
-        f'<div class="likeness">{html.escape(twin.words)}</div>'
-        f'<div class="bar"><div style="width:{percent:.0f}%"></div></div>'
-        f"{_about(twin)}</div></article>"
-    )
+def predict_page(production: Production, given: GivenPhotos, links: Links) -> gr.Blocks:
+    """The page.
 
-
-def _about(twin: TwinCard) -> str:
-    """The biography of a twin, if its source tells one."""
-    if twin.about is None:
-        return ""
-    facts, text = html.escape(twin.about.facts()), html.escape(twin.about.biography)
-    return f'<div class="facts">{facts}</div><p class="biography">{text}</p>'
-
-
-def predict_page(production: Production) -> gr.Blocks:
-    """The page."""
+    Args:
+        production: the releases.
+        given: where photos are handed over, see :meth:`GivenPhotos.route`.
+        links: to the other page.
+    """
+    desk = Desk(production, given)
     with gr.Blocks(
-        title="Twin Matcher: find your twin",
+        title="Twin Matcher: who looks like you?",
         analytics_enabled=False,
         delete_cache=(60, FORGET_AFTER_S),
     ) as page:
-        gr.Markdown("# Find your twin")
-        gr.Markdown(
-            "Take a picture or choose a photo of one person. It is compared and then forgotten.",
-            elem_classes="lead",
-        )
-        add_invented_note(page, production.store)
+        add_header(page, production.store, links, "predict")
         visits = Visits(page)
-        photo = taken_by(
-            given_photo,
-            gr.Image(sources=["webcam", "upload"], label="Photo", height=360, elem_id="photo"),
-        )
-        faces = gr.Gallery(
-            label="Faces in the photo: choose who is meant",
-            columns=6,
-            height=170,
-            object_fit="cover",
-            allow_preview=False,
-            elem_id="choice",
-            visible=False,
-        )
-        twins = gr.HTML(elem_id="twins")
+        asked = gr.State(None, time_to_live=FORGET_AFTER_S)
+        found = gr.State(None, time_to_live=FORGET_AFTER_S)
+        script = (STATIC / "predict.js").read_text("utf-8")
+        picker = html_place("picker", _picker(desk, words_in(ENGLISH)), js_on_load=script)
+        scene = html_place("scene")
+        with gr.Column(elem_id="twins"):
+            places = [html_place(name) for name in ("answer", "why", "about")]
+        places = [scene, *places, html_place("others")]
 
-        def on_photo(given: Path | bytes | None, request: gr.Request) -> Any:
+        def on_load(request: gr.Request) -> Any:
+            words = words_of(request)
+            return gr.skip() if words.language == ENGLISH else _picker(desk, words)
+
+        def on_question(
+            before: TwinQuestion | None, event: gr.EventData, request: gr.Request
+        ) -> Any:
+            words = words_of(request)
+            try:
+                question = TwinQuestion.of(event._data, before)
+            except TwinMatcherError as error:
+                return before, None, *asdict(trouble_view(error, words)).values()
+            if before and before.tokens != question.tokens:
+                given.forget(before.tokens)
+            visits.at_end(request, partial(given.forget, question.tokens))
             with visits.work(request) as cancellation:
-                html, found = answer(production, given, cancellation=cancellation)
-            shown = [Image.fromarray(face) for face in found]
-            return html, gr.Gallery(shown, visible=bool(shown), selected_index=None)
+                said, shown = desk.answer(question, words, cancellation)
+            if question.pair and shown.answer:
+                shown = replace(shown, scene=gr.skip())
+            return question, said, *asdict(shown).values()
 
-        def on_face(given: Path | bytes | None, event: gr.SelectData, request: gr.Request) -> str:
-            with visits.work(request) as cancellation:
-                return answer(production, given, event.index, cancellation)[0]
+        def on_answer(said: Answer | None, request: gr.Request) -> Any:
+            return desk.why(said, words_of(request)) if said else gr.skip()
 
-        shown = [twins, faces]
-        photo.change(on_photo, photo, shown, show_progress_on=twins, api_name="twins")
-        faces.select(on_face, photo, twins, show_progress_on=twins, api_visibility="private")
+        page.load(on_load, None, picker, show_progress="hidden", api_visibility="private")
+        for event in (picker.submit, picker.select):
+            event(
+                on_question,
+                asked,
+                [asked, found, *places],
+                show_progress="hidden",
+                api_visibility="private",
+            ).then(None, js="() => {window.dispatchEvent(new Event('answered'))}").then(
+                on_answer,
+                found,
+                places[2],
+                show_progress="hidden",
+                api_visibility="private",
+            )
     return page
+
+
+def predict_site(production: Production) -> Site:
+    """The page by itself."""
+    given = GivenPhotos()
+    page = predict_page(production, given, links_apart(Settings()))
+    pages = [SitePage("/", page, MAX_FILE, look_of("predict"))]
+    return Site(pages, production.store, [given.route(), *routes_of_look()])
 
 
 def main() -> None:
     """Serve the page on its port, with the bucket that the environment names."""
     serve_site(lambda settings: predict_site(production()), "predict_port")
-
-
-def predict_site(production: Production) -> Site:
-    """The page by itself."""
-    return Site([SitePage("/", predict_page(production), MAX_PHOTO_FILE)], production.store)
 
 
 def production() -> Production:

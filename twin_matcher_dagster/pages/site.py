@@ -25,9 +25,8 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from twin_matcher_dagster.errors import ServicesError, TwinMatcherError
-from twin_matcher_dagster.pages.clip_preview import PREVIEW_CSS
 from twin_matcher_dagster.pages.health import Health
-from twin_matcher_dagster.pages.page import CSS, FORGET_AFTER_S
+from twin_matcher_dagster.pages.page import FORGET_AFTER_S
 from twin_matcher_dagster.pages.page_head import Head, PageHead
 from twin_matcher_dagster.pages.room import RoomForFiles
 from twin_matcher_dagster.settings import Settings, problems_of
@@ -54,12 +53,8 @@ class Look:
         files: folders of which the page may show files, such as example photos.
     """
 
-    theme: ThemeClass = field(
-        default_factory=lambda: gr.themes.Soft(
-            primary_hue="indigo", font=["system-ui", "sans-serif"]
-        )
-    )
-    css: str = CSS + PREVIEW_CSS
+    theme: ThemeClass | None = None
+    css: str = ""
     head: Head = lambda address: ""
     js: str | None = None
     i18n: I18n | None = None

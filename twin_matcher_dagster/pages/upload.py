@@ -20,9 +20,11 @@ from twin_matcher_dagster.pages.clip_preview import clip_input
 from twin_matcher_dagster.pages.erasure_form import add_erasure_form
 from twin_matcher_dagster.pages.file_inputs import given_frame, given_photos, taken_by
 from twin_matcher_dagster.pages.found_faces import NOTHING, Found, find_faces, report_faces
+from twin_matcher_dagster.pages.links import Links, links_apart
+from twin_matcher_dagster.pages.look import look_of, routes_of_look
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
-    add_invented_note,
+    add_header,
     bucket_of_environment,
 )
 from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
@@ -38,8 +40,13 @@ LOOK_EVERY_S = 3
 _SAME = (gr.skip(),) * 5
 
 
-def upload_page(store: ObjectStore) -> gr.Blocks:
-    """The page."""
+def upload_page(store: ObjectStore, links: Links) -> gr.Blocks:
+    """The page.
+
+    Args:
+        store: the bucket.
+        links: to the other page.
+    """
     with gr.Blocks(
         title="Twin Matcher: add your face",
         analytics_enabled=False,
@@ -47,13 +54,7 @@ def upload_page(store: ObjectStore) -> gr.Blocks:
     ) as page:
         visits = Visits(page)
         session = gr.State(None, time_to_live=FORGET_AFTER_S)
-        gr.Markdown("# Add your face")
-        gr.Markdown(
-            "Show your face for 4 to 5 seconds in good light. Look at the camera, then turn your "
-            "head slowly to one side and to the other.",
-            elem_classes="lead",
-        )
-        add_invented_note(page, store)
+        add_header(page, store, links, "upload")
         with gr.Tabs(elem_id="ways"):
             with gr.Tab("Clip", id="clip"):
                 clip = clip_input(page)
@@ -201,7 +202,9 @@ def main() -> None:
 
 def upload_site(store: ObjectStore) -> Site:
     """The page by itself."""
-    return Site([SitePage("/", upload_page(store), MAX_CLIP_FILE)], store)
+    page = upload_page(store, links_apart(Settings()))
+    pages = [SitePage("/", page, MAX_CLIP_FILE, look_of("upload"))]
+    return Site(pages, store, routes_of_look())
 
 
 if __name__ == "__main__":

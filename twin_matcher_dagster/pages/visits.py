@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import gradio as gr
@@ -23,6 +23,7 @@ class Visits:
         page.unload(self.leave)
         self._lock = threading.Lock()
         self._running: defaultdict[str, list[Cancellation]] = defaultdict(list)
+        self._ends: dict[str, Callable[[], None]] = {}
 
     @contextmanager
     def work(self, request: gr.Request | None) -> Generator[Cancellation]:
@@ -43,9 +44,23 @@ class Visits:
                 if not self._running[visitor]:
                     del self._running[visitor]
 
+    def at_end(self, request: gr.Request | None, end: Callable[[], None]) -> None:
+        """What is done when a visitor leaves, in place of what was to be done before.
+
+        Args:
+            request: of the visitor; None where nobody can leave.
+            end: it.
+        """
+        if request and request.session_hash:
+            with self._lock:
+                self._ends[request.session_hash] = end
+
     def leave(self, request: gr.Request) -> None:
         """A visitor closed the page, or went elsewhere."""
         with self._lock:
             running = list(self._running.get(request.session_hash or "", ()))
+            end = self._ends.pop(request.session_hash or "", None)
         for cancellation in running:
             cancellation.cancel()
+        if end:
+            end()

@@ -8,7 +8,7 @@ import numpy as np
 
 from twin_matcher_dagster.dataset.biographies import About
 from twin_matcher_dagster.faces.advice import Hint
-from twin_matcher_dagster.faces.single_face import Scene
+from twin_matcher_dagster.faces.single_face import PhotoOfSeveral
 from twin_matcher_dagster.recognition.likeness import likeness_in_words
 
 
@@ -44,6 +44,11 @@ class TwinCard:
         return None if self.likeness is None else percent_of(self.likeness)
 
     @property
+    def closeness(self) -> str | None:
+        """The first of the words: "very alike"; None where the likeness is not known."""
+        return None if self.likeness is None else likeness_in_words(self.likeness)
+
+    @property
     def description(self) -> str:
         """What the person is, in words: nobody takes a rendering for somebody who exists."""
         if self.kind == "user":
@@ -77,7 +82,7 @@ class Answer:
     hints: tuple[Hint, ...]
     faces: tuple[np.ndarray, ...] = ()
     chosen: int = 0
-    scene: Scene | None = None
+    scene: PhotoOfSeveral | None = None
     among: int = 0
 
 
@@ -95,7 +100,7 @@ class FaceChoice:
     release: int
     faces: tuple[np.ndarray, ...]
     advice: str
-    scene: Scene | None = None
+    scene: PhotoOfSeveral | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,11 @@ class PairAnswer:
     def words(self) -> str:
         """The likeness in words; empty where it is not known."""
         return _words(self.likeness)
+
+    @property
+    def closeness(self) -> str | None:
+        """As of :class:`TwinCard`."""
+        return None if self.likeness is None else likeness_in_words(self.likeness)
 
     @property
     def percent(self) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from twin_matcher_dagster.errors import StorageError
 from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -18,11 +20,29 @@ def has_invented_people(release: Release) -> bool:
     return any(person.about.get("invented") for person in release.identities)
 
 
-def invented_note(store: ObjectStore) -> str:
-    """What a page says of the newest release's people; empty where they exist, or nobody knows."""
+@dataclass(frozen=True)
+class ReleasePeople:
+    """Who is in a release.
+
+    Attributes:
+        count: how many; 0 where there is no release, or nobody knows.
+        note: that they are invented, in a sentence; empty where they exist.
+    """
+
+    count: int
+    note: str
+
+
+NO_PEOPLE = ReleasePeople(0, "")
+
+
+def newest_people(store: ObjectStore) -> ReleasePeople:
+    """Who is in the newest release; nobody where there is none, or the store is away."""
     try:
         head = releases(store).head()
     except StorageError:
-        return ""
-    is_sample = head is not None and isinstance(head.record, Release)
-    return INVENTED_NOTE if is_sample and has_invented_people(head.record) else ""
+        return NO_PEOPLE
+    if head is None or not isinstance(head.record, Release):
+        return NO_PEOPLE
+    note = INVENTED_NOTE if has_invented_people(head.record) else ""
+    return ReleasePeople(len(head.record.identities), note)

@@ -14,7 +14,7 @@ from twin_matcher_dagster.faces.alignment import small_changes
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.recogniser import Recogniser
 from twin_matcher_dagster.faces.sameness import SAME_PERSON, Sameness
-from twin_matcher_dagster.faces.single_face import FaceViews, Scene, both_views
+from twin_matcher_dagster.faces.single_face import FaceViews, PhotoOfSeveral, both_views
 from twin_matcher_dagster.faces.templates import template_of
 from twin_matcher_dagster.faces.tracking import TrackedFace, people_of
 from twin_matcher_dagster.recognition.likeness_metric import robust_mean
@@ -49,7 +49,7 @@ class Probe:
     again: np.ndarray
     hints: tuple[Hint, ...]
     faces: tuple[np.ndarray, ...]
-    scene: Scene | None
+    scene: PhotoOfSeveral | None
 
 
 class ProbeReader:

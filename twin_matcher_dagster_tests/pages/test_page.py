@@ -11,6 +11,8 @@ from types import ModuleType
 import pytest
 
 from twin_matcher_dagster.pages import predict, upload
+from twin_matcher_dagster.pages.given_photos import GivenPhotos
+from twin_matcher_dagster.pages.links import FROM_PREDICT, FROM_UPLOAD
 from twin_matcher_dagster.pages.predict import predict_page
 from twin_matcher_dagster.pages.upload import upload_page
 from twin_matcher_dagster.release.serving import Production
@@ -56,10 +58,11 @@ def test_with_a_port_that_is_taken() -> None:
     assert f"Port {port} is taken. Set PREDICT_PORT to another one." in said
 
 
-def test_both_pages_have_a_place_for_what_the_sample_is(store: ObjectStore) -> None:
-    for page in (upload_page(store), predict_page(Production(store))):
+def test_both_pages_have_a_header(store: ObjectStore) -> None:
+    predict = predict_page(Production(store), GivenPhotos(), FROM_PREDICT)
+    for page in (upload_page(store, FROM_UPLOAD), predict):
         marks = [part["props"].get("elem_id") for part in page.config["components"]]
-        assert marks.count("invented") == 1
+        assert marks.count("header") == 1
 
 
 @pytest.mark.parametrize("dataset", ["", "somebody/twins"])
@@ -69,7 +72,7 @@ def test_publication_is_asked_for_where_there_is_any(
     monkeypatch.setenv("HUB_DATASET", dataset)
     shown = {
         part["props"].get("elem_id"): part["props"].get("visible")
-        for part in upload_page(store).config["components"]
+        for part in upload_page(store, FROM_UPLOAD).config["components"]
     }
     assert shown["publish"] is bool(dataset)
     assert shown["consent"] is True

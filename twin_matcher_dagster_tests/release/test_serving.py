@@ -19,7 +19,7 @@ from twin_matcher_dagster.errors import FaceError, NoReleaseError, StorageError
 from twin_matcher_dagster.faces import regions
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.release.answers import Answer, FaceChoice
-from twin_matcher_dagster.release.invented import INVENTED_NOTE, invented_note
+from twin_matcher_dagster.release.invented import INVENTED_NOTE, NO_PEOPLE, newest_people
 from twin_matcher_dagster.release.probe_reader import Probe, ProbeReader
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import SAMPLE
@@ -330,14 +330,14 @@ def test_a_release_that_cannot_be_read_leaves_the_old_one_in_place(copy: ObjectS
 def test_whose_people_are_invented_is_known(
     released: ObjectStore, copy: ObjectStore, production: Production
 ) -> None:
-    assert invented_note(released) == INVENTED_NOTE
+    assert newest_people(released).note == INVENTED_NOTE
     twins = production.finder().find(photo("mira.jpg"), top=99).twins
     told = {twin.description for twin in twins if twin.kind == "celebrity"}
     assert told == {"celebrity (invented)"}
     people = tuple(replace(one, about={}) for one in release_in(copy, 1).identities)
     release_again(copy, identities=people)
-    assert invented_note(copy) == ""
+    assert newest_people(copy).note == ""
 
 
 def test_of_no_release_nothing_is_said(store: ObjectStore) -> None:
-    assert invented_note(store) == ""
+    assert newest_people(store) == NO_PEOPLE
