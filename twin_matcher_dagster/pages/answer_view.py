@@ -17,7 +17,7 @@ SHOWN, MORE = 3, 9
 
 
 @dataclass(frozen=True)
-class Shown:
+class AnswerView:
     """What stands in the places of the page; empty where there is nothing to show.
 
     Attributes:
@@ -35,7 +35,7 @@ class Shown:
     others: str = ""
 
 
-def answer_view(found: Answer, words: Words, kind: str = "", kinds: bool = True) -> Shown:
+def answer_view(found: Answer, words: Words, kind: str = "", kinds: bool = True) -> AnswerView:
     """The view of an answer.
 
     Args:
@@ -63,7 +63,7 @@ def answer_view(found: Answer, words: Words, kind: str = "", kinds: bool = True)
         more=len(found.twins) < found.among,
     )
     about = words.render("about.html", first=first) if first else ""
-    return Shown(scene_view(found, words, found.chosen), answer, "", about, others)
+    return AnswerView(scene_view(found, words, found.chosen), answer, "", about, others)
 
 
 def scene_view(found: Answer | FaceChoice, words: Words, chosen: int | None = None) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from twin_matcher_dagster.pages.given_photos import GivenPhotos
 from twin_matcher_dagster.pages.links import FROM_PREDICT, FROM_UPLOAD
 from twin_matcher_dagster.pages.look import look_of, routes_of_look
 from twin_matcher_dagster.pages.predict import MAX_FILE, predict_page, production
 from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
 from twin_matcher_dagster.pages.upload import MAX_CLIP_FILE, upload_page
+from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
 from twin_matcher_dagster.release.serving import Production
 
 
@@ -17,14 +17,14 @@ def both_site(made: Production) -> Site:
     Args:
         made: the releases, with the bucket of both pages.
     """
-    given = GivenPhotos()
+    given = VisitorPhotos()
     predict = predict_page(made, given, FROM_PREDICT)
     upload = upload_page(made.store, FROM_UPLOAD)
     pages = [
         SitePage("/", predict, MAX_FILE, look_of("predict")),
         SitePage("/upload", upload, MAX_CLIP_FILE, look_of("upload", "../")),
     ]
-    return Site(pages, made.store, [given.route(), *routes_of_look()])
+    return Site(pages, made.store, made, [given.route(), *routes_of_look()])
 
 
 def main() -> None:

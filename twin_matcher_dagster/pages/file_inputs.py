@@ -46,7 +46,7 @@ def given_photo(payload: Any) -> Path | bytes | None:
     return Path(payload.path) if payload.path else None
 
 
-def given_photos(payload: Any) -> list[Path]:
+def visitor_photos(payload: Any) -> list[Path]:
     """The files of several photos; what they are is seen by their content."""
     return [Path(file.path) for file in (payload.root if payload else ())]
 

@@ -17,7 +17,7 @@ from twin_matcher_dagster.media.photos import PhotoReader
 from twin_matcher_dagster.pages.answer_view import (
     MORE,
     SHOWN,
-    Shown,
+    AnswerView,
     answer_view,
     message_view,
     pair_view,
@@ -26,7 +26,6 @@ from twin_matcher_dagster.pages.answer_view import (
 )
 from twin_matcher_dagster.pages.catalogue import ENGLISH, Words, words_in, words_of
 from twin_matcher_dagster.pages.examples import example_photos, example_thumbnail
-from twin_matcher_dagster.pages.given_photos import GivenPhotos
 from twin_matcher_dagster.pages.links import Links, links_apart
 from twin_matcher_dagster.pages.look import STATIC, look_of, routes_of_look
 from twin_matcher_dagster.pages.page import (
@@ -38,13 +37,14 @@ from twin_matcher_dagster.pages.page import (
     message_for_visitor,
 )
 from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
+from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
 from twin_matcher_dagster.pages.visits import Visits
 from twin_matcher_dagster.release.answers import Answer, FaceChoice
 from twin_matcher_dagster.release.probe_reader import MAX_PHOTOS
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import Settings
 
-# Gradio's own door for files is not used here, see `given_photos`.
+# Gradio's own door for files is not used here, see `visitor_photos`.
 MAX_FILE = "1kb"
 _MOST_TWINS = 60
 
@@ -108,7 +108,7 @@ class Desk:
         given: what visitors handed over.
     """
 
-    def __init__(self, production: Production, given: GivenPhotos) -> None:
+    def __init__(self, production: Production, given: VisitorPhotos) -> None:
         self._production = production
         self._given = given
         self.examples = example_photos()
@@ -118,7 +118,7 @@ class Desk:
         question: TwinQuestion,
         words: Words,
         cancellation: Cancellation | None = None,
-    ) -> tuple[Answer | None, Shown]:
+    ) -> tuple[Answer | None, AnswerView]:
         """What a release says, and how it is shown; what stands in its way is a message.
 
         Args:
@@ -146,14 +146,14 @@ class Desk:
 
     def _asked(
         self, question: TwinQuestion, photos: Sequence[np.ndarray], words: Words
-    ) -> tuple[Answer | None, Shown]:
+    ) -> tuple[Answer | None, AnswerView]:
         finder = self._production.finder()
         if question.pair and len(photos) == 1:
             pair = finder.compare_within(photos[0], *question.pair)
-            return None, Shown(answer=pair_view(pair, words))
+            return None, AnswerView(answer=pair_view(pair, words))
         found = finder.ask(photos, question.face, question.top, question.kind or None)
         if isinstance(found, FaceChoice):
-            return None, Shown(scene=scene_view(found, words))
+            return None, AnswerView(scene=scene_view(found, words))
         return found, answer_view(found, words, question.kind)
 
     def why(self, found: Answer, words: Words) -> str:
@@ -182,18 +182,18 @@ def _picker(desk: Desk, words: Words) -> str:
     return words.render("picker.html", texts=texts, examples=examples)
 
 
-def trouble_view(error: TwinMatcherError, words: Words) -> Shown:
+def trouble_view(error: TwinMatcherError, words: Words) -> AnswerView:
     """What a visitor is told of an error, in place of an answer."""
     said = words.said(message_for_visitor(error))
-    return Shown(answer=message_view("problem", [said], words))
+    return AnswerView(answer=message_view("problem", [said], words))
 
 
-def predict_page(production: Production, given: GivenPhotos, links: Links) -> gr.Blocks:
+def predict_page(production: Production, given: VisitorPhotos, links: Links) -> gr.Blocks:
     """The page.
 
     Args:
         production: the releases.
-        given: where photos are handed over, see :meth:`GivenPhotos.route`.
+        given: where photos are handed over, see :meth:`VisitorPhotos.route`.
         links: to the other page.
     """
     desk = Desk(production, given)
@@ -257,10 +257,10 @@ def predict_page(production: Production, given: GivenPhotos, links: Links) -> gr
 
 def predict_site(production: Production) -> Site:
     """The page by itself."""
-    given = GivenPhotos()
+    given = VisitorPhotos()
     page = predict_page(production, given, links_apart(Settings()))
     pages = [SitePage("/", page, MAX_FILE, look_of("predict"))]
-    return Site(pages, production.store, [given.route(), *routes_of_look()])
+    return Site(pages, production.store, production, [given.route(), *routes_of_look()])
 
 
 def main() -> None:

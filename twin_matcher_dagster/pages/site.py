@@ -24,11 +24,14 @@ from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
+from twin_matcher_dagster.api.service import api_app
 from twin_matcher_dagster.errors import ServicesError, TwinMatcherError
 from twin_matcher_dagster.pages.health import Health
+from twin_matcher_dagster.pages.log_lines import write_log_as_json
 from twin_matcher_dagster.pages.page import FORGET_AFTER_S
 from twin_matcher_dagster.pages.page_head import Head, PageHead
 from twin_matcher_dagster.pages.room import RoomForFiles
+from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import Settings, problems_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
@@ -86,11 +89,13 @@ class Site:
     Attributes:
         pages: one, or several at different paths.
         store: the bucket; its health is the site's.
+        production: the releases, where the site answers questions: then ``/v1`` does so too.
         routes: what is served besides, such as icons; before the pages.
     """
 
     pages: Sequence[SitePage]
     store: ObjectStore
+    production: Production | None = None
     routes: Sequence[BaseRoute] = ()
 
     def app(self) -> FastAPI:
@@ -98,7 +103,9 @@ class Site:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         folder = Path(get_upload_folder())
         app.add_middleware(RoomForFiles, folder=folder)
-        app.router.routes += [Health(self.store).route(), *self.routes]
+        app.router.routes += [*Health(self.store, self.production).routes(), *self.routes]
+        if self.production:
+            app.mount("/v1", api_app(self.production))
         # The one at "/" takes all that is left.
         for page in sorted(self.pages, key=lambda page: -len(page.path)):
             if page.path != "/":
@@ -153,6 +160,7 @@ def serve_site(make: Callable[[Settings], Site], port_setting: str) -> None:
         sys.exit("\n".join(problems_of(error)))
     except TwinMatcherError as error:
         sys.exit(str(error))
+    write_log_as_json()
     with listening, suppress(KeyboardInterrupt):
         server.run([listening])
 
@@ -168,6 +176,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         ssl_certfile=settings.tls_cert and str(settings.tls_cert.expanduser()),
         ssl_keyfile=settings.tls_key and str(settings.tls_key.expanduser()),
         log_level="warning",
+        log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_GRACE_S,
     )

@@ -18,7 +18,7 @@ from twin_matcher_dagster.faces.photo_set import extract_from_photos
 from twin_matcher_dagster.pages.camera_guide import Guide
 from twin_matcher_dagster.pages.clip_preview import clip_input
 from twin_matcher_dagster.pages.erasure_form import add_erasure_form
-from twin_matcher_dagster.pages.file_inputs import given_frame, given_photos, taken_by
+from twin_matcher_dagster.pages.file_inputs import given_frame, taken_by, visitor_photos
 from twin_matcher_dagster.pages.found_faces import NOTHING, Found, find_faces, report_faces
 from twin_matcher_dagster.pages.links import Links, links_apart
 from twin_matcher_dagster.pages.look import look_of, routes_of_look
@@ -76,7 +76,7 @@ def upload_page(store: ObjectStore, links: Links) -> gr.Blocks:
                     again = gr.Button("Start again", size="sm", elem_id="again")
             with gr.Tab("Photos", id="photos"):
                 photos = taken_by(
-                    given_photos,
+                    visitor_photos,
                     gr.File(
                         file_count="multiple",
                         label=f"{MIN_FACES} or more photos of you alone",
@@ -204,7 +204,7 @@ def upload_site(store: ObjectStore) -> Site:
     """The page by itself."""
     page = upload_page(store, links_apart(Settings()))
     pages = [SitePage("/", page, MAX_CLIP_FILE, look_of("upload"))]
-    return Site(pages, store, routes_of_look())
+    return Site(pages, store, routes=routes_of_look())
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.pages.file_inputs import (
     given_frame,
     given_photo,
-    given_photos,
     taken_by,
     video_path,
+    visitor_photos,
 )
 from twin_matcher_dagster_tests.media.photo_files import png_that_claims
 
@@ -40,7 +40,7 @@ def test_a_photo_is_handed_on_as_it_came(tmp_path: Path) -> None:
 def test_photos_are_taken_whatever_they_are_called(tmp_path: Path) -> None:
     names = ["a.jfif", "b.JPE", "c.HEIC", "d", "e.txt"]
     files = ListFiles(root=[FileData(path=str(tmp_path / name)) for name in names])
-    photos = taken_by(given_photos, gr.File(file_count="multiple"))
+    photos = taken_by(visitor_photos, gr.File(file_count="multiple"))
     assert photos.preprocess(files) == [tmp_path / name for name in names]
     assert photos.preprocess(None) == []
 

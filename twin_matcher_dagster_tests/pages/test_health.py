@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from twin_matcher_dagster.errors import ObjectMissingError, StorageError
+from twin_matcher_dagster.errors import NoReleaseError, ObjectMissingError, StorageError
 from twin_matcher_dagster.pages import health
 from twin_matcher_dagster.pages.health import Health
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -39,7 +39,7 @@ def store() -> Store:
 
 @pytest.fixture
 def ask(store: Store) -> Callable[[], tuple[int, dict[str, str]]]:
-    client = TestClient(Starlette(routes=[Health(store).route()]))
+    client = TestClient(Starlette(routes=Health(store).routes()))
 
     def get() -> tuple[int, dict[str, str]]:
         answer = client.get("/healthz")
@@ -66,3 +66,48 @@ def test_however_often_it_is_asked_the_store_is_not(
 ) -> None:
     assert {ask()[0] for _ in range(20)} == {200}
     assert store.asked == 1
+
+
+class Releases:
+    """A production with this release, or none."""
+
+    def __init__(self, number: int | None) -> None:
+        self.number = number
+
+    def finder(self) -> Releases:
+        if self.number is None:
+            raise NoReleaseError("There is no model yet.")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("number", "away", "expected"),
+    [
+        (7, False, (200, {"store": "ok", "release": 7})),
+        (7, True, (200, {"store": "away", "release": 7})),
+        (None, False, (503, {"store": "ok", "release": None})),
+    ],
+)
+def test_a_site_is_ready_while_a_release_answers(
+    store: Store, number: int | None, away: bool, expected: tuple[int, dict[str, object]]
+) -> None:
+    store.error = StorageError("S3 does not answer") if away else None
+    health = Health(store, Releases(number))  # ty: ignore[invalid-argument-type]
+    answer = TestClient(Starlette(routes=health.routes())).get("/readyz")
+    assert (answer.status_code, answer.json()) == expected
+
+
+def test_a_site_that_answers_no_questions_is_ready_with_its_store(store: Store) -> None:
+    client = TestClient(Starlette(routes=Health(store).routes()))
+    assert (client.get("/readyz").status_code, client.get("/readyz").json()) == (
+        200,
+        {"store": "ok"},
+    )
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/openmetrics-text"])
+def test_figures_are_there_for_prometheus(store: Store, kind: str) -> None:
+    client = TestClient(Starlette(routes=Health(store).routes()))
+    answer = client.get("/metrics", headers={"Accept": kind})
+    assert answer.headers["content-type"].startswith(kind)
+    assert "twin_matcher_release " in answer.text

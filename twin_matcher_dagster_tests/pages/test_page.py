@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 
 from twin_matcher_dagster.pages import predict, upload
-from twin_matcher_dagster.pages.given_photos import GivenPhotos
 from twin_matcher_dagster.pages.links import FROM_PREDICT, FROM_UPLOAD
 from twin_matcher_dagster.pages.predict import predict_page
 from twin_matcher_dagster.pages.upload import upload_page
+from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -59,7 +59,7 @@ def test_with_a_port_that_is_taken() -> None:
 
 
 def test_both_pages_have_a_header(store: ObjectStore) -> None:
-    predict = predict_page(Production(store), GivenPhotos(), FROM_PREDICT)
+    predict = predict_page(Production(store), VisitorPhotos(), FROM_PREDICT)
     for page in (upload_page(store, FROM_UPLOAD), predict):
         marks = [part["props"].get("elem_id") for part in page.config["components"]]
         assert marks.count("header") == 1

@@ -15,14 +15,14 @@ from twin_matcher_dagster.faces.single_face import PhotoOfSeveral
 from twin_matcher_dagster.pages.answer_view import (
     MORE,
     SHOWN,
-    Shown,
+    AnswerView,
     answer_view,
     pair_view,
     why_view,
 )
 from twin_matcher_dagster.pages.catalogue import words_in
-from twin_matcher_dagster.pages.given_photos import GivenPhotos
 from twin_matcher_dagster.pages.predict import Desk, TwinQuestion
+from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
 from twin_matcher_dagster.release.answers import Answer, FaceChoice, PairAnswer, TwinCard
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.shared_features import SharedFeature, Why
@@ -158,9 +158,9 @@ class Asked:
         return PairAnswer(7, (FACE, FACE), False, 0.5, ((), ()))
 
 
-def asked(production: Any, photos: list[bytes], **how: Any) -> Shown:
+def asked(production: Any, photos: list[bytes], **how: Any) -> AnswerView:
     """What the page shows for a question about these photos."""
-    given = GivenPhotos()
+    given = VisitorPhotos()
     tokens = tuple(given.keep(photo) for photo in photos)
     return Desk(production, given).answer(TwinQuestion(tokens, **how), WORDS)[1]
 
@@ -218,7 +218,7 @@ def test_a_photo_that_cannot_be_read_is_a_sentence(photos: list[bytes], words: s
 
 def test_an_example_is_a_photo_of_ours() -> None:
     production: Any = Asked(answer())
-    desk = Desk(production, GivenPhotos())
+    desk = Desk(production, VisitorPhotos())
     assert len(desk.examples) == 5
     assert "Ada" in desk.answer(TwinQuestion(example=4), WORDS)[1].answer
     assert "no photo" in desk.answer(TwinQuestion(example=5), WORDS)[1].answer

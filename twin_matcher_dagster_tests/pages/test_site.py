@@ -37,7 +37,7 @@ def client() -> TestClient:
         SitePage("/upload", blocks("the second"), "2mb"),
     ]
     icon = Route("/icon.svg", lambda request: PlainTextResponse("an icon"))
-    return TestClient(Site(pages, Store(), [icon]).app())
+    return TestClient(Site(pages, Store(), routes=[icon]).app())
 
 
 def test_each_page_is_at_its_place(client: TestClient) -> None:

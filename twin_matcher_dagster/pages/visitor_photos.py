@@ -37,7 +37,7 @@ class _Given:
     at: float
 
 
-class GivenPhotos:
+class VisitorPhotos:
     """What visitors handed over, by tokens that only they know."""
 
     def __init__(self) -> None:

@@ -9,23 +9,23 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.pages import given_photos
-from twin_matcher_dagster.pages.given_photos import GivenPhotos
+from twin_matcher_dagster.pages import visitor_photos
+from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
 
 
 @pytest.fixture
-def given() -> GivenPhotos:
-    return GivenPhotos()
+def given() -> VisitorPhotos:
+    return VisitorPhotos()
 
 
 @pytest.fixture
-def client(given: GivenPhotos) -> TestClient:
+def client(given: VisitorPhotos) -> TestClient:
     app = FastAPI()
     app.router.routes.append(given.route())
     return TestClient(app)
 
 
-def test_a_photo_is_there_by_its_token(client: TestClient, given: GivenPhotos) -> None:
+def test_a_photo_is_there_by_its_token(client: TestClient, given: VisitorPhotos) -> None:
     token = client.post("/photos", content=b"a photo").json()["token"]
     assert given.photos([token]) == [b"a photo"]
     with pytest.raises(MediaError, match="not there any more"):
@@ -35,9 +35,9 @@ def test_a_photo_is_there_by_its_token(client: TestClient, given: GivenPhotos) -
 
 
 def test_a_photo_that_is_too_large_is_not_read_to_its_end(
-    client: TestClient, given: GivenPhotos, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, given: VisitorPhotos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(given_photos, "MAX_PHOTO_BYTES", 2**20)
+    monkeypatch.setattr(visitor_photos, "MAX_PHOTO_BYTES", 2**20)
     answer = client.post("/photos", content=bytes(3 * 2**20))
     assert answer.status_code == 413
     assert answer.text.startswith("The photo has 3 MB, more than 1 MB.")
@@ -48,9 +48,9 @@ def test_a_photo_that_is_too_large_is_not_read_to_its_end(
     assert len(given) == 0
 
 
-def test_photos_are_forgotten(given: GivenPhotos, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_are_forgotten(given: VisitorPhotos, monkeypatch: pytest.MonkeyPatch) -> None:
     token = given.keep(b"a photo")
-    later = time.monotonic() + given_photos.KEPT_S + 1
+    later = time.monotonic() + visitor_photos.KEPT_S + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
     with pytest.raises(MediaError):
         given.photos([token])
@@ -58,9 +58,9 @@ def test_photos_are_forgotten(given: GivenPhotos, monkeypatch: pytest.MonkeyPatc
 
 
 def test_whoever_floods_the_page_loses_the_eldest(
-    given: GivenPhotos, monkeypatch: pytest.MonkeyPatch
+    given: VisitorPhotos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(given_photos, "MOST_BYTES", 10)
+    monkeypatch.setattr(visitor_photos, "MOST_BYTES", 10)
     first, second, third = (given.keep(bytes(4)) for _ in range(3))
     assert given.photos([second, third]) == [bytes(4)] * 2
     with pytest.raises(MediaError):
