@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import re
 import shutil
 import statistics
 import sys
@@ -24,8 +23,8 @@ from typing import TypeVar
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the tests are not installed
 
 import dagster as dg
+import httpx
 from dagster._core.storage.tags import PARTITION_NAME_TAG
-from gradio_client import Client, handle_file
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -66,8 +65,7 @@ def main() -> int:
         flow = Flow(installation, print)
         os.environ.update(environment(installation.settings()), EPOCHS="4", RAW_FACES=str(source))
         load = os.getloadavg()[0]
-        page = Client(_url(installation), verbose=False, download_files=str(folder))
-        took = [_times(flow, page, visitor, folder) for visitor in visitors][1:]
+        took = [_times(flow, _url(installation), visitor, folder) for visitor in visitors][1:]
         floor = list(_floor(flow, visitors))[1:]
         flow.close()
     finally:
@@ -81,7 +79,7 @@ def _url(installation: Installation) -> str:
     return f"http://127.0.0.1:{installation.variables['PREDICT_PORT']}"
 
 
-def _times(flow: Flow, page: Client, visitor: Visitor, folder: Path) -> dict[str, float]:
+def _times(flow: Flow, page: str, visitor: Visitor, folder: Path) -> dict[str, float]:
     """Seconds of each stage of one upload, to the end of the one before it."""
     instance = flow.instance
     photo = folder / "probe.png"
@@ -133,12 +131,10 @@ def _until(ask: Callable[[], _T]) -> _T:
     return answer
 
 
-def _answering(page: Client, photo: Path) -> int:
+def _answering(page: str, photo: Path) -> int:
     """The release that answers."""
-    found = re.search(
-        r'data-release="(\d+)"', str(page.predict(handle_file(photo), api_name="/twins"))
-    )
-    return int(found[1]) if found else 0
+    answer = httpx.post(f"{page}/v1/twins", content=photo.read_bytes(), timeout=PATIENCE)
+    return int(answer.json()["release"]) if answer.status_code == 200 else 0
 
 
 def _floor(flow: Flow, visitors: Sequence[Visitor]) -> Iterator[dict[str, float]]:
