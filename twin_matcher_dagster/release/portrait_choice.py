@@ -24,10 +24,10 @@ CANDIDATES = 16
 _EYES, _FOREHEAD, _BELOW = slice(58, 92), slice(6, 50), slice(96, 150)
 _MIDDLE = slice(36, 124)
 # What counts as much as 20 degrees of yaw: 20 of pitch, 30 of roll, a region that differs from the
-# person's usual one by a standard deviation, half of the usual sharpness.
-_YAW, _PITCH, _ROLL = 20.0, 20.0, 30.0
+# person's usual one by a third of a standard deviation, two thirds of the usual sharpness.
+_YAW, _PITCH, _ROLL, _COVERED, _BLURRED = 20.0, 20.0, 30.0, 1 / 3, 0.6
 # From the side, for whoever asks with a face that is turned.
-_ASIDE = 30.0
+_ASIDE = 20.0
 
 
 def chosen_portraits(candidates: Sequence[Face]) -> list[Face]:
@@ -74,7 +74,7 @@ def _flaws(faces: Sequence[Face]) -> np.ndarray:
     blurred = np.clip(np.log2(usual / np.maximum(sharp, 1e-6)), 0, 4)
     # The most typical one has none of it, the least typical as much as a few degrees.
     untypical = np.linspace(0, 0.3, len(faces))
-    return tilted + blurred + _covered(faces) + untypical
+    return tilted + blurred / _BLURRED + _covered(faces) / _COVERED + untypical
 
 
 def _covered(faces: Sequence[Face]) -> np.ndarray:

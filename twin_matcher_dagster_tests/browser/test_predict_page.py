@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster_tests.browser.conftest import Serve
+from twin_matcher_dagster_tests.browser.conftest import Pages, Serve
 from twin_matcher_dagster_tests.graph import another_frame
 
 pytestmark = pytest.mark.browser
@@ -43,7 +43,7 @@ def test_a_photo_shows_three_twins(
     page: Page, serve: Serve, released: ObjectStore, story: Story, probe: Path
 ) -> None:
     page.goto(serve("predict", released))
-    assert "among" in page.locator("#header .lead").inner_text()
+    page.wait_for_selector("#header .lead:has-text('among')")
     ask(page, probe)
     names = page.locator("#twins .name, #others .name").all_inner_texts()
     assert len(names) == 3
@@ -192,6 +192,30 @@ def test_of_two_people_one_is_chosen_or_both_are_compared(
     assert page.locator("#answer img").count() == 2
     assert page.locator("#scene .box").count() == 2
     assert page.inner_text("#others") == ""
+
+
+@pytest.mark.slow  # a page of its own
+@pytest.mark.parametrize("killed", [False, True])
+def test_nothing_of_a_photo_is_on_the_disk(
+    page: Page, pages: Pages, released: ObjectStore, probe: Path, tmp_path: Path, killed: bool
+) -> None:
+    folder = tmp_path / "page"
+    folder.mkdir()
+    before = set(released.list(""))
+    own = {"GRADIO_TEMP_DIR": str(folder / "gradio"), "TMPDIR": str(folder), "HOME": str(folder)}
+    page.goto(pages.start("predict", released, **own))
+    process = pages.running["predict", released.bucket, *own][0]
+    assert process.args
+    if killed:
+        page.set_input_files(".ways input[type=file]", probe)
+        process.kill()
+        process.wait()
+    else:
+        ask(page, probe)
+        page.wait_for_selector("#why .chip", timeout=60_000)
+        assert page.locator("#answer .identity").count() == 1
+    assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size] == []
+    assert set(released.list("")) == before
 
 
 @pytest.mark.slow  # a page of its own; pages/test_predict.py asks without one
