@@ -204,7 +204,7 @@ def test_nothing_of_a_photo_is_on_the_disk(
     before = set(released.list(""))
     own = {"GRADIO_TEMP_DIR": str(folder / "gradio"), "TMPDIR": str(folder), "HOME": str(folder)}
     page.goto(pages.start("predict", released, **own))
-    process = pages.running["predict", released.bucket, *own][0]
+    process = pages.running[("predict", released.bucket, *own)][0]
     assert process.args
     if killed:
         page.set_input_files(".ways input[type=file]", probe)

@@ -83,7 +83,7 @@ def test_a_backup_of_a_running_installation_goes_on_in_an_empty_one(
     place = tmp_path / "backups"
     # Every erasure is noted there at once.
     installation.variables["BACKUP_TO"] = str(place)
-    newcomer = Newcomer.of(installation, story, tmp_path)
+    newcomer = Newcomer.of(installation, story)
     store, leaving = newcomer.store, newcomer.upload_id
     crop = store.get(layout.face(leaving, 0))
     pieces = [leaving.encode(), NEWCOMER.name.encode(), crop[len(crop) // 2 :][:40]]
