@@ -6,18 +6,23 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twin_matcher_dagster.api.aligned import aligned_face
     from twin_matcher_dagster.api.twins import Twins
 
-__all__ = ["Twins"]
+__all__ = ["Twins", "aligned_face"]
 
 # onnxruntime from 1.29 on reports to its makers unless it is told before it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:
-    """:class:`~.api.twins.Twins`, which brings along what it needs when it is asked for."""
-    if name != "Twins":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from twin_matcher_dagster.api.twins import Twins
+    """What programs use; it brings along what it needs when it is asked for."""
+    if name == "Twins":
+        from twin_matcher_dagster.api.twins import Twins
 
-    return Twins
+        return Twins
+    if name == "aligned_face":
+        from twin_matcher_dagster.api.aligned import aligned_face
+
+        return aligned_face
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -107,6 +107,10 @@ class HubRefusedError(HubError):
     """A token, a permission or a name is wrong; trying again does not mend it."""
 
 
+class ExportError(TwinMatcherError):
+    """A model cannot be written to a folder."""
+
+
 class ServicesError(TwinMatcherError):
     """The local services cannot be started, or did not do what was asked of them."""
 

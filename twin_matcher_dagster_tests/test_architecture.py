@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reconciliation": {"uploads", "dataset", "storage"},
     "erasure": {"uploads", "dataset", "recognition", "storage"},
     "backup": {"erasure", "storage"},
-    "pages": {"uploads", "release", "erasure", "faces", "media", "storage"},
+    "api": {"release", "faces", "media", "local", "storage"},
+    "pages": {"api", "uploads", "release", "erasure", "faces", "media", "storage"},
     # What all stages share, and what each needs of the packages below.
     "defs": {"reconciliation", "storage", "training"},
     "defs.celebrities": {"defs", "celebrities", "dataset", "faces", "media", "storage"},
@@ -67,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "erasure",
         "backup",
         "reconciliation",
+        "api",
         "dataset",
         "faces",
         "media",

@@ -188,10 +188,17 @@ def pair_out(answer: PairAnswer) -> PairOut:
     )
 
 
-def as_json(answer: Answer | FaceChoice | PairAnswer | ChoiceAnswer) -> dict[str, Any]:
-    """Any answer as plain JSON values, of the same form as ``/v1``; pictures are in line."""
+def as_json(
+    answer: Answer | FaceChoice | PairAnswer | ChoiceAnswer, shown: Shown | None = data_uri_of
+) -> dict[str, Any]:
+    """Any answer as plain JSON values, of the same form as ``/v1``.
+
+    Args:
+        answer: of the finder.
+        shown: how portraits are shown, in line by default; None to leave them out.
+    """
     if isinstance(answer, Answer):
-        out: Out = twins_out(answer)
+        out: Out = twins_out(answer, shown)
     elif isinstance(answer, FaceChoice):
         out = choice_out(answer)
     elif isinstance(answer, PairAnswer):

@@ -160,12 +160,9 @@ class _Doors:
             return twins_out(found, None)
         if portraits == "inline":
             return twins_out(found, data_uri_of)
-        return twins_out(
-            found,
-            lambda picture: (
-                f"{request.base_url}portraits/{self._portraits.add(found.release, picture)}"
-            ),
-        )
+        # Where the service is mounted, on the host that was asked.
+        here = f"{request.url.scheme}://{request.url.netloc}{request.scope['root_path']}/portraits"
+        return twins_out(found, lambda one: f"{here}/{self._portraits.add(found.release, one)}")
 
     async def compare(self, request: Request, response: Response) -> PairOut:
         """How alike the people in two photos are, and whether they are taken for one."""

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from PIL import Image, ImageOps
-
+from twin_matcher_dagster.api.aligned import GivenPhotos, pixels_of
 from twin_matcher_dagster.errors import ServicesError, StorageError
 from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.local.environment import environment
-from twin_matcher_dagster.media.photos import PhotoReader
 from twin_matcher_dagster.release.answers import Answer, ChoiceAnswer, PairAnswer, TwinCard
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.shared_features import Why
 from twin_matcher_dagster.release.tally import counted
 from twin_matcher_dagster.settings import Settings, command
 from twin_matcher_dagster.storage.object_store import ObjectStore
-
-GivenPhoto = str | Path | bytes | Image.Image | np.ndarray
-"""A file by its path, an encoded photo, a Pillow image, or uint8 RGB [height, width, 3]."""
-
-GivenPhotos = GivenPhoto | Sequence[GivenPhoto]
-"""One photo, or several of one person."""
 
 _DOOR = "python"
 
@@ -101,7 +90,7 @@ class Twins:
             SeveralFacesError: several faces; ``error.offered`` has them, to choose by ``face``.
         """
         with counted(_DOOR) as count:
-            answer = self._production.finder().find(_pixels(photo), top, face, kind)
+            answer = self._production.finder().find(pixels_of(photo), top, face, kind)
             count(answer)
         return answer
 
@@ -117,43 +106,14 @@ class Twins:
     def compare(self, one: GivenPhotos, other: GivenPhotos) -> PairAnswer:
         """How alike the people in two photos are, and whether they are taken for one."""
         with counted(_DOOR, "compare") as count:
-            answer = self._production.finder().compare(_pixels(one), _pixels(other))
+            answer = self._production.finder().compare(pixels_of(one), pixels_of(other))
             count(answer)
         return answer
 
     def choose(self, person: GivenPhotos, one: GivenPhotos, other: GivenPhotos) -> ChoiceAnswer:
         """Whom of two a third person resembles more: a child its mother or its father, say."""
         with counted(_DOOR, "choose") as count:
-            photos = (_pixels(photo) for photo in (person, one, other))
+            photos = (pixels_of(photo) for photo in (person, one, other))
             answer = self._production.finder().choose(*photos)
             count(answer)
         return answer
-
-
-def _pixels(given: GivenPhotos) -> np.ndarray | list[np.ndarray]:
-    """Photos as uint8 RGB [height, width, 3].
-
-    Raises:
-        MediaError: one is no photo.
-        ValueError: an array is of another form.
-    """
-    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
-        with PhotoReader() as reader:
-            return [_pixels_of(photo, reader) for photo in given]
-    with PhotoReader() as reader:
-        return _pixels_of(given, reader)
-
-
-def _pixels_of(photo: GivenPhoto, reader: PhotoReader) -> np.ndarray:
-    if isinstance(photo, str | Path):
-        return reader.read(Path(photo).expanduser())
-    if isinstance(photo, bytes):
-        return reader.read(photo)
-    if isinstance(photo, Image.Image):
-        return np.asarray((ImageOps.exif_transpose(photo) or photo).convert("RGB"))
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-        raise ValueError(
-            f"A photo as an array is uint8 RGB [height, width, 3]; this one is {photo.dtype} "
-            f"{list(photo.shape)}. Convert it."
-        )
-    return photo

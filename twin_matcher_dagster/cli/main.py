@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from twin_matcher_dagster.cli import celebrities, release, review
+from twin_matcher_dagster.cli import celebrities, export, find, release, review
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.local.environment import environment, state_folder
 from twin_matcher_dagster.local.leftovers import CHILD_MARK
@@ -31,6 +31,9 @@ app = typer.Typer(
 app.add_typer(celebrities.app, name="celebrities")
 app.add_typer(review.app, name="review")
 app.add_typer(release.app, name="release")
+app.add_typer(export.app, name="export")
+app.command()(find.find)
+app.command()(find.compare)
 console = Console()
 
 
@@ -96,6 +99,14 @@ def up(
         if services.CODE in wanted:
             fail_interrupted_runs(settings)
         up.run(settings, variables, home, wanted, console)
+
+
+@app.command()
+def serve() -> None:
+    """Serve both pages and the answers for programs on one port, PREDICT_PORT, until Ctrl-C."""
+    from twin_matcher_dagster.cli.serve import serve_both
+
+    sys.exit(serve_both(Settings(), console))
 
 
 @app.command()

@@ -48,7 +48,7 @@ class PageHead:
             else:
                 body += message.get("body", b"")
                 if not message.get("more_body"):
-                    changed = self._changed(body, str(Request(scope).base_url))
+                    changed = self._changed(body, _address(scope))
                     MutableHeaders(raw=start["headers"])["content-length"] = str(len(changed))
                     await send(start)
                     await send({**message, "body": changed})
@@ -63,6 +63,12 @@ class PageHead:
         # As far as the head goes: what follows may be anybody's text.
         head, end, rest = after.partition(b"</head>")
         return before + self._head(address).encode() + _PREVIEW.sub(b"", head) + end + rest
+
+
+def _address(scope: Scope) -> str:
+    """Of the page: where it is mounted, on the host that was asked."""
+    url = Request(scope).url
+    return f"{url.scheme}://{url.netloc}{scope.get('root_path', '')}/"
 
 
 def _is_html(start: Message) -> bool:

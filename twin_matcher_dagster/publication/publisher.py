@@ -9,12 +9,10 @@ slow writer never brings back what is gone.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from twin_matcher_dagster.dataset.schema import SPLITS
 from twin_matcher_dagster.dataset.versions import Version, read_version
@@ -26,6 +24,7 @@ from twin_matcher_dagster.publication.cards import (
     figures_in_card,
     model_card,
 )
+from twin_matcher_dagster.publication.class_names import CONFIG, learned_people, named_classes
 from twin_matcher_dagster.publication.repository import CARD, File, Published, Repository, Wanted
 from twin_matcher_dagster.publication.retries import persistently
 from twin_matcher_dagster.settings import BUNDLED_BACKBONE, SAMPLE_SOURCE, SMALL_BACKBONE
@@ -33,8 +32,6 @@ from twin_matcher_dagster.storage.logs import models, raw_versions, releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
-
-CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -163,13 +160,13 @@ def model_files(
     files = {file.name: File(file.sha256, _reader(store, file.key)) for file in model.files}
     names = {person.identity_id: person.label for person in people}
     config = files[CONFIG].read()
-    left = set(json.loads(config)["id2label"].values()) - set(names)
+    left = set(learned_people(config)) - set(names)
     if left:
         raise _WithheldError(
             f"The model of release {number} learned {len(left)} people who are not in the "
             "data set any more: nothing was sent. The next training leaves them out."
         )
-    files[CONFIG] = File.of(_named(config, names))
+    files[CONFIG] = File.of(named_classes(config, names))
     files[CARD] = File.of(model_card(figures).encode())
     return Wanted(files, f"v{number}", f"Release {number} (run {run_id})")
 
@@ -232,23 +229,3 @@ def _public_name(name: str, *words: str) -> str:
     """A word of ours or a Hub id as it is; a file or folder without its path."""
     is_hub_id = name.count("/") == 1 and not name.startswith(("/", ".", "~"))
     return name if name in words or (is_hub_id and not Path(name).exists()) else "a local folder"
-
-
-def _named(config: bytes, names: Mapping[str, str]) -> bytes:
-    """A model's settings with people's names for classes; who they are goes to ``identities``.
-
-    Two people may have one name, but two classes may not: the second is "Name (2)".
-    """
-    body: dict[str, Any] = json.loads(config)
-    identities = [who for _, who in sorted(body["id2label"].items(), key=lambda one: int(one[0]))]
-    labels: list[str] = []
-    for who in identities:
-        label, again = names[who], 1
-        while label in labels:
-            again += 1
-            label = f"{names[who]} ({again})"
-        labels.append(label)
-    body["identities"] = identities
-    body["id2label"] = {str(number): label for number, label in enumerate(labels)}
-    body["label2id"] = {label: number for number, label in enumerate(labels)}
-    return json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True).encode()

@@ -13,7 +13,13 @@ from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.advice import Hint
 from twin_matcher_dagster.faces.single_face import PhotoOfSeveral
 from twin_matcher_dagster.media.images import encode_png
-from twin_matcher_dagster.release.answers import Answer, FaceChoice, PairAnswer, TwinCard
+from twin_matcher_dagster.release.answers import (
+    Answer,
+    ChoiceAnswer,
+    FaceChoice,
+    PairAnswer,
+    TwinCard,
+)
 
 CROP = np.full((160, 160, 3), 90, np.uint8)
 PORTRAIT = encode_png(CROP)
@@ -24,7 +30,8 @@ ANSWER = Answer(7, CROP, None, (ADA, BEN), True, (HINT,), (CROP,), 0, None, 12)
 SCENE = PhotoOfSeveral(CROP, [(0.1, 0.2, 0.3, 0.4), (0.5, 0.2, 0.3, 0.4)])
 CHOICE = FaceChoice(7, (CROP, CROP), "Several faces were found (2). Choose one of them.", SCENE)
 PAIR = PairAnswer(7, (CROP, CROP), False, 0.991, ((HINT,), ()))
-Said = Answer | FaceChoice | PairAnswer | TwinMatcherError
+MORE = ChoiceAnswer((PAIR, PAIR), 1, True)
+Said = Answer | FaceChoice | PairAnswer | ChoiceAnswer | TwinMatcherError
 
 
 class Finder:
@@ -47,6 +54,10 @@ class Finder:
 
     def compare(self, one: np.ndarray, other: np.ndarray) -> Any:
         self.asked.append((one.shape, other.shape))
+        return self._say()
+
+    def choose(self, person: np.ndarray, one: np.ndarray, other: np.ndarray) -> Any:
+        self.asked.append((person.shape, one.shape, other.shape))
         return self._say()
 
     def _say(self) -> Any:
