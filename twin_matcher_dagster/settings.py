@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the pages and the UI listen on.")
     tls_cert: Path | None = Field(None, description="Certificate of the pages (PEM): for https.")
     tls_key: Path | None = Field(None, description="Its private key (PEM).")
+    mcp: bool = Field(False, description="Whether models find twins as a tool (needs extra mcp).")
     upload_url: str | None = Field(
         None, pattern="^https?://", description="Where visitors reach the upload page."
     )

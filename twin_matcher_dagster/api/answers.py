@@ -24,6 +24,9 @@ Shown = Callable[[bytes], str]
 KindOut = Literal["celebrity", "visitor"]
 """What people are called outside: a user of ours is another visitor for whoever asks."""
 
+MOST_TWINS = 50
+"""Of one answer, outside: each brings three portraits."""
+
 KINDS: dict[str, KindOut] = {"celebrity": "celebrity", "user": "visitor"}
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from twin_matcher_dagster.api.answers import (
     KINDS,
+    MOST_TWINS,
     FaceOut,
     KindOut,
     PairOut,
@@ -45,9 +46,6 @@ from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.tally import count_refusal, counted
 from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.records.release import Release
-
-MOST_TWINS = 50
-"""Of one answer: each brings three portraits."""
 
 STORE_WAITED_FOR_S = 4.0
 """A request waits so long for what the store says of a release, as for one that a page shows."""

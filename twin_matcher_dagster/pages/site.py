@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import gradio as gr
@@ -98,8 +99,19 @@ class Site:
     production: Production | None = None
     routes: Sequence[BaseRoute] = ()
 
-    def app(self) -> FastAPI:
-        """The site as an application; it forgets what visitors handed over while it runs."""
+    def app(self, mcp: bool = False) -> FastAPI:
+        """The site as an application; it forgets what visitors handed over while it runs.
+
+        Args:
+            mcp: whether models may use what answers questions as a tool.
+
+        Raises:
+            ServicesError: they may, and the package for it is not installed.
+        """
+        if mcp and find_spec("mcp") is None:
+            raise ServicesError(
+                "MCP is set, and the package for it is not there. Install it: pip install 'mcp<2'"
+            )
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         folder = Path(get_upload_folder())
         app.add_middleware(RoomForFiles, folder=folder)
@@ -110,12 +122,12 @@ class Site:
         for page in sorted(self.pages, key=lambda page: -len(page.path)):
             if page.path != "/":
                 app.router.routes.append(_with_slash(page.path))
-            _mount(app, page)
+            _mount(app, page, mcp and page.path == "/" and self.production is not None)
         threading.Thread(target=_forget, args=(folder,), daemon=True).start()
         return app
 
 
-def _mount(app: FastAPI, page: SitePage) -> None:
+def _mount(app: FastAPI, page: SitePage, mcp: bool) -> None:
     look = page.look
     gr.mount_gradio_app(
         app,
@@ -135,6 +147,7 @@ def _mount(app: FastAPI, page: SitePage) -> None:
         # Gradio would keep photos and answers in the browser, for whoever uses it next.
         run_history=False,
         enable_monitoring=False,
+        mcp_server=mcp,
         app_kwargs={"middleware": [Middleware(PageHead, head=look.head)]},
     )
 
@@ -153,7 +166,7 @@ def serve_site(make: Callable[[Settings], Site], port_setting: str) -> None:
     """
     try:
         settings = Settings()
-        app = make(settings).app()
+        app = make(settings).app(settings.mcp)
         server = uvicorn.Server(_config(app, settings))
         listening = _bind(settings.host, getattr(settings, port_setting), port_setting)
     except ValidationError as error:

@@ -45,7 +45,7 @@ class Finder:
     def finder(self) -> Finder:
         return self
 
-    def ask(self, photo: np.ndarray, face: int | None, top: int, kind: str | None) -> Any:
+    def ask(self, photo: np.ndarray, face: int | None, top: int, kind: str | None = None) -> Any:
         self.asked.append((photo.shape, face, top, kind))
         return self._say()
 

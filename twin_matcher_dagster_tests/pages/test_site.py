@@ -77,6 +77,12 @@ def test_a_page_keeps_nothing_in_the_browser(client: TestClient) -> None:
     assert config["footer_links"] == []
 
 
+def test_tools_for_models_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sites, "find_spec", lambda name: None)
+    with pytest.raises(ServicesError, match=r"pip install 'mcp<2'"):
+        Site([], Store()).app(mcp=True)
+
+
 def asked(url: str) -> gr.Request:
     from starlette.requests import Request
 
