@@ -33,6 +33,7 @@ from twin_matcher_dagster.pages.page import FORGET_AFTER_S
 from twin_matcher_dagster.pages.page_head import Head, PageHead
 from twin_matcher_dagster.pages.room import RoomForFiles
 from twin_matcher_dagster.release.serving import Production
+from twin_matcher_dagster.release.tally import watch_waiting
 from twin_matcher_dagster.settings import Settings, problems_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
@@ -150,6 +151,7 @@ def _mount(app: FastAPI, page: SitePage, mcp: bool) -> None:
         mcp_server=mcp,
         app_kwargs={"middleware": [Middleware(PageHead, head=look.head)]},
     )
+    watch_waiting(f"page {page.path}", page.blocks._queue.__len__)
 
 
 def _with_slash(path: str) -> Route:

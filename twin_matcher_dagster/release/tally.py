@@ -139,6 +139,16 @@ def waiting(door: str) -> Generator[None]:
         yield
 
 
+def watch_waiting(door: str, count: Callable[[], int]) -> None:
+    """Have somebody else say how many wait at a door, whenever the figures are asked for.
+
+    Args:
+        door: which.
+        count: how many wait there.
+    """
+    _WAITING.labels(door).set_function(count)
+
+
 def count_refusal(door: str, reason: str) -> None:
     """Count a question that was refused before it was looked at.
 

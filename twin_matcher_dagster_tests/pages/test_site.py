@@ -69,6 +69,8 @@ def test_a_page_is_found_without_its_slash(client: TestClient) -> None:
 def test_what_is_not_a_page_comes_before_the_pages(client: TestClient) -> None:
     assert client.get("/icon.svg").text == "an icon"
     assert client.get("/healthz").json() == {"page": "ok", "store": "ok"}
+    figures = client.get("/metrics").text
+    assert 'twin_matcher_waiting{door="page /upload"} 0.0' in figures
 
 
 def test_a_page_keeps_nothing_in_the_browser(client: TestClient) -> None:
