@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 
 from twin_matcher_dagster import refusals
+from twin_matcher_dagster.api.tools import Tools
 from twin_matcher_dagster.errors import MediaError, TwinMatcherError
 from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.media.photos import PhotoReader
@@ -39,9 +40,10 @@ from twin_matcher_dagster.pages.page import (
 from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
 from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
 from twin_matcher_dagster.pages.visits import Visits
-from twin_matcher_dagster.release.answers import Answer, FaceChoice
+from twin_matcher_dagster.release.answers import Answer, FaceChoice, PairAnswer
 from twin_matcher_dagster.release.probe_reader import MAX_PHOTOS
 from twin_matcher_dagster.release.serving import Production
+from twin_matcher_dagster.release.tally import counted
 from twin_matcher_dagster.settings import Settings
 
 # Gradio's own door for files is not used here, see `visitor_photos`.
@@ -127,8 +129,9 @@ class Desk:
             cancellation: of the request.
         """
         try:
-            photos = self._photos(question, cancellation)
-            return self._asked(question, photos, words)
+            with counted("page", "compare" if question.pair else "twins") as count:
+                photos = self._photos(question, cancellation)
+                return self._asked(question, photos, words, count)
         except TwinMatcherError as error:
             return None, trouble_view(error, words)
 
@@ -145,13 +148,19 @@ class Desk:
             return [reader.read(photo) for photo in encoded]
 
     def _asked(
-        self, question: TwinQuestion, photos: Sequence[np.ndarray], words: Words
+        self,
+        question: TwinQuestion,
+        photos: Sequence[np.ndarray],
+        words: Words,
+        count: Callable[[Answer | FaceChoice | PairAnswer], None],
     ) -> tuple[Answer | None, AnswerView]:
         finder = self._production.finder()
         if question.pair and len(photos) == 1:
             pair = finder.compare_within(photos[0], *question.pair)
+            count(pair)
             return None, AnswerView(answer=pair_view(pair, words))
         found = finder.ask(photos, question.face, question.top, question.kind or None)
+        count(found)
         if isinstance(found, FaceChoice):
             return None, AnswerView(scene=scene_view(found, words))
         return found, answer_view(found, words, question.kind)
@@ -237,6 +246,9 @@ def predict_page(production: Production, given: VisitorPhotos, links: Links) -> 
         def on_answer(said: Answer | None, request: gr.Request) -> Any:
             return desk.why(said, words_of(request)) if said else gr.skip()
 
+        tools = Tools(production)
+        for tool in (tools.find_twins, tools.compare_faces):
+            gr.api(tool)
         page.load(on_load, None, picker, show_progress="hidden", api_visibility="private")
         for event in (picker.submit, picker.select):
             event(
