@@ -44,7 +44,11 @@ class StoredAlreadyError(UploadError):
 
 
 class ErasureError(TwinMatcherError):
-    """An upload is not erased: there is none, or the code is not its own."""
+    """An upload is not erased: there is none, or it was erased while something was made of it."""
+
+
+class CodeError(TwinMatcherError):
+    """A code is not that of the upload, or too many wrong ones were tried."""
 
 
 class StorageError(TwinMatcherError):

@@ -280,6 +280,11 @@ MAY_BE_STORED = Refusal(
 NO_CODE = Refusal(
     "Nothing was erased.", "Type the upload id and the erasure code that you were shown."
 )
+WRONG_CODE = Refusal(
+    "This upload id and this code do not belong together.",
+    "Check both: the code is twenty letters and digits; case, spaces and hyphens do not matter.",
+)
+TOO_MANY_CODES = Refusal("Too many wrong codes for this upload.", "Try again in an hour.")
 DISK_FULL = Refusal("The disk is full. Nothing was stored.", "Try again later.")
 
 # What is ours to mend.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from twin_matcher_dagster.erasure.request import erase_with_code
-from twin_matcher_dagster.errors import ErasureError, ObjectExistsError, StorageError
+from twin_matcher_dagster.errors import CodeError, ErasureError, ObjectExistsError, StorageError
 from twin_matcher_dagster.faces.clip import MIN_FACES
 from twin_matcher_dagster.media.images import encode_png, read_image
 from twin_matcher_dagster.storage import layout
@@ -102,7 +102,7 @@ def _until_answered(send: Callable[[ObjectStore], None], store: ObjectStore) -> 
             send(store)
             return
         # An erasure that another one cut short says so in words of its own.
-        except (StorageError, ErasureError):
+        except (StorageError, ErasureError, CodeError):
             time.sleep(_AGAIN_SECONDS)
 
 

@@ -11,7 +11,7 @@ from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.request import erase_with_code
 from twin_matcher_dagster.erasure.retention import collect_garbage
 from twin_matcher_dagster.erasure.verification import verify
-from twin_matcher_dagster.errors import ErasureError
+from twin_matcher_dagster.errors import CodeError
 from twin_matcher_dagster.storage.logs import dataset_versions, verdicts
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster_tests.erasure.conftest import DAY
@@ -79,7 +79,7 @@ def test_of_both_nothing_is_left(
 
 
 def test_each_has_a_code_of_its_own(kit: Kit, leaving: str, second: str) -> None:
-    with pytest.raises(ErasureError, match="do not belong together"):
+    with pytest.raises(CodeError, match="do not belong together"):
         erase_with_code(kit.store, second, f"{CODE[:-1]}Z", DAY)
     erase_with_code(kit.store, second, CODE, DAY)
     assert leaving in read_version(kit.store).upload_ids
