@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-up test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model bench-twins bench-gate bench-fair bench-doors bench-flow prove-flow prove-demo lint format docs build \
+	bench-model bench-pairs bench-twins bench-gate bench-fair bench-doors bench-flow prove-flow prove-demo lint format docs build \
 	lock audit clean sample sample-report \
 	pretrain
 
@@ -99,6 +99,9 @@ bench-fair: $(VENV)/installed ## Measure false matches by kind of face, beside t
 
 bench-twins: $(VENV)/installed ## Measure the twins of strangers, beside the alternatives (ten minutes).
 	@$(BIN)/python benchmarks/bench_twins.py
+
+bench-pairs: $(VENV)/installed ## Measure how alike long-lost twins are by other photos (five minutes).
+	@$(BIN)/python benchmarks/bench_pairs.py
 
 bench-doors: $(VENV)/installed ## Measure what a photo costs at the door, beside Pillow alone (two minutes).
 	@$(BIN)/python benchmarks/bench_doors.py

@@ -42,6 +42,7 @@ from twin_matcher_dagster.storage.logs import (
     balanced_versions,
     indexes,
     models,
+    pairings,
     raw_versions,
     releases,
     verdicts,
@@ -58,9 +59,12 @@ from twin_matcher_dagster.storage.records.index import (
 from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in, person_of, user_id
 from twin_matcher_dagster.storage.records.release import Against, Release
 from twin_matcher_dagster.storage.records.training import Model
+from twin_matcher_dagster.storage.records.twins import TwinPairs, Visitor
 from twin_matcher_dagster.storage.records.uploads import Reviewed, State, Verdict
 from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.training.plan import TrainingPlan
+from twin_matcher_dagster.twins.agreement import agreeing
+from twin_matcher_dagster.twins.pairing import LEAST_LIKENESS
 from twin_matcher_dagster.uploads.arrivals import settle
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.submission import submit
@@ -164,9 +168,11 @@ class Kit:
             )
         )
 
-    def upload(self, *, publication: bool = False, name: str = "Zoë Ödegård") -> str:
+    def upload(
+        self, *, publication: bool = False, name: str = "Zoë Ödegård", twin: bool = False
+    ) -> str:
         """An upload as the page leaves it, not judged yet; its id."""
-        consent = Consent.now(publication=publication)
+        consent = Consent.now(publication=publication, long_lost_twin=twin)
         return submit(self.store, self.pictures(3), name, consent, erasure_code=CODE)
 
     def judge(
@@ -217,6 +223,33 @@ class Kit:
             note_verdict(self.store, record.upload_id, verdict.number)
             settle(self.store, record.upload_id)
         return verdict
+
+    def visitor(self, name: str, *, twin: bool = True) -> str:
+        """Somebody who is accepted, and by default wants to be told of a long-lost twin; the id."""
+        upload_id = self.upload(name=name, twin=twin)
+        self.judge(upload_id, label=name)
+        return upload_id
+
+    def pairs(self, *both: str, likeness: float = 0.995) -> Manifest[TwinPairs]:
+        """The pairs of the newest release, in which two visitors are each other's twin."""
+        release = self.production()
+        visitors = {
+            who: Visitor(
+                release.number, shard, agreeing(self.store, who) is not None, compared=True
+            )
+            for who, shard in release.record.shards.items()
+        }
+        for who, twin in (both, both[::-1]):
+            visitors[who] = replace(visitors[who], twin=twin, likeness=likeness)
+        return pairings(self.store).commit(
+            TwinPairs(
+                fingerprint=TwinPairs.mark(release.number, visitors),
+                release=release.number,
+                space="noise",
+                limit=LEAST_LIKENESS,
+                visitors=visitors,
+            )
+        )
 
     def another_clip(self, first: str, *, publication: bool = False) -> str:
         """A second upload by somebody who is in, and the data set with it; its id."""

@@ -49,6 +49,7 @@ from twin_matcher_dagster.storage.records.training import (
     TrainingDue,
     TriedShare,
 )
+from twin_matcher_dagster.storage.records.twins import TwinPairs, Visitor
 from twin_matcher_dagster.storage.records.uploads import Reviewed, Verdict
 from twin_matcher_dagster.training.plan import TrainingPlan
 
@@ -212,6 +213,13 @@ RELEASE = Release.of(
     AGAINST,
     "looked at it",
 )
+VISITORS = {
+    UPLOAD: Visitor(
+        since=3, shard=digest("shard"), agreed=True, compared=True, twin=OTHER, likeness=0.995
+    ),
+    OTHER: Visitor(since=1, shard=digest("other shard"), agreed=True, compared=True),
+}
+PAIRS = TwinPairs(fingerprint="pairs", release=3, space="space", limit=0.99, visitors=VISITORS)
 WITHDRAWN = Withdrawn.because("its model learned from an upload that was erased")
 
 EVERY = (
@@ -225,6 +233,7 @@ EVERY = (
     INDEX,
     RELEASE,
     WITHDRAWN,
+    PAIRS,
 )
 
 

@@ -25,6 +25,7 @@ STAGES = (
     "erasure",
     "publication",
     "reconciliation",
+    "twins",
 )
 
 # Package -> all that its modules import of the others, besides errors and settings. A package that
@@ -43,15 +44,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "publication": {"dataset", "storage"},
     "reconciliation": {"uploads", "dataset", "storage"},
     "erasure": {"uploads", "dataset", "recognition", "storage"},
+    "twins": {"uploads", "dataset", "recognition", "faces", "storage"},
     "backup": {"erasure", "storage"},
     "api": {"release", "faces", "media", "local", "storage"},
-    "pages": {"api", "uploads", "release", "erasure", "faces", "media", "storage"},
+    "pages": {"api", "twins", "uploads", "release", "erasure", "faces", "media", "storage"},
     # What all stages share, and what each needs of the packages below.
     "defs": {"reconciliation", "storage", "training"},
     "defs.celebrities": {"defs", "celebrities", "dataset", "faces", "media", "storage"},
     "defs.uploads": {"defs", "uploads", "dataset", "erasure", "storage"},
     "defs.training": {"defs", "training", "dataset", "recognition", "local", "storage"},
     "defs.release": {"defs", "release", "erasure", "dataset", "recognition", "media", "storage"},
+    "defs.twins": {"defs", "twins", "erasure", "storage"},
     "defs.erasure": {"defs", "erasure", "backup", "publication", "local", "storage"},
     "defs.publication": {"defs", "publication", "storage"},
     "defs.reconciliation": {"defs", "reconciliation", "uploads", "dataset", "storage"},
@@ -65,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
         "release",
         "publication",
+        "twins",
         "erasure",
         "backup",
         "reconciliation",

@@ -19,9 +19,11 @@ _ID_ALONE = re.compile(_ID)
 
 # Not in a backup: leases, tries of wrong codes, crops of uploads that were not finished.
 _NAMING = re.compile(
-    rf"(celebrities/(raw|balanced|reviews)|users/{_ID}|datasets|models|retraining|indexes|releases)"
+    rf"(celebrities/(raw|balanced|reviews)|users/{_ID}|datasets|models|retraining|indexes|releases"
+    r"|twins)"
     rf"/versions/\d{{8}}\.json|datasets/members/[0-9a-f]{{64}}\.json"
     rf"|datasets/changes/{_ID}\.\d+\.json|uploads/manifests/{_ID}\.json|uploads/arrivals/{_ID}"
+    rf"|twins/withdrawn/{_ID}\.json"
 )
 _CROP = re.compile(rf"uploads/faces/({_ID})/\d{{3}}\.png")
 _REST = (layout.ERASURE_TRIES, *layout.LEASES)
@@ -32,13 +34,14 @@ PASSING = (f"{layout.CHANGES}/", f"{layout.ARRIVALS}/")
 """What is there until it was dealt with."""
 
 _NAMING_FOLDERS = (
-    *(layout.log(one) for one in (layout.RELEASES, layout.INDEXES, layout.MODELS)),
+    *(layout.log(one) for one in (layout.TWINS, layout.RELEASES, layout.INDEXES, layout.MODELS)),
     *(layout.log(one) for one in (layout.DATASETS, layout.BALANCED, layout.RAW)),
     *(layout.log(one) for one in (layout.TRAININGS_DUE, layout.REVIEWS)),
     layout.MEMBERS,
     layout.CHANGES,
     "users",
     layout.UPLOAD_MANIFESTS,
+    layout.TWIN_WITHDRAWALS,
     layout.ARRIVALS,
 )
 _CONTENT_FOLDERS = (

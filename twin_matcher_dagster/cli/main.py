@@ -160,6 +160,20 @@ def erase(
 
 
 @app.command()
+def status(
+    upload_id: Annotated[str, typer.Argument(help="As the upload page showed it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    no_twin: Annotated[
+        bool, typer.Option("--no-twin", help="Be told of no long-lost twin any more.")
+    ] = False,
+) -> None:
+    """Say what became of an upload. Its code is asked for, or taken from TWIN_MATCHER_CODE."""
+    from twin_matcher_dagster.cli import status as asking
+
+    asking.print_status(Settings(), upload_id, console, as_json=as_json, no_twin=no_twin)
+
+
+@app.command()
 def backup(
     place: Annotated[
         str | None, typer.Argument(help="A folder, or s3://bucket/prefix; else BACKUP_TO.")

@@ -8,6 +8,7 @@ RETRAINING = "retraining"
 TWIN_MODEL = "twin_model"
 FACE_INDEX = "face_index"
 PRODUCTION_RELEASE = "production_release"
+TWIN_PAIRS = "twin_pairs"
 
 ASSETS = (
     RAW_FACES,
@@ -18,6 +19,7 @@ ASSETS = (
     TWIN_MODEL,
     FACE_INDEX,
     PRODUCTION_RELEASE,
+    TWIN_PAIRS,
 )
 """In the order of the graph."""
 
@@ -33,7 +35,14 @@ RELEASE_JOB = "release"
 RETENTION_JOB = "retention"
 JOB_ASSETS = {
     CELEBRITIES_JOB: (RAW_FACES, BALANCED_FACES),
-    RELEASE_JOB: (TWIN_DATASET, RETRAINING, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE),
+    RELEASE_JOB: (
+        TWIN_DATASET,
+        RETRAINING,
+        TWIN_MODEL,
+        FACE_INDEX,
+        PRODUCTION_RELEASE,
+        TWIN_PAIRS,
+    ),
 }
 """What the jobs make, in this order."""
 

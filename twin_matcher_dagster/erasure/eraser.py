@@ -43,6 +43,7 @@ from twin_matcher_dagster.storage.logs import (
     dataset_versions,
     indexes,
     models,
+    pairings,
     releases,
     verdicts,
 )
@@ -52,6 +53,7 @@ from twin_matcher_dagster.storage.records.dataset import DatasetVersion
 from twin_matcher_dagster.storage.records.index import Index
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
+from twin_matcher_dagster.storage.records.twins import TwinPairs
 from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.storage.tombstones import (
     Tombstone,
@@ -103,6 +105,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
             layout.change_prefix(upload_id),
             f"{layout.user(upload_id)}/",
             f"{layout.ERASURE_TRIES}/{upload_id}/",
+            layout.twin_withdrawal(upload_id),
         ):
             for key in list(store.list(prefix)):
                 store.delete(key)
@@ -113,6 +116,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
         lease.renew()
         _erase_from_datasets(store, upload_id, done, lease)
         _erase_from_verdicts(store, upload_id, lease)
+        _erase_from_pairs(store, upload_id, lease)
         done.deleted += purge_models(store)
     if trained_on(models(store).entries(), {upload_id}):
         done.pending = done.tombstone.retrain_by
@@ -198,6 +202,18 @@ def _erase_from_verdicts(store: ObjectStore, upload_id: str, lease: Lease) -> No
         for number in numbers:
             lease.renew()
             verdicts(store, judged).rewrite(number, without)
+
+
+def _erase_from_pairs(store: ObjectStore, upload_id: str, lease: Lease) -> None:
+    """Take an upload out of the pairs: its own twin, and whose twin it is."""
+
+    def without(pairs: TwinPairs) -> TwinPairs | None:
+        return pairs.without(upload_id) if pairs.names(upload_id) else None
+
+    log = pairings(store)
+    for number in list(log.numbers()):
+        lease.renew()
+        log.rewrite(number, without)
 
 
 def _erase_from_release(store: ObjectStore, upload_id: str) -> int:

@@ -87,11 +87,13 @@ class ReleaseFact:
         at: when.
         content: of its index; empty where the release was withdrawn.
         by_hand: whether a person chose it: it stays until something newer comes.
+        number: in its log.
     """
 
     at: datetime
     content: tuple[str, ...]
     by_hand: bool
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Chain:
         raw: number of the newest raw faces, and when they were read.
         balanced, dataset, model, index, release: see their classes.
         training_due: when a training became due last.
+        paired: number of the release whose visitors were compared last.
     """
 
     raw: tuple[int, datetime] | None = None
@@ -111,6 +114,7 @@ class Chain:
     model: ModelFact | None = None
     index: IndexFact | None = None
     release: ReleaseFact | None = None
+    paired: int | None = None
 
 
 def needs_of(chain: Chain, noted: Mapping[str, datetime]) -> tuple[Need, ...]:
@@ -126,6 +130,7 @@ def needs_of(chain: Chain, noted: Mapping[str, datetime]) -> tuple[Need, ...]:
         *_training(chain),
         *_index(chain),
         *_release(chain),
+        *_pairs(chain),
     )
 
 
@@ -206,3 +211,10 @@ def _release(chain: Chain) -> Iterator[Need]:
     waits = "a training without those who were erased" if learnt or index.erased else ""
     causes = (Cause("face_index", index.at, "there is another index"),)
     yield Need("production_release", causes, Content("face_index", index.version), waits)
+
+
+def _pairs(chain: Chain) -> Iterator[Need]:
+    release = chain.release
+    if release and release.content and chain.paired != release.number:
+        causes = (Cause("production_release", release.at, "there is another release"),)
+        yield Need("twin_pairs", causes)

@@ -51,6 +51,7 @@ INPUTS = {
     "twin_model": ("twin_dataset", "retraining"),
     "face_index": ("twin_dataset", "twin_model"),
     "production_release": ("face_index",),
+    "twin_pairs": ("production_release",),
 }
 """What each asset is made of."""
 _HEAVY_ASSETS = frozenset({"balanced_faces", "twin_model"})

@@ -25,6 +25,7 @@ from twin_matcher_dagster.storage.logs import (
     indexes,
     logs_by_folder,
     models,
+    pairings,
     releases,
     verdicts,
 )
@@ -82,7 +83,7 @@ def chain_of(store: ObjectStore, heads: Heads, erased: Times) -> Chain:
     Raises:
         StorageError: the store does not answer, or one of them cannot be read.
     """
-    raw, due = heads[layout.RAW], heads[layout.TRAININGS_DUE]
+    raw, due, pairs = (heads[one] for one in (layout.RAW, layout.TRAININGS_DUE, layout.TWINS))
     return Chain(
         raw=(raw.number, raw.written) if raw else None,
         balanced=_balanced(store, heads[layout.BALANCED]),
@@ -91,6 +92,7 @@ def chain_of(store: ObjectStore, heads: Heads, erased: Times) -> Chain:
         model=_model(store, heads[layout.MODELS], erased),
         index=_index(store, heads[layout.INDEXES], erased),
         release=_release(store, heads[layout.RELEASES]),
+        paired=pairings(store).read(pairs.number).record.release if pairs else None,
     )
 
 
@@ -150,9 +152,9 @@ def _release(store: ObjectStore, head: HeadEntry | None) -> ReleaseFact | None:
         return None
     record = releases(store).read(head.number).record
     if isinstance(record, Withdrawn):
-        return ReleaseFact(head.written, (), by_hand=False)
+        return ReleaseFact(head.written, (), by_hand=False, number=head.number)
     by_hand = bool(record.override) or record.rolled_back_to is not None
-    return ReleaseFact(head.written, _content(record), by_hand)
+    return ReleaseFact(head.written, _content(record), by_hand, head.number)
 
 
 def _content(record: Index | Release) -> tuple[str, ...]:

@@ -24,6 +24,8 @@
     indexes/files/<sha256>.parquet, .json       its portraits, its answers about held-out faces
     indexes/versions/...                                                      (manifest log)
     releases/versions/...                       production_release            (manifest log)
+    twins/versions/...                          twin_pairs: visitors alike    (manifest log)
+    twins/withdrawn/<upload>.json               who wants to be told of nobody any more
     erasures/<upload>.json                      that an upload was erased: nobody's data
     erasure-tries/<upload>/...                  when a wrong code was tried
     leases/dataset                              who makes a version, or erases somebody
@@ -46,6 +48,8 @@ MODELS = "models"
 TRAININGS_DUE = "retraining"
 INDEXES = "indexes"
 RELEASES = "releases"
+TWINS = "twins"
+TWIN_WITHDRAWALS = "twins/withdrawn"
 TOMBSTONES = "erasures"
 ERASURE_TRIES = "erasure-tries"
 DATASET_LEASE = "leases/dataset"
@@ -76,6 +80,11 @@ def face(upload_id: str, index: int) -> str:
 def user(upload_id: str) -> str:
     """Folder of what was made of one upload."""
     return f"users/{upload_id}"
+
+
+def twin_withdrawal(upload_id: str) -> str:
+    """Key of the note that somebody wants to be told of no long-lost twin any more."""
+    return f"{TWIN_WITHDRAWALS}/{upload_id}.json"
 
 
 def change_prefix(upload_id: str) -> str:

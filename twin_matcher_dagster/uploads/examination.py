@@ -18,6 +18,7 @@ from twin_matcher_dagster.uploads.manifest import (
     get_manifest,
     readable_faces,
 )
+from twin_matcher_dagster.uploads.not_taken import too_few_crops
 from twin_matcher_dagster.uploads.submission import clean_name
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ def examine(
     chosen = spread(len(found.kept), MAX_FACES)
     good = tuple((encoded[found.kept[i]], found.measures[i]) for i in chosen)
     if len(good) < MIN_FACES:
-        left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out().items())
-        reason = f"{len(good)} of {len(encoded)} crops can be used, {MIN_FACES} are needed"
-        reason = f"{reason} ({left_out})" if left_out else reason
+        reason = too_few_crops(len(good), len(encoded), MIN_FACES, found.left_out())
         return Examination(name, good, found, (reason,), shown=found.pixels)
     hints = _hints(manifest, found)
     return Examination(name, good, found, (), hints, manifest.publication, found.pixels)

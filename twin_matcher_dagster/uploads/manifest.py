@@ -33,6 +33,8 @@ class UploadManifest:
             uploads of older versions.
         hints: what the upload page noticed about the pictures.
         publication: whether the person agreed to being published on the Hub as well.
+        long_lost_twin: whether the person agreed to being told of another visitor who is alike, and
+            to being shown to them.
     """
 
     upload_id: str
@@ -43,6 +45,7 @@ class UploadManifest:
     erasure_hash: str = ""
     hints: tuple[str, ...] = ()
     publication: bool = False
+    long_lost_twin: bool = False
 
 
 def put_manifest(store: ObjectStore, manifest: UploadManifest) -> None:
@@ -69,6 +72,7 @@ def get_manifest(store: ObjectStore, upload_id: str) -> UploadManifest:
             hints=tuple(_texts(body.get("hints", []))),
             # Anything but a plain yes is a no.
             publication=body.get("publication") is True,
+            long_lost_twin=body.get("long_lost_twin") is True,
         )
     except ObjectMissingError as error:
         raise UploadError(f"There is no upload {upload_id}.") from error

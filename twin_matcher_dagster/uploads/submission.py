@@ -126,6 +126,7 @@ def submit(
         erasure_hash=erasure_hash(str(ulid), erasure_code or new_erasure_code()),
         hints=tuple(hints),
         publication=consent.publication,
+        long_lost_twin=consent.long_lost_twin,
     )
     announce(store, str(ulid))
     try:
@@ -149,13 +150,21 @@ def _see_that_it_stands(stored: UploadManifest, wanted: UploadManifest) -> None:
     """Be content with what an earlier try stored if it is what is wanted now.
 
     Raises:
-        StoredAlreadyError: it is not: other faces, another name, another answer about publication.
+        StoredAlreadyError: it is not: other faces, another name, or another answer about
+            publication or a long-lost twin.
     """
     if stored.faces != wanted.faces:
         raise StoredAlreadyError(refusals.OTHER_FACES())
-    if (stored.name, stored.publication) != (wanted.name, wanted.publication):
-        agreed = "may be published" if stored.publication else "may not be published"
+    if _said(stored) != _said(wanted):
+        published = "may be published" if stored.publication else "may not be published"
+        told = "are told" if stored.long_lost_twin else "are not told"
+        agreed = f"{published}, and you {told} of a long-lost twin"
         raise StoredAlreadyError(refusals.STORED_OTHERWISE(name=stored.name, agreed=agreed))
+
+
+def _said(manifest: UploadManifest) -> tuple[str, bool, bool]:
+    """What a person said of their faces."""
+    return manifest.name, manifest.publication, manifest.long_lost_twin
 
 
 def refuse_erased(store: ObjectStore, upload_id: str) -> None:

@@ -235,5 +235,11 @@ class Installation:
     def _made_release(self) -> None:
         assert self.chain.index
         self.released = self.indexed
-        content = self.chain.index.content
-        self.chain = replace(self.chain, release=ReleaseFact(self.now, content, by_hand=False))
+        content, before = self.chain.index.content, self.chain.release
+        number = before.number + 1 if before else 1
+        made = ReleaseFact(self.now, content, by_hand=False, number=number)
+        self.chain = replace(self.chain, release=made)
+
+    def _twin_pairs(self) -> None:
+        if self.chain.release and self.chain.release.content:
+            self.chain = replace(self.chain, paired=self.chain.release.number)

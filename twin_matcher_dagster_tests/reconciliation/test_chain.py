@@ -32,7 +32,8 @@ WHOLE = Chain(
     training_due=at(3),
     model=ModelFact(at(4), "m1", "b1", ""),
     index=IndexFact(at(5), "i1", CONTENT, "m1", "ana"),
-    release=ReleaseFact(at(6), CONTENT, by_hand=False),
+    release=ReleaseFact(at(6), CONTENT, by_hand=False, number=3),
+    paired=3,
 )
 
 
@@ -79,6 +80,11 @@ CASES = {
         replace(WHOLE, index=IndexFact(at(9), "i2", ("basis", "other"), "m1", "ana")),
         ["production_release"],
     ),
+    "another release": (
+        replace(WHOLE, release=ReleaseFact(at(9), CONTENT, by_hand=False, number=4)),
+        ["twin_pairs"],
+    ),
+    "never compared": (replace(WHOLE, paired=None), ["twin_pairs"]),
     "withdrawn": (
         replace(WHOLE, release=ReleaseFact(at(9), (), by_hand=False)),
         ["production_release"],
@@ -136,7 +142,7 @@ def test_what_a_person_chose_stays_until_something_newer_comes() -> None:
     back = replace(
         WHOLE,
         model=ModelFact(at(9), "m0", "b1", ""),
-        release=ReleaseFact(at(9), ("basis", "earlier"), by_hand=True),
+        release=ReleaseFact(at(9), ("basis", "earlier"), by_hand=True, number=3),
     )
     assert behind(back) == []
     somebody = replace(back, dataset=DatasetFact(at(10), "d2", "b1", "ana ben", "learnt d2"))

@@ -52,7 +52,7 @@ def test_what_waits_is_seen_at_one_cost_however_many_there_are(busy: ObjectStore
     survey.heads_of(store)
     survey.noted_verdicts(store)
     survey.erasure_times(store)
-    assert len(requests) == 10
+    assert len(requests) == 11
 
 
 def test_a_scan_looks_at_a_page_and_goes_on_from_there(busy: ObjectStore) -> None:

@@ -14,6 +14,7 @@ from twin_matcher_dagster.storage.logs import (
     indexes,
     logs_by_folder,
     models,
+    pairings,
     raw_versions,
     releases,
     reviews,
@@ -34,6 +35,7 @@ LOGS: list[tuple[Callable[[ObjectStore], ManifestLog[Any]], str, str]] = [
     (models, "twin_model", "models"),
     (indexes, "face_index", "indexes"),
     (releases, "production_release", "releases"),
+    (pairings, "twin_pairs", "twins"),
 ]
 
 

@@ -6,9 +6,11 @@ import hashlib
 from datetime import datetime, timedelta, timezone
 
 from twin_matcher_dagster.uploads.consent import (
+    CONSENT_DETAILS,
     CONSENT_TEXT,
     CONSENT_VERSION,
     PUBLICATION_TEXT,
+    TWIN_TEXT,
     Consent,
 )
 
@@ -21,13 +23,18 @@ def test_consent_says_when_it_was_given_and_to_which_words() -> None:
     assert consent.version == CONSENT_VERSION
 
 
-def test_publication_is_asked_for_separately() -> None:
+def test_publication_and_a_long_lost_twin_are_asked_for_separately() -> None:
     assert Consent.now().publication is False
     assert Consent.now(publication=True).publication is True
-    assert "published" not in CONSENT_TEXT
+    assert Consent.now(publication=True).long_lost_twin is False
+    assert Consent.now(long_lost_twin=True).long_lost_twin is True
+    agreed = " ".join((CONSENT_TEXT, *CONSENT_DETAILS))
+    assert "published" not in agreed
+    assert "tell me" not in agreed
 
 
 def test_other_words_have_another_version() -> None:
     """Whoever changes a text changes the version, and then this."""
-    words = hashlib.sha256(f"{CONSENT_TEXT}\n{PUBLICATION_TEXT}".encode()).hexdigest()
-    assert (CONSENT_VERSION, words[:16]) == ("2026-11-3", "5ee78deefd7713c9")
+    texts = (CONSENT_TEXT, *CONSENT_DETAILS, TWIN_TEXT, PUBLICATION_TEXT)
+    words = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    assert (CONSENT_VERSION, words[:16]) == ("2026-11-4", "5d32472398dfd5be")

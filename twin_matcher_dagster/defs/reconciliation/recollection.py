@@ -28,6 +28,7 @@ _MADE_BY = {
     layout.MODELS: keys.TWIN_MODEL,
     layout.INDEXES: keys.FACE_INDEX,
     layout.RELEASES: keys.PRODUCTION_RELEASE,
+    layout.TWINS: keys.TWIN_PAIRS,
 }
 
 

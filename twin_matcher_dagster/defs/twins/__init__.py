@@ -1,0 +1,1 @@
+"""The pairs of visitors who look alike."""

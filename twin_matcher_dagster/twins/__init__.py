@@ -1,0 +1,1 @@
+"""Long-lost twins: visitors who look alike, and agreed to be told of one another."""
