@@ -168,9 +168,7 @@ class Settings(BaseSettings):
         None, pattern="^https?://", description="Where visitors reach the prediction page."
     )
     examples: Path | None = Field(
-        None,
-        description="Folder of photos that the prediction page offers to try, five at most; people "
-        "of the sample by default.",
+        None, description="Folder of photos that the prediction page offers to try, five at most."
     )
     twin_matcher_home: Path = Field(
         default_factory=default_home,
