@@ -177,6 +177,20 @@ def test_a_photo_that_cannot_be_used_is_explained(
     assert page.locator("#answer .answered").count() == 0
 
 
+def test_too_much_to_do_is_said_and_can_be_tried_again(
+    page: Page, serve: Serve, released: ObjectStore
+) -> None:
+    page.goto(serve("predict", released))
+    page.wait_for_selector(".drop")
+    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "full"}))
+    page.click('[data-example="1"]')
+    page.wait_for_selector(".toast-body")
+    page.wait_for_function("document.querySelector('.waiting .said').textContent === ''")
+    page.unroute("**/queue/join*")
+    page.click('[data-example="1"]')
+    page.wait_for_selector("#answer .answered", timeout=90_000)
+
+
 def test_of_two_people_one_is_chosen_or_both_are_compared(
     page: Page, serve: Serve, released: ObjectStore
 ) -> None:

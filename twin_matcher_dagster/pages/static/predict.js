@@ -235,4 +235,6 @@ window.addEventListener("answered", answered);
 new MutationObserver(() => {
   const button = $('#about [data-do="share"]');
   if (button) button.hidden = !canShare();
+  // Gradio says by itself that too many wait, and no event comes of it.
+  if (document.body.classList.contains("asking") && $(".toast-body.error")) answered();
 }).observe(document.body, { childList: true, subtree: true });
