@@ -45,6 +45,7 @@ CHOSEN = ("raw_faces", "min_faces")
 _HUB_ID = re.compile(r"(?!.*(?:--|\.\.))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}(?<!\.git)\b", re.ASCII)
 # What S3 takes for a bucket, or the ARN of an access point.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:aws[\w-]*:s3[\w:/-]+", re.ASCII)
+_URL = "^https?://"
 _POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2)?")
 
 
@@ -161,12 +162,8 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="Certificate of the pages (PEM): for https.")
     tls_key: Path | None = Field(None, description="Its private key (PEM).")
     mcp: bool = Field(False, description="Whether models find twins as a tool (needs extra mcp).")
-    upload_url: str | None = Field(
-        None, pattern="^https?://", description="Where visitors reach the upload page."
-    )
-    predict_url: str | None = Field(
-        None, pattern="^https?://", description="Where visitors reach the prediction page."
-    )
+    upload_url: str | None = Field(None, pattern=_URL, description="Address of the upload page.")
+    predict_url: str | None = Field(None, pattern=_URL, description="Of the prediction page.")
     examples: Path | None = Field(
         None, description="Folder of photos that the prediction page offers to try, five at most."
     )

@@ -37,7 +37,7 @@ def aligned_face(photo: GivenPhoto, face: int | None = None) -> Image.Image:
     return Image.fromarray(both_views(pixels, face).crops[0])
 
 
-def pixels_of(given: GivenPhotos) -> np.ndarray | list[np.ndarray]:
+def given_pixels(given: GivenPhotos) -> np.ndarray | list[np.ndarray]:
     """Photos as uint8 RGB [height, width, 3]: one, or as many as were given.
 
     Raises:

@@ -27,7 +27,7 @@ KindOut = Literal["celebrity", "visitor"]
 MOST_TWINS = 50
 """Of one answer, outside: each brings three portraits."""
 
-KINDS: dict[str, KindOut] = {"celebrity": "celebrity", "user": "visitor"}
+SHOWN_KINDS: dict[str, KindOut] = {"celebrity": "celebrity", "user": "visitor"}
 
 
 class Out(BaseModel):
@@ -216,7 +216,7 @@ def _person(card: TwinCard, shown: Shown | None) -> dict[str, Any]:
     about = card.about.model_dump(exclude_defaults=True) if card.about else None
     return {
         "name": card.label,
-        "kind": KINDS[card.kind],
+        "kind": SHOWN_KINDS[card.kind],
         "invented": bool(card.about and card.about.invented),
         # A visitor's id is that of their upload: it is theirs alone.
         "id": card.identity_id if card.kind == "celebrity" else None,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from twin_matcher_dagster.errors import TwinMatcherError
-from twin_matcher_dagster.release.reasons import reason_of, sentence_of
+from twin_matcher_dagster.release.reasons import refusal_reason, sentence_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -77,7 +77,7 @@ class ProblemError(Exception):
 
 def problem_of(error: TwinMatcherError) -> ProblemError:
     """What a program is told of an error: of our own machines no more than that they are away."""
-    reason = reason_of(error)
+    reason = refusal_reason(error)
     return ProblemError(_STATUS.get(reason, 422), reason, sentence_of(error))
 
 

@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from twin_matcher_dagster.api.answers import (
-    KINDS,
     MOST_TWINS,
+    SHOWN_KINDS,
     FaceOut,
     KindOut,
     PairOut,
@@ -43,7 +43,7 @@ from twin_matcher_dagster.release.answers import Answer, FaceChoice, PairAnswer
 from twin_matcher_dagster.release.invented import has_invented_people
 from twin_matcher_dagster.release.reasons import SEVERAL_FACES
 from twin_matcher_dagster.release.serving import Production
-from twin_matcher_dagster.release.tally import count_refusal, counted
+from twin_matcher_dagster.release.tally import count_refusal, counting
 from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.records.release import Release
 
@@ -144,7 +144,7 @@ class _Doors:
         ] = "url",
     ) -> TwinsOut:
         """Who the person in a photo is taken for, and who looks like them."""
-        wanted = {shown: ours for ours, shown in KINDS.items()}.get(kind) if kind else None
+        wanted = {shown: ours for ours, shown in SHOWN_KINDS.items()}.get(kind) if kind else None
 
         def ask(photos: list[bytes], cancellation: Cancellation) -> Answer | FaceChoice:
             finder = self._production.finder()
@@ -183,7 +183,7 @@ class _Doors:
         cancellation = Cancellation()
 
         def counted_ask(photos: list[bytes]) -> _Given:
-            with counted(_DOOR, question) as count:
+            with counting(_DOOR, question) as count:
                 given = ask(photos, cancellation)
                 count(given)
             return given

@@ -20,7 +20,7 @@ from twin_matcher_dagster.media.photo_decoding import check_bytes
 from twin_matcher_dagster.media.photos import read_photo
 from twin_matcher_dagster.release.answers import Answer, FaceChoice, PairAnswer
 from twin_matcher_dagster.release.serving import Production
-from twin_matcher_dagster.release.tally import counted
+from twin_matcher_dagster.release.tally import counting
 from twin_matcher_dagster.release.twin_finder import TwinFinder
 
 _DOOR = "tool"
@@ -70,7 +70,7 @@ class Tools:
     ) -> dict[str, Any]:
         """An answer as JSON; what goes wrong is told by ``reason`` and ``detail``."""
         try:
-            with counted(_DOOR, question) as count:
+            with counting(_DOOR, question) as count:
                 pixels = [read_photo(_bytes_of(photo)) for photo in photos]
                 answer = ask(self._production.finder(), pixels)
                 count(answer)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from twin_matcher_dagster.api.aligned import GivenPhotos, pixels_of
+from twin_matcher_dagster.api.aligned import GivenPhotos, given_pixels
 from twin_matcher_dagster.errors import ServicesError, StorageError
 from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.local.environment import environment
 from twin_matcher_dagster.release.answers import Answer, ChoiceAnswer, PairAnswer, TwinCard
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.shared_features import Why
-from twin_matcher_dagster.release.tally import counted
+from twin_matcher_dagster.release.tally import counting
 from twin_matcher_dagster.settings import Settings, command
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
@@ -89,8 +89,8 @@ class Twins:
         Raises:
             SeveralFacesError: several faces; ``error.offered`` has them, to choose by ``face``.
         """
-        with counted(_DOOR) as count:
-            answer = self._production.finder().find(pixels_of(photo), top, face, kind)
+        with counting(_DOOR) as count:
+            answer = self._production.finder().find(given_pixels(photo), top, face, kind)
             count(answer)
         return answer
 
@@ -105,15 +105,15 @@ class Twins:
 
     def compare(self, one: GivenPhotos, other: GivenPhotos) -> PairAnswer:
         """How alike the people in two photos are, and whether they are taken for one."""
-        with counted(_DOOR, "compare") as count:
-            answer = self._production.finder().compare(pixels_of(one), pixels_of(other))
+        with counting(_DOOR, "compare") as count:
+            answer = self._production.finder().compare(given_pixels(one), given_pixels(other))
             count(answer)
         return answer
 
     def choose(self, person: GivenPhotos, one: GivenPhotos, other: GivenPhotos) -> ChoiceAnswer:
         """Whom of two a third person resembles more: a child its mother or its father, say."""
-        with counted(_DOOR, "choose") as count:
-            photos = (pixels_of(photo) for photo in (person, one, other))
+        with counting(_DOOR, "choose") as count:
+            photos = (given_pixels(photo) for photo in (person, one, other))
             answer = self._production.finder().choose(*photos)
             count(answer)
         return answer

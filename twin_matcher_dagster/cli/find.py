@@ -55,7 +55,7 @@ def find(
             _print([f"Picture: {picture}"])
 
 
-def compare(
+def compare_photos(
     one: Annotated[Path, typer.Argument(help="A photo of one person.")],
     other: Annotated[Path, typer.Argument(help="A photo of another, or of the same.")],
     as_json: AsJson = False,

@@ -33,7 +33,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(release.app, name="release")
 app.add_typer(export.app, name="export")
 app.command()(find.find)
-app.command()(find.compare)
+app.command("compare")(find.compare_photos)
 console = Console()
 
 

@@ -43,7 +43,7 @@ from twin_matcher_dagster.pages.visits import Visits
 from twin_matcher_dagster.release.answers import Answer, FaceChoice, PairAnswer
 from twin_matcher_dagster.release.probe_reader import MAX_PHOTOS
 from twin_matcher_dagster.release.serving import Production
-from twin_matcher_dagster.release.tally import counted
+from twin_matcher_dagster.release.tally import counting
 from twin_matcher_dagster.settings import Settings
 
 # Gradio's own door for files is not used here, see `visitor_photos`.
@@ -129,7 +129,7 @@ class Desk:
             cancellation: of the request.
         """
         try:
-            with counted("page", "compare" if question.pair else "twins") as count:
+            with counting("page", "compare" if question.pair else "twins") as count:
                 photos = self._photos(question, cancellation)
                 return self._asked(question, photos, words, count)
         except TwinMatcherError as error:

@@ -50,7 +50,7 @@ _SENTENCES: Mapping[str, re.Pattern[str]] = {
 }
 
 
-def reason_of(error: TwinMatcherError) -> str:
+def refusal_reason(error: TwinMatcherError) -> str:
     """The code of an error: the name of its refusal, such as ``photo-too-large``, or its kind.
 
     The refusal is told by its words: a photo is refused in another process, which hands on no more

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.release.answers import Answer, ChoiceAnswer, FaceChoice, PairAnswer
-from twin_matcher_dagster.release.reasons import SEVERAL_FACES, reason_of
+from twin_matcher_dagster.release.reasons import SEVERAL_FACES, refusal_reason
 
 Given = Answer | FaceChoice | PairAnswer | ChoiceAnswer
 
@@ -98,8 +98,8 @@ REGISTRY.register(_FREQUENCIES)
 
 
 @contextmanager
-def counted(door: str, question: str = "twins") -> Generator[Callable[[Given], None]]:
-    """Count one question: ``with counted("page") as count: count(finder.ask(photo))``.
+def counting(door: str, question: str = "twins") -> Generator[Callable[[Given], None]]:
+    """Count one question: ``with counting("page") as count: count(finder.ask(photo))``.
 
     An error that leaves the block is counted as a refusal.
 
@@ -116,7 +116,7 @@ def counted(door: str, question: str = "twins") -> Generator[Callable[[Given], N
         try:
             yield given.append
         except BaseException as error:
-            reason = reason_of(error) if isinstance(error, TwinMatcherError) else "bug"
+            reason = refusal_reason(error) if isinstance(error, TwinMatcherError) else "bug"
             count_refusal(door, reason)
             _finish(door, question, reason, began)
             raise
@@ -153,8 +153,8 @@ def count_refusal(door: str, reason: str) -> None:
     """Count a question that was refused before it was looked at.
 
     Args:
-        door: as of :func:`counted`.
-        reason: a code, as of :func:`~.reasons.reason_of`.
+        door: as of :func:`counting`.
+        reason: a code, as of :func:`~.reasons.refusal_reason`.
     """
     _REFUSALS.labels(door, reason).inc()
 

@@ -18,7 +18,7 @@ from twin_matcher_dagster.errors import (
     TwinMatcherError,
 )
 from twin_matcher_dagster.refusals import Refusal
-from twin_matcher_dagster.release.reasons import SEVERAL_FACES, reason_of, sentence_of
+from twin_matcher_dagster.release.reasons import SEVERAL_FACES, refusal_reason, sentence_of
 
 NAMED = {name: one for name, one in vars(refusals).items() if isinstance(one, Refusal)}
 
@@ -28,11 +28,11 @@ def test_a_refusal_is_known_by_its_words(name: str) -> None:
     text = f"{NAMED[name].cause} {NAMED[name].way_out}"
     places = [place for _, place, _, _ in string.Formatter().parse(text) if place]
     said = NAMED[name](**dict.fromkeys(places, 3))
-    assert reason_of(MediaError(said)) == name.lower().replace("_", "-")
+    assert refusal_reason(MediaError(said)) == name.lower().replace("_", "-")
 
 
 def test_several_faces_have_the_code_of_their_refusal() -> None:
-    assert reason_of(FaceError(refusals.PHOTO_OF_SEVERAL(count=2))) == SEVERAL_FACES
+    assert refusal_reason(FaceError(refusals.PHOTO_OF_SEVERAL(count=2))) == SEVERAL_FACES
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_several_faces_have_the_code_of_their_refusal() -> None:
 def test_any_other_error_is_known_by_its_kind(
     error: TwinMatcherError, reason: str, is_told: bool
 ) -> None:
-    assert reason_of(error) == reason
+    assert refusal_reason(error) == reason
     assert (sentence_of(error) == str(error)) is is_told

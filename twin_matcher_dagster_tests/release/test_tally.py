@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY, generate_latest
 
 from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.release.tally import TwinFrequencies, count_refusal, counted, waiting
+from twin_matcher_dagster.release.tally import TwinFrequencies, count_refusal, counting, waiting
 from twin_matcher_dagster_tests.api.finders import ADA, ANSWER, BEN, CHOICE, PAIR
 
 BEN_FIRST = replace(ANSWER, twins=(BEN, ADA))
@@ -24,7 +24,7 @@ def test_an_answer_is_counted_with_how_alike_and_how_long() -> None:
     before = figure("answers_total", door="test", question="twins")
     alike = figure("best_likeness_bucket", le="0.98") - figure("best_likeness_bucket", le="0.95")
     hints = figure("hints_total", reason="too dark")
-    with counted("test") as count:
+    with counting("test") as count:
         assert figure("in_flight", door="test") == 1
         count(ANSWER)
     assert figure("in_flight", door="test") == 0
@@ -40,7 +40,7 @@ def test_an_answer_is_counted_with_how_alike_and_how_long() -> None:
 
 def test_a_comparison_is_counted_apart() -> None:
     before = figure("answers_total", door="test", question="compare")
-    with counted("test", "compare") as count:
+    with counting("test", "compare") as count:
         count(PAIR)
     assert figure("answers_total", door="test", question="compare") == before + 1
 
@@ -52,17 +52,17 @@ def test_a_refusal_is_counted_by_its_reason(how: str) -> None:
     if how == "at the door":
         count_refusal("test", "photo-of-several")
     elif how == "a choice":
-        with counted("test") as count:
+        with counting("test") as count:
             count(CHOICE)
     else:
-        with pytest.raises(MediaError), counted("test"):
+        with pytest.raises(MediaError), counting("test"):
             raise MediaError(sentence)
     assert figure("refusals_total", door="test", reason="photo-of-several") == before + 1
 
 
 def test_a_fault_of_ours_is_counted_too() -> None:
     before = figure("refusals_total", door="test", reason="bug")
-    with pytest.raises(ZeroDivisionError), counted("test"):
+    with pytest.raises(ZeroDivisionError), counting("test"):
         raise ZeroDivisionError
     assert figure("refusals_total", door="test", reason="bug") == before + 1
 
@@ -96,7 +96,7 @@ def test_another_release_has_other_frequencies() -> None:
 
 
 def test_nobody_is_named_in_figures_or_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), counted("test") as count:
+    with caplog.at_level(logging.INFO), counting("test") as count:
         count(replace(BEN_FIRST, identity=ADA))
     said = generate_latest().decode() + str([vars(record) for record in caplog.records])
     assert [record.message for record in caplog.records] == ["asked"]
