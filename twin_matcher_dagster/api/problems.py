@@ -34,7 +34,7 @@ _STATUS = {
     "disk-full": 503,
     "other": 500,
 }
-TITLES = {
+PROBLEM_TITLES = {
     400: "The request is not as it should be",
     404: "There is nothing here",
     405: "This is not asked for in this way",
@@ -90,7 +90,7 @@ def problem_response(problem: ProblemError, **more: Any) -> JSONResponse:
     """
     body = ProblemOut(
         type=f"urn:twin-matcher:{problem.reason}",
-        title=TITLES.get(problem.status, "Problem"),
+        title=PROBLEM_TITLES.get(problem.status, "Problem"),
         status=problem.status,
         detail=problem.detail,
         reason=problem.reason,

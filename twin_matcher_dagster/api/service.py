@@ -27,7 +27,7 @@ from twin_matcher_dagster.api.answers import (
 )
 from twin_matcher_dagster.api.body import photos_of
 from twin_matcher_dagster.api.problems import (
-    TITLES,
+    PROBLEM_TITLES,
     ProblemError,
     ProblemOut,
     problem_of,
@@ -245,7 +245,8 @@ async def _cancel_when_left(request: Request, cancellation: Cancellation) -> Non
 def _problems(models: Mapping[int, type[ProblemOut]]) -> dict[int | str, dict[str, Any]]:
     """What may go wrong, for the description of the service."""
     return {
-        status: {"model": model, "description": TITLES[status]} for status, model in models.items()
+        status: {"model": model, "description": PROBLEM_TITLES[status]}
+        for status, model in models.items()
     }
 
 
