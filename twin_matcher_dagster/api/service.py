@@ -77,11 +77,11 @@ def api_app(production: Production) -> FastAPI:
         title="Twin Matcher", version="1", description=_ABOUT, docs_url=None, redoc_url=None
     )
     doors = _Doors(production)
-    asked = {409: SeveralFacesOut, **dict.fromkeys((400, 408, 413, 415, 422, 500, 503), ProblemOut)}
-    app.post("/twins", responses=_problems(asked), openapi_extra=_body("photo"))(doors.twins)
-    app.post("/compare", responses=_problems(asked), openapi_extra=_body("one", "other"))(
-        doors.compare
-    )
+    asked = dict.fromkeys((400, 408, 409, 413, 415, 422, 500, 503), ProblemOut)
+    of_one = _problems({**asked, 409: SeveralFacesOut})
+    app.post("/twins", responses=of_one, openapi_extra=_body("photo"))(doors.twins)
+    of_two = _problems(asked)
+    app.post("/compare", responses=of_two, openapi_extra=_body("one", "other"))(doors.compare)
     app.get("/releases/current", responses=_problems({503: ProblemOut}))(doors.current)
     app.get(
         "/portraits/{name}",

@@ -24,6 +24,7 @@ from gradio_client import Client
 from PIL import Image
 
 from twin_matcher_dagster.cli.demo import Story
+from twin_matcher_dagster.local.health import page_question
 from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -106,6 +107,7 @@ def test_one_port_has_all(served: Served) -> None:
     assert b"<html" in served.ask("/upload/")
     assert b"POST" in served.ask("/v1/docs")
     assert b"twin_matcher_release" in served.ask("/metrics")
+    page_question(served.url)(0)  # as whoever keeps it running asks, with a certificate of anybody
 
 
 def test_a_photo_is_on_no_disk_and_in_no_log(served: Served, story: Story) -> None:
