@@ -195,6 +195,25 @@ function enlarge(button) {
   box.showModal();
 }
 
+// The first picture of somebody is on the page already: it is not sent twice.
+function complete() {
+  for (const pictures of document.querySelectorAll(".pictures[data-label]")) {
+    const shown = $("summary img", pictures.closest(".other") ?? document.createElement("p"));
+    const first = shown ?? $("#answer .pair img.twin");
+    if (!first) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.do = "enlarge";
+    button.setAttribute("aria-label", pictures.dataset.label);
+    const image = document.createElement("img");
+    image.src = first.src;
+    image.alt = "";
+    button.append(image);
+    pictures.prepend(button);
+    delete pictures.dataset.label;
+  }
+}
+
 const does = {
   camera, stop, shoot, save, share, two, face, enlarge,
   again: () => {
@@ -233,6 +252,7 @@ document.addEventListener("drop", (event) => {
 });
 window.addEventListener("answered", answered);
 new MutationObserver(() => {
+  complete();
   const button = $('#about [data-do="share"]');
   if (button) button.hidden = !canShare();
   // Gradio says by itself that too many wait, and no event comes of it.
