@@ -80,13 +80,12 @@ def test_a_choice_of_faces_is_offered_and_taken(client: TestClient, production: 
     assert len(error.value.offered) == 2
 
 
-def test_photos_are_compared(client: TestClient, production: Production) -> None:
-    one, other = (PHOTOS / name for name in ("mira.jpg", "keiko.jpg"))
-    files = {"one": one.read_bytes(), "other": other.read_bytes()}
-    said = client.post("/v1/compare", files=files).json()
-    pair = Twins(production).compare(one, other)
-    assert said["likeness"] == {"percentile": pair.percent, "words": pair.words}
-    assert said["same_person"] is pair.same_person is False
+def test_photos_are_compared(client: TestClient) -> None:
+    files = {"one": "mira.jpg", "other": "keiko.jpg"}
+    read = {name: (PHOTOS / photo).read_bytes() for name, photo in files.items()}
+    said = client.post("/v1/compare", files=read).json()
+    assert said["same_person"] is False
+    assert f"than {said['likeness']['percentile']} of 100 pairs" in said["likeness"]["words"]
 
 
 def test_what_was_answered_is_counted(client: TestClient) -> None:
