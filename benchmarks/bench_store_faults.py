@@ -20,11 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from twin_matcher_dagster.errors import StorageError
+from twin_matcher_dagster.faces.clip import MIN_FACES
 from twin_matcher_dagster.local import embedded_s3
 from twin_matcher_dagster.local.ports import HeldPorts
+from twin_matcher_dagster.pages.catalogue import words_in
 from twin_matcher_dagster.pages.erasure_form import erase_for_visitor
 from twin_matcher_dagster.pages.page import VISITOR_WAITS_S
-from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
+from twin_matcher_dagster.pages.session import Session, send_faces
+from twin_matcher_dagster.pages.status_desk import StatusDesk
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 from twin_matcher_dagster.uploads.consent import Consent
@@ -32,7 +35,8 @@ from twin_matcher_dagster_tests.faulty_store import KINDS, Fault, FaultyStore
 from twin_matcher_dagster_tests.kit import CODE, Kit
 
 MOST_SECONDS = 10.0
-FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(4))
+FACES = tuple(np.full((160, 160, 3), 10 * n, np.uint8) for n in range(MIN_FACES))
+ENGLISH = words_in("en")
 
 
 @contextmanager
@@ -85,6 +89,12 @@ def main() -> int:
         production = Production(store, VISITOR_WAITS_S / 2)
         production.finder()
 
+        def status_of_visitor(upload_id: str) -> str:
+            try:
+                return StatusDesk(store).look(upload_id, ENGLISH).status
+            except StorageError as error:
+                return type(error).__name__
+
         def fresh() -> str:
             try:
                 return f"release {Production(store, VISITOR_WAITS_S / 2).finder().number}"
@@ -94,11 +104,13 @@ def main() -> int:
         for kind in KINDS:
             session, upload_id = Session(FACES), kit.upload()
             asks = {
-                "send": lambda s=session: send_faces(
-                    store, s, "Ana", Consent.now(), lambda share, desc: None
-                )[1],
-                "verdict": lambda s=session: str(whose_clip(store, s)),
-                "erase": lambda u=upload_id: erase_for_visitor(store, u, CODE),
+                "send": lambda s=session: (
+                    send_faces(
+                        store, s, "Ana", Consent.now(), lambda share, desc: None, ENGLISH
+                    ).message
+                ),
+                "status": lambda u=upload_id: status_of_visitor(u),
+                "erase": lambda u=upload_id: erase_for_visitor(store, u, CODE, ENGLISH),
                 "twins": lambda: f"release {production.finder().number}",
                 "twins, page just started": fresh,
             }

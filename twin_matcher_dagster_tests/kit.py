@@ -231,7 +231,7 @@ class Kit:
         return upload_id
 
     def pairs(self, *both: str, likeness: float = 0.995) -> Manifest[TwinPairs]:
-        """The pairs of the newest release, in which two visitors are each other's twin."""
+        """The pairs of the newest release, in which two visitors, or none, are alike."""
         release = self.production()
         visitors = {
             who: Visitor(
@@ -239,7 +239,7 @@ class Kit:
             )
             for who, shard in release.record.shards.items()
         }
-        for who, twin in (both, both[::-1]):
+        for who, twin in (both, both[::-1]) if both else ():
             visitors[who] = replace(visitors[who], twin=twin, likeness=likeness)
         return pairings(self.store).commit(
             TwinPairs(

@@ -1,18 +1,19 @@
-"""Both pages and the answers for programs on one port: the prediction page's."""
+"""All pages and the answers for programs on one port: the prediction page's."""
 
 from __future__ import annotations
 
-from twin_matcher_dagster.pages.links import FROM_PREDICT, FROM_UPLOAD
+from twin_matcher_dagster.pages.links import FROM_PREDICT, FROM_STATUS, FROM_UPLOAD
 from twin_matcher_dagster.pages.look import look_of, routes_of_look
 from twin_matcher_dagster.pages.predict import MAX_FILE, predict_page, production
 from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
-from twin_matcher_dagster.pages.upload import MAX_CLIP_FILE, upload_page
+from twin_matcher_dagster.pages.status import status_page
+from twin_matcher_dagster.pages.upload import MAX_CLIP_FILE, MAX_STATUS_FILE, upload_page
 from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
 from twin_matcher_dagster.release.serving import Production
 
 
 def both_site(made: Production) -> Site:
-    """The prediction page at ``/`` and the upload page at ``/upload``.
+    """The prediction page at ``/``, the upload page at ``/upload``, and ``/status``.
 
     Args:
         made: the releases, with the bucket of both pages.
@@ -20,9 +21,11 @@ def both_site(made: Production) -> Site:
     given = VisitorPhotos()
     predict = predict_page(made, given, FROM_PREDICT)
     upload = upload_page(made.store, FROM_UPLOAD)
+    status = status_page(made.store, FROM_STATUS)
     pages = [
         SitePage("/", predict, MAX_FILE, look_of("predict")),
         SitePage("/upload", upload, MAX_CLIP_FILE, look_of("upload", "../")),
+        SitePage("/status", status, MAX_STATUS_FILE, look_of("status", "../")),
     ]
     return Site(pages, made.store, made, [given.route(), *routes_of_look()])
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gradio as gr
+from gradio.i18n import I18nData
 
+from twin_matcher_dagster.pages.catalogue import words_in
 from twin_matcher_dagster.pages.file_inputs import taken_by, video_path
+from twin_matcher_dagster.pages.page import html_place
 
 _UNPLAYABLE = (
     "Your browser cannot show this clip. It is read all the same: what was found is said below."
@@ -35,18 +38,18 @@ body:has(#clip video.unplayable) #unplayable {display: block}
 """
 
 
-def clip_input(page: gr.Blocks) -> gr.Video:
+def clip_input(page: gr.Blocks, label: I18nData) -> gr.Video:
     """The video of a page, and a note in place of its preview where there can be none."""
     clip = taken_by(
         video_path,
         gr.Video(
-            sources=["webcam", "upload"],
-            label="Your clip",
+            sources=["upload", "webcam"],
+            label=label,
             include_audio=False,
             elem_id="clip",
             height=360,
         ),
     )
-    gr.HTML(f'<div class="note">{_UNPLAYABLE}</div>', elem_id="unplayable")
+    html_place("unplayable", words_in("en").render("line.html", text=_UNPLAYABLE))
     page.load(None, js=_CATCH_UNPLAYABLE, api_visibility="private")
     return clip

@@ -28,7 +28,10 @@ _Component = TypeVar("_Component", bound=Component)
 
 
 def taken_by(reader: Callable[..., Any], component: _Component) -> _Component:
-    """A component whose files are handed on by one of these readers."""
+    """A component whose files are handed on by one of these readers.
+
+    No event may have it for an output: Gradio makes outputs anew for a visitor, without the reader.
+    """
     component.preprocess = reader
     return component
 

@@ -1,8 +1,9 @@
-"""Where the two pages are, so that each can lead to the other."""
+"""Where the pages are, so that each can lead to the others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
 
 import gradio as gr
 
@@ -11,16 +12,17 @@ from twin_matcher_dagster.settings import Settings
 
 @dataclass(frozen=True)
 class Links:
-    """The addresses of both pages, as one page of them links to.
+    """The addresses of the pages, as one of them links to.
 
     Attributes:
         upload: address of the upload page, absolute or relative; ``:7860`` stands for that port of
             whatever host the visitor asked.
-        predict: of the prediction page, likewise.
+        predict, status: of the prediction page and of the status page, likewise.
     """
 
     upload: str
     predict: str
+    status: str
 
     def seen_by(self, request: gr.Request) -> Links:
         """The same for one visitor: nothing is left to fill in. They are text: escape them.
@@ -29,22 +31,37 @@ class Links:
             request: of the visitor.
         """
         here = f"{request.url.scheme}://{_in_address(request.url.hostname)}"
-        return Links(_after(here, self.upload), _after(here, self.predict))
+        return Links(*(_after(here, one) for one in (self.upload, self.predict, self.status)))
+
+    def status_from(self, here: str) -> str:
+        """The address of the status page, absolute.
+
+        Args:
+            here: address of the page with these links, as its visitor's browser says it.
+        """
+        parts = urlsplit(here)
+        host = f"{parts.scheme}://{_in_address(parts.hostname)}"
+        return urljoin(here, _after(host, self.status))
 
 
 def links_apart(settings: Settings) -> Links:
     """Of two processes, each with a port of its own."""
+    upload = settings.upload_url or f":{settings.upload_port}"
     return Links(
-        settings.upload_url or f":{settings.upload_port}",
-        settings.predict_url or f":{settings.predict_port}",
+        upload=upload,
+        predict=settings.predict_url or f":{settings.predict_port}",
+        status=f"{upload.rstrip('/')}/status/",
     )
 
 
-FROM_PREDICT = Links(upload="upload/", predict="./")
+FROM_PREDICT = Links(upload="upload/", predict="./", status="status/")
 """Of one site, for the prediction page at ``/``: relative, so that a proxy may add a prefix."""
 
-FROM_UPLOAD = Links(upload="./", predict="../")
+FROM_UPLOAD = Links(upload="./", predict="../", status="../status/")
 """Of one site, for the upload page at ``/upload/``."""
+
+FROM_STATUS = Links(upload="../upload/", predict="../", status="./")
+"""Of one site, for the status page at ``/status/``."""
 
 
 def _after(here: str, address: str) -> str:

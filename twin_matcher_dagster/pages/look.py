@@ -122,5 +122,7 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """The style sheets of both pages."""
-    sheets = [(STATIC / name).read_text("utf-8") for name in ("look.css", "predict.css")]
+    sheets = [
+        (STATIC / name).read_text("utf-8") for name in ("look.css", "predict.css", "upload.css")
+    ]
     return "\n".join([*sheets, PREVIEW_CSS])

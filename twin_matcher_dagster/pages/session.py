@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,22 +13,22 @@ from twin_matcher_dagster.errors import (
     StorageError,
     StoredAlreadyError,
     TwinMatcherError,
+    UploadError,
 )
 from twin_matcher_dagster.faces.clip import MIN_FACES
+from twin_matcher_dagster.pages.catalogue import Words
 from twin_matcher_dagster.pages.page import (
     FORGET_AFTER_S,
     VISITOR_WAITS_S,
     message_for_visitor,
-    problem,
-    success,
 )
+from twin_matcher_dagster.pages.receipt import receipt
 from twin_matcher_dagster.pages.room import raise_if_store_full
 from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import Consent
 from twin_matcher_dagster.uploads.erasure_code import new_erasure_code
-from twin_matcher_dagster.uploads.submission import new_upload_id, submit
+from twin_matcher_dagster.uploads.submission import clean_name, new_upload_id, submit
 
 
 @dataclass(frozen=True)
@@ -38,43 +37,109 @@ class Session:
 
     The upload id and the erasure code are made with the faces, so that sending again after a fault
     continues the same upload. What one try may have stored stays possible, whatever the next says.
+
+    Attributes:
+        faces: uint8 RGB [160, 160, 3] each, that were found.
+        hints: what was noticed about them.
+        left_out: numbers of the faces that the person does not want to send.
+        upload_id, erasure_code: under which they are sent.
+        sent: whether they were.
+        maybe_stored: whether a try may have stored them, of which nobody knows.
     """
 
     faces: tuple[np.ndarray, ...]
     hints: tuple[str, ...] = ()
+    left_out: frozenset[int] = frozenset()
     upload_id: str = field(default_factory=new_upload_id)
     erasure_code: str = field(default_factory=new_erasure_code)
-    sent: str = ""
+    sent: bool = False
     maybe_stored: bool = False
 
     @property
-    def receipt(self) -> str:
-        """What a visitor takes home, as HTML."""
-        return (
-            f'<p class="keep">Upload id <code>{html.escape(self.upload_id)}</code><br>'
-            f"Erasure code <code>{html.escape(self.erasure_code)}</code></p>"
-        )
+    def kept(self) -> tuple[np.ndarray, ...]:
+        """The faces that are to be sent."""
+        return tuple(face for n, face in enumerate(self.faces) if n not in self.left_out)
+
+    def without(self, numbers: Any) -> Session:
+        """The same session with other faces left out.
+
+        Once some of them may be stored nothing changes: a second try has to send the same.
+
+        Args:
+            numbers: as a browser says them; what is no number of a face is passed over.
+        """
+        if self.sent or self.maybe_stored or not isinstance(numbers, list):
+            return self
+        known = frozenset(n for n in numbers if isinstance(n, int) and 0 <= n < len(self.faces))
+        return replace(self, left_out=known)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left of a session after a try, and what is said of it.
+
+    Attributes:
+        session: what is left.
+        message: HTML of what went wrong; empty if nothing did.
+        receipt: HTML of what the visitor has to keep; empty if there is nothing.
+    """
+
+    session: Session | None
+    message: str = ""
+    receipt: str = ""
+
+
+def missing_of(session: Session | None, name: str, agreed: bool) -> list[str]:
+    """What stands in the way of sending, as keys of texts; nothing if it can work."""
+    missing = []
+    if session is None:
+        missing.append("upload.needs_faces")
+    elif len(session.kept) < MIN_FACES:
+        missing.append("upload.needs_more_faces")
+    try:
+        clean_name(name or "")
+    except UploadError:
+        missing.append("upload.needs_name")
+    return missing if agreed else [*missing, "upload.needs_consent"]
 
 
 def send_faces(
-    store: ObjectStore, session: Session | None, name: str, consent: Consent | None, progress: Any
-) -> tuple[Session | None, str]:
-    """Hand the faces in: what is left of the session, and a message."""
+    store: ObjectStore,
+    session: Session | None,
+    name: str,
+    consent: Consent | None,
+    progress: Any,
+    words: Words,
+    address: str = "",
+) -> Outcome:
+    """Hand the faces in.
+
+    Args:
+        store: the bucket.
+        session: of the visitor.
+        name, consent: what they say.
+        progress: Gradio's.
+        words: the visitor's language.
+        address: of the status page, as the visitor has it; empty where that is not known.
+    """
     if session is None:
-        return None, problem(refusals.NO_FACES(count=MIN_FACES))
+        return Outcome(None, _problem(words, refusals.NO_FACES(count=MIN_FACES)))
     if session.sent:
-        return session, session.sent  # a second click must not take the erasure code away
+        # A second click must not take the erasure code away.
+        return Outcome(session, receipt=_receipt(session, words, address))
     prompt = store.within(VISITOR_WAITS_S)
 
     def report(share: float) -> None:
         prompt.renew()
-        progress(share, desc="sending")
+        progress(share, desc=words("upload.sending"))
 
     try:
+        if len(session.kept) < MIN_FACES:
+            raise UploadError(refusals.NO_FACES(count=MIN_FACES))
         raise_if_store_full(Settings())
         submit(
             prompt,
-            session.faces,
+            session.kept,
             name or "",
             consent,
             session.upload_id,
@@ -83,51 +148,32 @@ def send_faces(
             report,
         )
     except TwinMatcherError as error:
-        return _not_sent(session, error)
-    message = success(
-        "Thank you! Your faces are stored and the model is being taught. In a few minutes the "
-        "prediction page knows you.",
-        "Write these two down, to have everything taken out again. The code is shown this once; we "
-        "keep no copy of it.",
-        more=session.receipt,
-    )
-    return replace(session, sent=message), message
+        return _not_sent(session, error, words, address)
+    return Outcome(replace(session, sent=True), receipt=_receipt(session, words, address))
 
 
-def _not_sent(session: Session, error: TwinMatcherError) -> tuple[Session, str]:
-    """What is left of the session, and a message: what went wrong, and what may be stored."""
+def _receipt(session: Session, words: Words, address: str, title: str = "receipt.title") -> str:
+    return receipt(session.upload_id, session.erasure_code, words(title), words, address)
+
+
+def _not_sent(session: Session, error: TwinMatcherError, words: Words, address: str) -> Outcome:
+    """What went wrong, and what may be stored."""
     said = message_for_visitor(error)
     if isinstance(error, StoredAlreadyError):
-        return session, problem(said, more=session.receipt)
+        kept = _receipt(session, words, address, "receipt.maybe")
+        return Outcome(session, _problem(words, said), kept)
     if not session.maybe_stored and not isinstance(error, MaybeStoredError):
-        kept = f"Your faces stay on this page for {FORGET_AFTER_S // 60} minutes: send them again."
-        ours = [f"Nothing was taken. {kept}"] if isinstance(error, StorageError) else []
-        return session, problem(said, *ours)
+        kept = words("upload.nothing_taken", minutes=FORGET_AFTER_S // 60)
+        ours = [kept] if isinstance(error, StorageError) else []
+        return Outcome(session, _problem(words, said, *ours))
     # It may be stored all the same: whoever leaves now can still have it taken out.
-    return replace(session, maybe_stored=True), problem(
-        said,
-        refusals.MAY_BE_STORED(),
-        more=session.receipt,
+    return Outcome(
+        replace(session, maybe_stored=True),
+        _problem(words, said, refusals.MAY_BE_STORED()),
+        _receipt(session, words, address, "receipt.maybe"),
     )
 
 
-def whose_clip(store: ObjectStore, session: Session) -> str | None:
-    """What to say of the verdict on a clip that was sent, as HTML; None before there is one.
-
-    Only that it was taken as another one of the same person: what is flagged or rejected is the
-    operator's to say.
-    """
-    try:
-        head = verdicts(store.within(VISITOR_WAITS_S), session.upload_id).head()
-    except TwinMatcherError:
-        return None  # looked at again soon
-    if head is None:
-        return None
-    if not (head.record.accepted and head.record.is_another_clip):
-        return ""
-    return success(
-        "There is a clip of you under this name already, so this one was taken as another clip of "
-        "the same person. It is held out while the other one is there: nothing is learnt from it, "
-        "and it is shown to nobody. It measures how well you are found.",
-        "Each clip has a code of its own. To be taken out altogether, use the codes of all.",
-    )
+def _problem(words: Words, *lines: str) -> str:
+    said = [words.said(line) for line in lines]
+    return words.render("message.html", kind="problem", lines=said, more="")

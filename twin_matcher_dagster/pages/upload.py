@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.events import Dependency
 
-from twin_matcher_dagster.faces.clip import (
-    MIN_FACES,
-    extract_faces,
-)
+from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.faces.photo_set import extract_from_photos
 from twin_matcher_dagster.pages.camera_guide import Guide
-from twin_matcher_dagster.pages.clip_preview import clip_input
-from twin_matcher_dagster.pages.erasure_form import add_erasure_form
-from twin_matcher_dagster.pages.file_inputs import given_frame, taken_by, visitor_photos
-from twin_matcher_dagster.pages.found_faces import NOTHING, Found, find_faces, report_faces
+from twin_matcher_dagster.pages.catalogue import words_of
+from twin_matcher_dagster.pages.found_faces import (
+    NOTHING,
+    find_faces,
+    report_faces,
+)
 from twin_matcher_dagster.pages.links import Links, links_apart
 from twin_matcher_dagster.pages.look import look_of, routes_of_look
-from twin_matcher_dagster.pages.page import (
-    FORGET_AFTER_S,
-    add_header,
-    bucket_of_environment,
-)
-from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
+from twin_matcher_dagster.pages.page import FORGET_AFTER_S, add_header, bucket_of_environment
+from twin_matcher_dagster.pages.session import Session
 from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
+from twin_matcher_dagster.pages.status import status_page
+from twin_matcher_dagster.pages.upload_desk import UploadDesk
+from twin_matcher_dagster.pages.upload_parts import UploadParts, add_upload_parts, labels_of
 from twin_matcher_dagster.pages.visits import Visits
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
-from twin_matcher_dagster.uploads.consent import CONSENT_TEXT, PUBLICATION_TEXT, Consent
+from twin_matcher_dagster.uploads.consent import Consent
 
 MAX_CLIP_FILE = "200mb"
+MAX_STATUS_FILE = "1kb"
 FRAME_EVERY_S = 0.2
-LOOK_EVERY_S = 3
-_SAME = (gr.skip(),) * 5
+
+
+# The page's address as the visitor has it, behind whatever proxy: for a link that others open. And
+# what is said without a click is read out.
+_ON_OPEN = """() => {
+  document.querySelectorAll(".live").forEach((one) => one.setAttribute("aria-live", "polite"));
+  return location.href.split(/[?#]/)[0];
+}"""
 
 
 def upload_page(store: ObjectStore, links: Links) -> gr.Blocks:
@@ -45,154 +50,170 @@ def upload_page(store: ObjectStore, links: Links) -> gr.Blocks:
 
     Args:
         store: the bucket.
-        links: to the other page.
+        links: to the other pages.
     """
     with gr.Blocks(
         title="Twin Matcher: add your face",
         analytics_enabled=False,
         delete_cache=(60, FORGET_AFTER_S),
     ) as page:
-        visits = Visits(page)
-        session = gr.State(None, time_to_live=FORGET_AFTER_S)
         add_header(page, store, links, "upload")
-        with gr.Tabs(elem_id="ways"):
-            with gr.Tab("Clip", id="clip"):
-                clip = clip_input(page)
-            with gr.Tab("Camera with hints", id="guided"):
-                guide = gr.State(Guide, time_to_live=FORGET_AFTER_S)
-                camera = taken_by(
-                    given_frame,
-                    gr.Image(
-                        sources=["webcam"],
-                        streaming=True,
-                        label="Your camera",
-                        elem_id="camera",
-                        height=360,
-                    ),
-                )
-                advice = gr.HTML(Guide().advice(), elem_id="advice")
-                with gr.Row():
-                    finish = gr.Button("Use what there is", size="sm", elem_id="finish")
-                    again = gr.Button("Start again", size="sm", elem_id="again")
-            with gr.Tab("Photos", id="photos"):
-                photos = taken_by(
-                    visitor_photos,
-                    gr.File(
-                        file_count="multiple",
-                        label=f"{MIN_FACES} or more photos of you alone",
-                        elem_id="photos",
-                        height=200,
-                    ),
-                )
-        found = gr.HTML(elem_id="found")
-        gallery = gr.Gallery(
-            label="Faces found",
-            columns=6,
-            height=260,
-            object_fit="cover",
-            elem_id="faces",
-            visible=False,
-        )
-        name = gr.Textbox(
-            label="Name to show",
-            placeholder="as others should see it",
-            max_length=80,
-            elem_id="name",
-        )
-        consent = gr.Checkbox(label=CONSENT_TEXT, elem_id="consent")
-        publish = gr.Checkbox(
-            label=PUBLICATION_TEXT,
-            elem_id="publish",
-            visible=Settings().publishes,
-        )
-        button = gr.Button("Send my faces", variant="primary", elem_id="send")
-        outcome = gr.HTML(elem_id="outcome")
-        shown = [session, gallery, found]
-
-        def show(what: Found) -> Any:
-            state, faces, message = what
-            return state, gr.Gallery(faces, visible=bool(faces)), message
-
-        def on_clip(path: str | None, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-            return show(find_faces(extract_faces, Path(path), progress) if path else NOTHING)
-
-        def on_photos(
-            files: list[Path],
-            request: gr.Request,
-            progress: gr.Progress = gr.Progress(),  # noqa: B008
-        ) -> Any:
-            with visits.work(request) as cancellation:
-                extract = partial(extract_from_photos, cancellation=cancellation)
-                return show(find_faces(extract, files, progress) if files else NOTHING)
-
-        def on_frame(state: Guide, frame: np.ndarray | None) -> Any:
-            if frame is not None and state.add(frame):
-                return on_finish(state)
-            return _SAME if state.abandoned else (state, state.advice(), *_SAME[2:])
-
-        def on_finish(state: Guide) -> Any:
-            if state.done:
-                return _SAME
-            found = report_faces(state.finish)
-            # Start again was pressed meanwhile: what is on its way must not undo it.
-            return _SAME if state.abandoned else (state, state.advice(), *show(found))
-
-        def on_again(state: Guide) -> Any:
-            state.abandoned = True
-            return Guide(), Guide().advice(), *show(NOTHING)
-
-        def on_send(
-            state: Session | None,
-            text: str,
-            agreed: bool,
-            published: bool,
-            progress: gr.Progress = gr.Progress(),  # noqa: B008
-        ) -> Any:
-            given = Consent.now(publication=published) if agreed else None
-            return send_faces(store, state, text, given, progress)
-
-        clip.change(on_clip, clip, shown, show_progress_on=found, api_visibility="private")
-        photos.change(on_photos, photos, shown, show_progress_on=found, api_visibility="private")
-        camera.stream(
-            on_frame,
-            [guide, camera],
-            [guide, advice, *shown],
-            stream_every=FRAME_EVERY_S,
-            time_limit=120,
-            concurrency_limit=4,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        guided = [guide, advice, *shown]
-        finish.click(on_finish, guide, guided, show_progress="hidden", api_visibility="private")
-        again.click(on_again, guide, guided, show_progress="hidden", api_visibility="private")
-        _add_watch(
-            store,
-            session,
-            button.click(
-                on_send,
-                [session, name, consent, publish],
-                [session, outcome],
-                show_progress_on=outcome,
-                api_visibility="private",
-            ),
-        )
-        add_erasure_form(store)
+        parts = add_upload_parts(page, store)
+        desk, visits = UploadDesk(store, links), Visits(page)
+        _add_doors(desk, parts, visits)
+        _add_guide(desk, parts)
+        _add_form(page, desk, parts)
     return page
 
 
-def _add_watch(store: ObjectStore, session: gr.State, sent: Dependency) -> None:
-    """Say whose clip it was taken for, once it was judged; looks while the page is open."""
-    whose = gr.HTML(elem_id="whose")
-    timer = gr.Timer(LOOK_EVERY_S, active=False)
+def _add_doors(desk: UploadDesk, parts: UploadParts, visits: Visits) -> None:
+    """The clip and the photos."""
 
-    def look(state: Session | None) -> Any:
-        said = whose_clip(store, state) if state and state.sent else ""
-        return (gr.skip(), gr.skip()) if said is None else (gr.Timer(active=False), said)
+    def on_clip(
+        path: str | None,
+        name: str,
+        agreed: bool,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Any:
+        words = words_of(request)
+        given = Path(path) if path else None
+        found = find_faces(extract_faces, given, progress, words) if given else NOTHING
+        return desk.show(found, name, agreed, words)
 
-    shown: list[Any] = [timer, whose]
-    sent.then(lambda: (gr.Timer(active=True), ""), None, shown, api_visibility="private")
-    timer.tick(look, session, shown, show_progress="hidden", api_visibility="private")
+    def on_photos(
+        files: list[Path],
+        name: str,
+        agreed: bool,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Any:
+        words = words_of(request)
+        with visits.work(request) as cancellation:
+            extract = partial(extract_from_photos, cancellation=cancellation)
+            found = find_faces(extract, files, progress, words) if files else NOTHING
+        return desk.show(found, name, agreed, words)
+
+    for component, event, act in (
+        (parts.recorded, parts.recorded.upload, on_clip),
+        (parts.clip, parts.clip.change, on_clip),
+        (parts.photos, parts.photos.change, on_photos),
+    ):
+        event(
+            act,
+            [component, *parts.said],
+            parts.found,
+            show_progress_on=parts.message,
+            api_visibility="private",
+        )
+
+
+def _add_guide(desk: UploadDesk, parts: UploadParts) -> None:
+    """The camera with a guide."""
+    same = [gr.skip()] * (3 + len(parts.found))
+    guided = [parts.guide, parts.ring, parts.advice, *parts.found]
+
+    def on_frame(
+        state: Guide, frame: np.ndarray | None, name: str, agreed: bool, request: gr.Request
+    ) -> Any:
+        if frame is not None and state.add(frame):
+            return on_finish(state, name, agreed, request)
+        if state.abandoned:
+            return same
+        words = words_of(request)
+        return [state, state.ring(words), state.advice_if_new(words) or gr.skip(), *same[3:]]
+
+    def on_finish(state: Guide, name: str, agreed: bool, request: gr.Request) -> Any:
+        if state.done:
+            return same
+        words = words_of(request)
+        found = report_faces(state.finish, words)
+        # Start again was pressed meanwhile: what is on its way must not undo it.
+        if state.abandoned:
+            return same
+        shown = desk.show(found, name, agreed, words)
+        return [state, state.ring(words), state.advice(words), *shown]
+
+    def on_again(state: Guide, name: str, agreed: bool, request: gr.Request) -> Any:
+        state.abandoned = True
+        words, fresh = words_of(request), Guide()
+        shown = desk.show(NOTHING, name, agreed, words)
+        return [fresh, fresh.ring(words), fresh.advice(words), *shown]
+
+    asked = [parts.guide, *parts.said]
+    parts.camera.stream(
+        on_frame,
+        [parts.guide, parts.camera, *parts.said],
+        guided,
+        stream_every=FRAME_EVERY_S,
+        time_limit=120,
+        concurrency_limit=4,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    for button, act in ((parts.finish, on_finish), (parts.again, on_again)):
+        button.click(act, asked, guided, show_progress="hidden", api_visibility="private")
+
+
+def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
+    """Which faces, whose, and that they agree; and what comes after."""
+
+    def on_open(request: gr.Request) -> Any:
+        words = words_of(request)
+        return labels_of(words) if words.language != "en" else [gr.skip()] * len(parts.labelled)
+
+    def on_choice(
+        session: Session | None,
+        name: str,
+        agreed: bool,
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> Any:
+        numbers = event._data.get("left_out")
+        return desk.choose(session, name, agreed, numbers, words_of(request))
+
+    def on_word(session: Session | None, name: str, agreed: bool, request: gr.Request) -> Any:
+        return ["", *desk.sendable(session, name, agreed, words_of(request))]
+
+    def on_send(
+        session: Session | None,
+        name: str,
+        agreed: bool,
+        twin: bool,
+        published: bool,
+        here: str,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Any:
+        words = words_of(request)
+        given = Consent.now(publication=published, long_lost_twin=twin, language=words.language)
+        return desk.send(session, name, given if agreed else None, here, progress, words)
+
+    def on_look(session: Session | None, request: gr.Request) -> Any:
+        return desk.look(session, words_of(request))
+
+    said: list[Any] = [parts.session, *parts.said]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    page.load(on_open, None, parts.labelled, **quiet)
+    page.load(None, None, parts.here, js=_ON_OPEN, **quiet)
+    parts.faces.select(on_choice, said, parts.chosen, **quiet)
+    gr.on(
+        [parts.name.input, parts.consent.input],
+        on_word,
+        said,
+        [parts.outcome, *parts.sendable],
+        trigger_mode="always_last",
+        **quiet,
+    )
+    parts.send.click(
+        on_send,
+        [*said, parts.twin_consent, parts.publish, parts.here],
+        parts.sent,
+        show_progress_on=parts.outcome,
+        api_visibility="private",
+    ).then(None, js="() => document.querySelector('#receipt .receipt')?.focus()")
+    parts.timer.tick(on_look, parts.session, parts.watched, **quiet)
+    parts.another.click(None, js="() => location.reload()")
 
 
 def main() -> None:
@@ -201,9 +222,15 @@ def main() -> None:
 
 
 def upload_site(store: ObjectStore) -> Site:
-    """The page by itself."""
-    page = upload_page(store, links_apart(Settings()))
-    pages = [SitePage("/", page, MAX_CLIP_FILE, look_of("upload"))]
+    """The page and the status page, by themselves."""
+    links = links_apart(Settings())
+    # Of one site: relative, so that a proxy may stand before it.
+    upload = upload_page(store, replace(links, upload="./", status="status/"))
+    status = status_page(store, replace(links, upload="../", status="./"))
+    pages = [
+        SitePage("/", upload, MAX_CLIP_FILE, look_of("upload")),
+        SitePage("/status", status, MAX_STATUS_FILE, look_of("status", "../")),
+    ]
     return Site(pages, store, routes=routes_of_look())
 
 

@@ -2,7 +2,8 @@
 
 Compared are the places of two visitors in the likeness space of the release, by their cosine. Who
 was compared before is compared with newcomers alone; who lost their twin, with everybody again.
-Whoever the recogniser takes for the same person is nobody's twin.
+Whoever the recogniser takes for the same person is nobody's twin, unless the operator
+said that they are two.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def next_pairs(
     agrees: Callable[[str], bool],
     withdrawn: Collection[str],
     first_seen: Mapping[str, int],
+    are_two: Callable[[str, str], bool] = lambda one, other: False,
     tell: Callable[[int], None] = lambda compared: None,
 ) -> TwinPairs:
     """The pairs of a release, from those of an earlier one.
@@ -82,6 +84,7 @@ def next_pairs(
         agrees: asked of each upload that was not there before.
         withdrawn: uploads whose person took the agreement back.
         first_seen: number of the first release of uploads that were not there before.
+        are_two: whether two uploads that are taken for one person are of two.
         tell: called with the number of visitors that are compared with all others.
     """
     space = places.mark if places else ""
@@ -103,7 +106,7 @@ def next_pairs(
         if one.twin and one.twin not in same:
             visitors[who] = one.alone()
     if places:
-        _compare(visitors, sorted(agreed), places, tell)
+        _compare(visitors, sorted(agreed), places, are_two, tell)
     return TwinPairs(
         fingerprint=TwinPairs.mark(release.number, visitors),
         release=release.number,
@@ -117,6 +120,7 @@ def _compare(
     visitors: dict[str, Visitor],
     everybody: list[str],
     places: Places,
+    are_two: Callable[[str, str], bool],
     tell: Callable[[int], None],
 ) -> None:
     """Compare who is new with everybody, and put down whose twin is nearer than before."""
@@ -125,15 +129,17 @@ def _compare(
     if not new:
         return
     alike, faces = places.of(everybody)
-    row = {who: n for n, who in enumerate(everybody)}
-    twin = np.array([row.get(visitors[who].twin, -1) for who in everybody])
+    place = {who: n for n, who in enumerate(everybody)}
+    twin = np.array([place.get(visitors[who].twin, -1) for who in everybody])
     nearest = np.where(twin < 0, -np.inf, (alike * alike[twin]).sum(1))
     for begin in range(0, len(new), _AT_ONCE):
         some = np.array(new[begin : begin + _AT_ONCE])
         scores = alike[some] @ alike.T
         scores[np.arange(len(some)), some] = -np.inf  # nobody is their own
         scores[scores < _least_score(places.space)] = -np.inf
-        _leave_out_same_people(scores, faces, some, places.sameness)
+        for row, column in _same_people(scores, faces, some, places.sameness):
+            if not are_two(everybody[some[row]], everybody[column]):
+                scores[row, column] = -np.inf
         best = scores.argmax(1)
         _take(twin, nearest, some, best, scores[np.arange(len(some)), best])
         _take(twin, nearest, np.arange(len(everybody)), some[scores.argmax(0)], scores.max(0))
@@ -160,15 +166,18 @@ def _least_score(space: LikenessSpace) -> float:
     return float(np.nextafter(space.quantiles[below], np.float32(np.inf)))
 
 
-def _leave_out_same_people(
+def _same_people(
     scores: np.ndarray, faces: np.ndarray, some: np.ndarray, sameness: Sameness
-) -> None:
-    """A person who handed in under two names is not their own twin."""
+) -> np.ndarray:
+    """Of those who are alike, rows and columns of who is taken for one person: int [n, 2].
+
+    A person who handed in under two names is not their own twin.
+    """
     rows, columns = np.nonzero(np.isfinite(scores))
     if not len(rows):
-        return
+        return np.empty((0, 2), int)
     cosines = (faces[some[rows]] * faces[columns]).sum(1)
     asked, place = np.unique(np.concatenate([some[rows], columns]), return_inverse=True)
     shared = sameness.shared(faces[asked])[place]
     same = less_chance(cosines, shared[: len(rows)], shared[len(rows) :]) >= KNOWN_PERSON
-    scores[rows[same], columns[same]] = -np.inf
+    return np.stack([rows[same], columns[same]], 1)

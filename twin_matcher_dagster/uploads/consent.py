@@ -48,7 +48,10 @@ class Consent:
     long_lost_twin: bool = False
 
     @classmethod
-    def now(cls, *, publication: bool = False, long_lost_twin: bool = False) -> Consent:
-        """Consent to the current words, given now."""
+    def now(
+        cls, *, publication: bool = False, long_lost_twin: bool = False, language: str = "en"
+    ) -> Consent:
+        """Consent to the current words, given now; of a translation its language is noted."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return cls(CONSENT_VERSION, now, publication, long_lost_twin)
+        version = CONSENT_VERSION if language == "en" else f"{CONSENT_VERSION} {language}"
+        return cls(version, now, publication, long_lost_twin)

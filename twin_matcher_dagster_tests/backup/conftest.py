@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from twin_matcher_dagster.backup.stored_bucket import StoredBucket
+from twin_matcher_dagster.twins.agreement import withdraw_agreement
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.memory import MemoryPlace, memory_bucket
 
@@ -28,10 +29,12 @@ def _full(  # read it only
     bucket = memory_bucket()
     kit = Kit(bucket)
     kit.celebrities()
-    kit.member()
+    first = kit.member()
     kit.release(kit.train())
     leaving = kit.member()
     kit.release(kit.train())
+    kit.pairs(first, leaving)
+    withdraw_agreement(bucket, leaving)
     kit.judge(kit.upload(), state="rejected", flags=(f"looks like (u-{leaving}): 0.9",))
     kit.member()
     kit.upload()  # waits for its verdict

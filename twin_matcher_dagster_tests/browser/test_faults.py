@@ -10,7 +10,7 @@ from twin_matcher_dagster.refusals import DISK_FULL
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.browser.conftest import Serve
 from twin_matcher_dagster_tests.browser.test_predict_page import ask
-from twin_matcher_dagster_tests.browser.test_upload_page import choose, erase, send, uploads
+from twin_matcher_dagster_tests.browser.test_upload_page import choose, erase, fill, uploads
 from twin_matcher_dagster_tests.faulty_store import Fault, FaultyStore
 from twin_matcher_dagster_tests.kit import CODE, Kit
 
@@ -39,7 +39,7 @@ def test_a_full_disk_and_a_full_queue_are_said(
 ) -> None:
     page.goto(serve("upload", store))
     page.route("**/upload*", full)
-    page.click('#clip button[aria-label="Upload file"]')
+    page.get_by_role("tab", name="My clip").click()
     page.set_input_files("#clip input[type=file]", story.clip)
     assert DISK_FULL() in toast(page)
     page.reload()
@@ -49,12 +49,11 @@ def test_a_full_disk_and_a_full_queue_are_said(
     page.unroute("**/upload*")
     page.reload()
     page.route("**/queue/join*", busy)
-    page.click("#send")
+    page.fill("#name input, #name textarea", "Ana")
     assert "currently busy. Please try again" in toast(page)
     page.unroute("**/queue/join*")
-    page.click("#send")
-    page.wait_for_selector("#outcome .problem", timeout=30_000)
-    assert "There are no faces to store" in page.inner_text("#outcome")
+    page.fill("#name input, #name textarea", "Ana L.")
+    page.wait_for_function("document.querySelector('#missing').innerText.includes('agree')")
 
 
 def test_a_store_that_is_away_is_said_and_nothing_is_lost(
@@ -63,15 +62,18 @@ def test_a_store_that_is_away_is_said_and_nothing_is_lost(
     upload_id = Kit(store).upload()
     page.goto(serve("upload", store, AWS_ENDPOINT_URL_S3=faulty.url))
     choose(page, story.clip)
+    fill(page, story.name)
     faulty.set(Fault("slow", seconds=2.0))
-    assert "Nothing was taken" in send(page, story.name, consent=True)
+    page.click("#send")
+    page.wait_for_selector("#outcome .problem", timeout=60_000)
+    assert "Nothing was taken" in page.inner_text("#outcome")
     faulty.set(Fault("refused"))
     page.get_by_text("Take your faces out again").click()
     assert "does not answer" in erase(page, upload_id, CODE, "problem")
     assert uploads(store) == [upload_id]
     faulty.heal()
     page.click("#send")
-    page.wait_for_selector("#outcome .success", timeout=60_000)
+    page.wait_for_selector("#receipt .receipt", timeout=60_000)
     assert len(uploads(store)) == 2
     assert "deleted" in erase(page, upload_id, CODE, "success")
     assert len(uploads(store)) == 1

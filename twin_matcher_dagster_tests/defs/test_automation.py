@@ -19,6 +19,7 @@ CHAIN = (
     keys.TWIN_MODEL,
     keys.FACE_INDEX,
     keys.PRODUCTION_RELEASE,
+    keys.TWIN_PAIRS,
 )
 AT_ONCE = {keys.RETRAINING, keys.FACE_INDEX}
 
@@ -134,6 +135,8 @@ def test_an_accepted_upload_is_released_without_a_training(installation: Install
         installation.make(keys.FACE_INDEX, f"with {upload}")
         assert installation.tick() == {keys.PRODUCTION_RELEASE}
         installation.make(keys.PRODUCTION_RELEASE, f"with {upload}")
+        assert installation.tick() == {keys.TWIN_PAIRS}
+        installation.make(keys.TWIN_PAIRS, f"with {upload}")
         assert installation.tick() == set()
 
 
@@ -144,7 +147,7 @@ def test_a_training_that_is_due_goes_on_to_a_release(installation: Installation)
     installation.make(keys.RETRAINING, "due")
     assert installation.tick() == {keys.TWIN_MODEL, keys.PRODUCTION_RELEASE}
     installation.make(keys.PRODUCTION_RELEASE, "imprinted")
-    assert installation.tick() == set()
+    assert installation.tick() == {keys.TWIN_PAIRS}
     installation.make(keys.TWIN_MODEL, "2")
     assert installation.tick() == {keys.FACE_INDEX}
     installation.make(keys.FACE_INDEX, "learnt")

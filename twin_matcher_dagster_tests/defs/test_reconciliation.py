@@ -399,6 +399,8 @@ def test_the_whole_chain_is_made_link_by_link(
     kit.index(model)
     assert launched() == [keys.PRODUCTION_RELEASE]
     kit.release(model)
+    assert launched() == [keys.TWIN_PAIRS]
+    kit.pairs()
     assert launched() == []
     upload_id = kit.upload()
     assert launched() == [upload_id]
@@ -407,10 +409,11 @@ def test_the_whole_chain_is_made_link_by_link(
     update_dataset(store)
     assert launched() == [keys.FACE_INDEX]
     kit.release(model)
-    assert launched() == []
+    assert launched() == [keys.TWIN_PAIRS]
+    kit.pairs()
     erase(store, upload_id, timedelta(days=1))
-    assert launched() == [keys.ERASURES]
-    assert materialize(daemon.instance, [keys.ERASURES]).success
+    assert set(launched()) == {keys.ERASURES, keys.TWIN_PAIRS}
+    assert materialize(daemon.instance, [keys.ERASURES, keys.TWIN_PAIRS]).success
     assert launched() == []
     assert str(daemon.said.skip_reason.skip_message) == "Everything is where it should be."
 

@@ -242,6 +242,7 @@ _LOGS = (
     layout.MODELS,
     layout.INDEXES,
     layout.RELEASES,
+    layout.TWINS,
 )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from twin_matcher_dagster.erasure.verification import verify
-from twin_matcher_dagster.pages import erasure_form
+from twin_matcher_dagster.errors import StorageError
+from twin_matcher_dagster.faces.clip import MIN_FACES
+from twin_matcher_dagster.pages import erasure_form, status_desk
 from twin_matcher_dagster.pages import session as sessions
+from twin_matcher_dagster.pages.catalogue import words_in
 from twin_matcher_dagster.pages.erasure_form import erase_for_visitor
-from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
+from twin_matcher_dagster.pages.session import Session, send_faces
+from twin_matcher_dagster.pages.status_desk import StatusDesk
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 from twin_matcher_dagster.storage.tombstones import erased_uploads
 from twin_matcher_dagster.uploads.arrivals import arrivals, is_committed
@@ -23,7 +26,8 @@ from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
 from twin_matcher_dagster_tests.faulty_store import KINDS, Fault, FaultyStore, Kind
 from twin_matcher_dagster_tests.kit import CODE, Kit
 
-FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(3))
+FACES = tuple(np.full((160, 160, 3), 10 * n, np.uint8) for n in range(MIN_FACES))
+ENGLISH = words_in("en")
 # Refused is everything or nothing; what was cut may be an answer all the same.
 ELSE = {"refused", "clock", "full", "cut"}
 AWAY: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ELSE)
@@ -39,7 +43,7 @@ def trouble(faulty: FaultyStore, kind: Kind, path: str = "", limit: float = 0.5)
     """
     limit = limit if kind in ("silent", "slow") else 60.0
     with pytest.MonkeyPatch.context() as patch, faulty.having(Fault(kind, 0.05, path=path)):
-        for module in (sessions, erasure_form):
+        for module in (sessions, erasure_form, status_desk):
             patch.setattr(module, "VISITOR_WAITS_S", limit)
         yield
 
@@ -52,10 +56,10 @@ def through(store: ObjectStore, faulty: FaultyStore) -> ObjectStore:
 
 def sent(store: ObjectStore, session: Session) -> tuple[Session, str]:
     began = time.monotonic()
-    left, message = send_faces(store, session, "Ana", Consent.now(), lambda share, desc: None)
+    done = send_faces(store, session, "Ana", Consent.now(), lambda share, desc: None, ENGLISH)
     assert time.monotonic() - began < 10
-    assert left
-    return left, message
+    assert done.session
+    return done.session, done.message + done.receipt
 
 
 def test_nothing_is_taken_while_the_store_is_away_and_sent_again_it_is(
@@ -73,7 +77,7 @@ def test_nothing_is_taken_while_the_store_is_away_and_sent_again_it_is(
         assert not is_committed(store, session.upload_id)
         assert session.upload_id not in arrivals(store)
         session, message = sent(through, session)
-        assert "Thank you" in message, kind
+        assert "Received" in message, kind
         manifest = get_manifest(store, session.upload_id)
         assert len(list(get_faces(store, manifest))) == len(FACES)
 
@@ -93,7 +97,7 @@ def test_what_may_be_stored_is_said_to_be_until_it_is_known(
             session, message = sent(through, session)
         assert "may have been stored" in message
         session, message = sent(through, session)
-        assert "Thank you" in message
+        assert "Received" in message
         assert session.upload_id in arrivals(store)
 
 
@@ -104,11 +108,11 @@ def test_an_erasure_is_asked_for_again_or_it_is_noted(
     for kind in (*AWAY, REFUSED, FULL):
         upload_id = kit.upload()
         with trouble(faulty, kind):
-            said = erase_for_visitor(through, upload_id, CODE)
+            said = erase_for_visitor(through, upload_id, CODE, ENGLISH)
         assert 'class="problem"' in said, kind
         assert "on our side" in said
         assert "deleted" not in said
-        assert "deleted" in erase_for_visitor(through, upload_id, CODE)
+        assert "deleted" in erase_for_visitor(through, upload_id, CODE, ENGLISH)
         wait_for_erasers()
         assert verify(store, upload_id).proven
 
@@ -120,25 +124,22 @@ def test_an_erasure_that_is_noted_is_promised(
     for kind in ("lost", "silent", "500"):
         upload_id = Kit(store).upload()
         with trouble(faulty, kind, f"arrivals%2F{upload_id}", limit=6.0):
-            said = erase_for_visitor(through, upload_id, CODE)
+            said = erase_for_visitor(through, upload_id, CODE, ENGLISH)
             assert 'class="success"' in said, kind
             assert "will be done without you" in said
             assert upload_id in erased_uploads(store)
         wait_for_erasers()
 
 
-def test_a_verdict_that_cannot_be_asked_for_is_asked_for_again(
+def test_a_status_that_cannot_be_asked_for_is_asked_for_again(
     store: ObjectStore, through: ObjectStore, faulty: FaultyStore
 ) -> None:
-    kit = Kit(store)
-    first = kit.upload()
-    kit.judge(first)
-    session = replace(Session(FACES), upload_id=kit.upload())
-    kit.judge(session.upload_id, another_of=first)
+    upload_id = Kit(store).upload()
+    desk = StatusDesk(through)
     for kind in (*AWAY, REFUSED):
-        with trouble(faulty, kind):
-            assert whose_clip(through, session) is None, kind
-        assert "taken as another clip" in str(whose_clip(through, session))
+        with trouble(faulty, kind), pytest.raises(StorageError):
+            desk.look(upload_id, ENGLISH)
+        assert "Being checked" in desk.look(upload_id, ENGLISH).status
 
 
 def wait_for_erasers() -> None:

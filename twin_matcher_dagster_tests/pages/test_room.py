@@ -15,7 +15,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from twin_matcher_dagster.faces.clip import MIN_FACES
 from twin_matcher_dagster.pages import room
+from twin_matcher_dagster.pages.catalogue import words_in
 from twin_matcher_dagster.pages.room import RoomForFiles, raise_if_store_full
 from twin_matcher_dagster.pages.session import Session, send_faces
 from twin_matcher_dagster.settings import Settings
@@ -67,11 +69,12 @@ def test_an_upload_is_not_taken_on_a_full_disk(
 ) -> None:
     monkeypatch.delenv("TWIN_MATCHER_BUCKET")
     monkeypatch.setenv("TWIN_MATCHER_HOME", str(tmp_path))
-    session = Session(tuple(np.zeros((160, 160, 3), np.uint8) for _ in range(12)))
+    session = Session(tuple(np.zeros((160, 160, 3), np.uint8) for _ in range(MIN_FACES)))
     disk_with(monkeypatch, free=29)
-    left, message = send_faces(store, session, "Ada", Consent.now(), lambda *_, **__: None)
-    assert left is session
-    assert "The disk is full" in message
+    words = words_in("en")
+    done = send_faces(store, session, "Ada", Consent.now(), lambda *_, **__: None, words)
+    assert done.session is session
+    assert "The disk is full" in done.message
     assert list(store.list("")) == []
 
 

@@ -103,7 +103,7 @@ def asked(url: str) -> gr.Request:
 )
 def test_the_other_page_is_at_its_port_of_the_same_host(url: str, upload: str) -> None:
     links = links_apart(Settings(upload_port=7860, predict_url="https://find.example/"))
-    assert links.seen_by(asked(url)) == Links(upload, "https://find.example/")
+    assert links.seen_by(asked(url)) == Links(upload, "https://find.example/", f"{upload}/status/")
 
 
 @pytest.mark.parametrize("links", [FROM_PREDICT, FROM_UPLOAD])

@@ -1,4 +1,4 @@
-"""What the upload page says when something goes wrong; without a browser."""
+"""What the upload page does with what it is told, and what it says; without a browser."""
 
 from __future__ import annotations
 
@@ -6,20 +6,33 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from twin_matcher_dagster.erasure.request import erase_with_code
-from twin_matcher_dagster.pages.session import Session, send_faces, whose_clip
+from twin_matcher_dagster.faces.clip import MIN_FACES, ClipFace, ClipReport, SkippedPhoto
+from twin_matcher_dagster.faces.coverage import coverage_of
+from twin_matcher_dagster.faces.pose import Pose
+from twin_matcher_dagster.pages.catalogue import words_in
+from twin_matcher_dagster.pages.found_faces import MAX_NAMED, faces_note, report_faces
+from twin_matcher_dagster.pages.links import FROM_UPLOAD, links_apart
+from twin_matcher_dagster.pages.receipt import receipt, status_link
+from twin_matcher_dagster.pages.session import Outcome, Session, missing_of, send_faces
+from twin_matcher_dagster.pages.upload import upload_page
+from twin_matcher_dagster.pages.upload_parts import labels_of
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.arrivals import arrivals
-from twin_matcher_dagster.uploads.consent import Consent
-from twin_matcher_dagster.uploads.manifest import get_manifest
-from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster.uploads.consent import CONSENT_VERSION, Consent
+from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
+from twin_matcher_dagster_tests.kit import CODE
+from twin_matcher_dagster_tests.memory import memory_bucket
 
-FACES = tuple(np.full((160, 160, 3), 60 * n, np.uint8) for n in range(3))
+FACES = tuple(np.full((160, 160, 3), 5 * n, np.uint8) for n in range(MIN_FACES + 3))
+ENGLISH, GERMAN = words_in("en"), words_in("de")
+STATUS = "https://twins.example/status/"
 
 
 class LostAnswer:
@@ -38,12 +51,12 @@ class LostAnswer:
         return answer
 
 
-def sent(store: ObjectStore, session: Session | None, name: str, consent: Consent) -> str:
-    return send_faces(store, session, name, consent, lambda share, desc: None)[1]
+def sent(store: ObjectStore, session: Session | None, name: str, consent: Consent) -> Outcome:
+    return send_faces(store, session, name, consent, lambda share, desc: None, ENGLISH, STATUS)
 
 
 @pytest.fixture
-def lost(store: ObjectStore) -> tuple[Session, str]:
+def lost(store: ObjectStore) -> tuple[Session, Outcome]:
     """A session whose upload was committed, and what the page said."""
     session = Session(FACES)
     broken = ObjectStore(LostAnswer(store.client), store.bucket)
@@ -51,11 +64,11 @@ def lost(store: ObjectStore) -> tuple[Session, str]:
 
 
 def test_whoever_may_be_stored_can_take_it_out(
-    store: ObjectStore, lost: tuple[Session, str]
+    store: ObjectStore, lost: tuple[Session, Outcome]
 ) -> None:
-    session, message = lost
-    assert "may have been stored" in message
-    upload_id, code = re.findall(r"<code>([^<]+)</code>", message)
+    session, outcome = lost
+    assert "may have been stored" in outcome.message
+    upload_id, code = re.findall(r"<code[^>]*>([^<]+)</code>", outcome.receipt)
     assert (upload_id, code) == (session.upload_id, session.erasure_code)
     assert get_manifest(store, upload_id).name == "Ana"
     erase_with_code(store, upload_id, code, Settings().retrain_within)
@@ -63,45 +76,173 @@ def test_whoever_may_be_stored_can_take_it_out(
 
 
 def test_a_visitor_is_not_told_about_our_machines(
-    store: ObjectStore, lost: tuple[Session, str]
+    store: ObjectStore, lost: tuple[Session, Outcome]
 ) -> None:
-    message = lost[1]
+    message = lost[1].message
     assert "on our side" in message
     for ours in (store.bucket, "s3://", "http", "AWS", "make up"):
         assert ours not in message
 
 
-def test_sending_again_is_thanked_for(store: ObjectStore, lost: tuple[Session, str]) -> None:
+def test_sending_again_is_received(store: ObjectStore, lost: tuple[Session, Outcome]) -> None:
     session, _ = lost
-    assert "Thank you" in sent(store, session, "Ana", Consent.now(publication=True))
+    again = sent(store, session, "Ana", Consent.now(publication=True))
+    assert "Received: it is being checked" in again.receipt
+    assert again.message == ""
+    assert again.session
+    assert again.session.sent
 
 
-def test_consent_taken_back_is_not_passed_over(
-    store: ObjectStore, lost: tuple[Session, str]
+@pytest.mark.parametrize(
+    "other",
+    [Consent.now(), Consent.now(publication=True, long_lost_twin=True)],
+    ids=["less", "more"],
+)
+def test_an_answer_that_changed_is_not_passed_over(
+    store: ObjectStore, lost: tuple[Session, Outcome], other: Consent
 ) -> None:
     session, _ = lost
-    message = sent(store, session, "Ana", Consent.now())
-    assert "it may be published" in message
-    assert session.erasure_code in message
+    outcome = sent(store, session, "Ana", other)
+    assert "it may be published, and you are not told" in outcome.message
+    assert session.erasure_code in outcome.receipt
     assert get_manifest(store, session.upload_id).publication is True
 
 
-def test_a_visitor_is_told_that_the_clip_was_taken_as_another_one(store: ObjectStore) -> None:
-    kit = Kit(store)
-    first = Session(FACES, upload_id=kit.upload())
-    assert whose_clip(store, first) is None  # not judged yet
-    kit.judge(first.upload_id)
-    assert whose_clip(store, first) == ""
-    second = Session(FACES, upload_id=kit.upload())
-    kit.judge(second.upload_id, another_of=first.upload_id)
-    assert "another clip of the same person" in str(whose_clip(store, second))
-    assert first.upload_id not in str(whose_clip(store, second))
-    # What waits is the operator's to say.
-    kit.judge(second.upload_id, state="flagged", another_of=first.upload_id)
-    assert whose_clip(store, second) == ""
-
-
 def test_what_is_missing_is_said_without_a_code(store: ObjectStore) -> None:
-    session = replace(Session(FACES))
-    assert session.erasure_code not in sent(store, session, "", Consent.now())
+    outcome = sent(store, Session(FACES), "", Consent.now())
+    assert "Type a name" in outcome.message
+    assert outcome.receipt == ""
     assert list(store.list("")) == []
+
+
+def test_only_the_faces_that_were_not_left_out_are_sent(store: ObjectStore) -> None:
+    session = Session(FACES).without([1, 2])
+    assert sent(store, session, "Ana", Consent.now(long_lost_twin=True)).session
+    manifest = get_manifest(store, session.upload_id)
+    assert len(list(get_faces(store, manifest))) == len(FACES) - 2
+    assert manifest.long_lost_twin
+    assert not manifest.publication
+
+
+def test_what_a_browser_says_of_faces_is_not_trusted() -> None:
+    session = Session(FACES)
+    assert session.without([0, 99, -1, "1", None]).left_out == {0}
+    assert session.without("all") == session
+    assert session.without(None) == session
+    for closed in (replace(session, sent=True), replace(session, maybe_stored=True)):
+        assert closed.without([1]) == closed
+
+
+@pytest.mark.parametrize(
+    ("session", "name", "agreed", "missing"),
+    [
+        (Session(FACES), "Ana", True, []),
+        (None, "Ana", True, ["faces"]),
+        (Session(FACES).without([0, 1, 2, 3]), "Ana", True, ["more_faces"]),
+        (Session(FACES), " \u200b ", True, ["name"]),
+        (Session(FACES), "Ana", False, ["consent"]),
+        (None, "", False, ["faces", "name", "consent"]),
+    ],
+    ids=["all", "faces", "more", "name", "consent", "nothing"],
+)
+def test_send_can_be_pressed_when_it_can_work(
+    session: Session | None, name: str, agreed: bool, missing: list[str]
+) -> None:
+    assert missing_of(session, name, agreed) == [f"upload.needs_{one}" for one in missing]
+
+
+def test_too_few_faces_are_not_sent_whoever_asks() -> None:
+    store = memory_bucket()
+    store.within = lambda seconds: store  # type: ignore[method-assign]
+    few = Session(FACES).without([0, 1, 2, 3])
+    assert "no faces to store" in sent(store, few, "Ana", Consent.now()).message
+    assert list(store.list("")) == []
+
+
+def test_how_many_faces_are_sent_is_said() -> None:
+    session = Session(FACES)
+    assert f"All {len(FACES)} are sent" in faces_note(session, ENGLISH)
+    assert f"{len(FACES) - 1} of {len(FACES)}" in faces_note(session.without([0]), ENGLISH)
+    few = faces_note(session.without([0, 1, 2, 3]), ENGLISH)
+    assert f"{MIN_FACES} are needed" in few
+    assert faces_note(None, ENGLISH) == ""
+
+
+def found(*, photos: bool, yaws: float = 30.0, skipped: int = 0) -> ClipReport:
+    face = ClipFace(FACES[0], 0.0, Pose(0.0, 0.0, 0.0), np.zeros((5, 2), np.float32))
+    return ClipReport(
+        [face] * len(FACES),
+        [],
+        coverage_of([0.0, yaws]),
+        None,
+        [],
+        photos,
+        [SkippedPhoto(f"<b>{n}.jpg", "It is a drawing.") for n in range(skipped)],
+    )
+
+
+def test_messages_of_photos_speak_of_photos() -> None:
+    clip = report_faces(lambda: found(photos=False), ENGLISH).message
+    photos = report_faces(lambda: found(photos=True), ENGLISH).message
+    assert "Turn your head slowly to the left" in clip
+    assert "photos from both sides" in photos
+    assert "Turn your head" not in photos
+
+
+def test_what_a_file_is_called_is_escaped_and_there_is_an_end() -> None:
+    shown = report_faces(lambda: found(photos=True, skipped=MAX_NAMED + 4), ENGLISH)
+    assert "&lt;b&gt;0.jpg" in shown.message
+    assert "<b>" not in shown.message
+    assert "And 4 more photos are left out." in shown.message
+    assert shown.faces.count("aria-pressed") == len(FACES)
+
+
+def test_the_code_is_in_the_fragment_alone() -> None:
+    link = status_link(f"{STATUS}?x=1#y", "01ARZ3NDEKTSV4RRFFQ69G5FAV", CODE)
+    page, _, fragment = link.partition("#")
+    assert page == STATUS
+    assert CODE in fragment
+    for odd in ("", "javascript:alert(1)", "data:text/html,x", "//elsewhere", "https://"):
+        assert status_link(odd, "id", CODE) == ""
+
+
+def test_a_receipt_without_an_address_has_no_link() -> None:
+    whole = receipt("01ARZ3NDEKTSV4RRFFQ69G5FAV", CODE, "Received", ENGLISH, STATUS)
+    assert "<svg" in whole
+    assert whole.count("data-copy") == 2
+    bare = receipt("01ARZ3NDEKTSV4RRFFQ69G5FAV", CODE, "Received", ENGLISH)
+    assert "<svg" not in bare
+    assert "href" not in bare
+    assert CODE in bare
+
+
+def test_where_the_status_page_is() -> None:
+    assert FROM_UPLOAD.status_from("https://a.example/x/upload/") == "https://a.example/x/status/"
+    apart = links_apart(Settings(upload_port=7860))
+    assert apart.status_from("http://10.0.0.7:7860/") == "http://10.0.0.7:7860/status/"
+    away = links_apart(Settings(upload_url="https://faces.example/"))
+    assert away.status_from("http://10.0.0.7:7860/") == "https://faces.example/status/"
+
+
+def test_consent_in_other_words_is_noted() -> None:
+    assert Consent.now().version == CONSENT_VERSION
+    assert Consent.now(language="de").version == f"{CONSENT_VERSION} de"
+
+
+def test_files_are_read_by_our_own_readers() -> None:
+    """What is an output of an event is made anew for a visitor, with Gradio's own reader."""
+    page = upload_page(memory_bucket(), FROM_UPLOAD)
+    ours = {one for one in page.blocks.values() if "preprocess" in vars(one)}
+    assert len(ours) == 4
+    outputs = {one for event in page.fns.values() for one in event.outputs}
+    assert not ours & outputs
+    kinds = (gr.File, gr.Video, gr.Image)
+    assert {one for one in page.blocks.values() if isinstance(one, kinds)} == ours
+
+
+def test_every_part_with_words_has_them_in_every_language() -> None:
+    page = upload_page(memory_bucket(), FROM_UPLOAD)
+    counts = {len(event.outputs) for event in page.fns.values()}
+    assert len(labels_of(GERMAN)) in counts
+    assert str(MIN_FACES) in ENGLISH("upload.photos_label")
+    assert str(MIN_FACES) in GERMAN("upload.photos_label")

@@ -12,12 +12,17 @@ from twin_matcher_dagster.faces.sameness import Sameness
 from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import COMPONENTS, Gallery
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
+from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.records.release import Release
 from twin_matcher_dagster.storage.records.twins import TwinPairs
+from twin_matcher_dagster.storage.records.uploads import Reviewed
 from twin_matcher_dagster.twins.pairing import LEAST_LIKENESS, Places, next_pairs
 from twin_matcher_dagster.twins.rules import broken_rules
+from twin_matcher_dagster.twins.told_apart import ToldApart
+from twin_matcher_dagster_tests.kit import Kit
+from twin_matcher_dagster_tests.memory import memory_bucket
 from twin_matcher_dagster_tests.records import RELEASE
 
 SIZE = 128
@@ -38,6 +43,7 @@ class World:
         self.asked: list[str] = []
         self.withdrawn: set[str] = set()
         self.refuses: set[str] = set()
+        self.two: set[str] = set()
         self.compared: list[int] = []
         self.number = 0
         self.transform = np.eye(SIZE, dtype=np.float32)
@@ -86,6 +92,7 @@ class World:
             agrees,
             self.withdrawn,
             {},
+            lambda one, other: {one, other} <= self.two,
             self.compared.append,
         )
 
@@ -134,6 +141,30 @@ def test_the_same_person_under_two_names_is_not_their_own_twin(world: World) -> 
     told = world.told(world.release(None, range(20)))
     assert told[3] == 9
     assert 7 not in told or told[7] == 9
+
+
+def test_true_twins_are_told_of_one_another_by_the_operators_word(world: World) -> None:
+    world.near(7, 3, 0.95)
+    world.near(7, 3, 0.95, same=True)
+    assert world.told(world.release(None, range(20))) == {}
+    world.two = {world.names[3], world.names[7]}
+    assert world.told(world.release(None, range(20))) == {7: 3, 3: 7}
+
+
+def test_the_operators_word_is_read_of_either() -> None:
+    kit = Kit(memory_bucket())
+    first, second, third = (kit.upload() for _ in range(3))
+    kit.judge(first)
+    kit.judge(third)
+    head = kit.judge(second, flags=("it looks like an earlier upload",)).record
+    told = replace(head, resembles=(user_id(first),), review=Reviewed("accept", "a sister"))
+    verdicts(kit.store, second).append(told)
+    are_two = ToldApart(kit.store)
+    assert are_two(first, second)
+    assert are_two(second, first)
+    assert not are_two(first, third)
+    verdicts(kit.store, second).append(replace(told, review=Reviewed()))
+    assert not ToldApart(kit.store)(first, second)
 
 
 def test_only_who_is_new_is_compared_and_what_comes_out_is_the_same(world: World) -> None:

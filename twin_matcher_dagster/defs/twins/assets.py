@@ -18,6 +18,7 @@ from twin_matcher_dagster.storage.tombstones import refuse_erased_people
 from twin_matcher_dagster.twins.agreement import agreeing, withdrawn_uploads
 from twin_matcher_dagster.twins.pairing import LEAST_LIKENESS, next_pairs
 from twin_matcher_dagster.twins.places import first_releases, places_of
+from twin_matcher_dagster.twins.told_apart import ToldApart
 
 
 @dg.asset(
@@ -55,6 +56,7 @@ def twin_pairs(
             lambda upload_id: agreeing(store, upload_id) is not None,
             withdrawn_uploads(store),
             {} if head else first_releases(store),
+            ToldApart(store),
             compared.append,
         )
 
