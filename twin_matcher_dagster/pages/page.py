@@ -9,19 +9,11 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from twin_matcher_dagster import refusals
-from twin_matcher_dagster.errors import (
-    MaybeStoredError,
-    RecogniserError,
-    ServicesError,
-    StorageError,
-    StoreAwayError,
-    StoreFullError,
-    TwinMatcherError,
-)
+from twin_matcher_dagster.errors import ServicesError, TwinMatcherError
 from twin_matcher_dagster.pages.catalogue import ENGLISH, Words, words_in, words_of
 from twin_matcher_dagster.pages.links import Links
 from twin_matcher_dagster.release.invented import NO_PEOPLE, ReleasePeople, newest_people
+from twin_matcher_dagster.release.reasons import OURS, sentence_of
 from twin_matcher_dagster.settings import Settings, command
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 
@@ -31,8 +23,6 @@ FORGET_AFTER_S = 900
 VISITOR_WAITS_S = 8.0
 """The store has so long for what a visitor waits for; then the page says what is wrong."""
 
-# What goes wrong with these is ours to mend; what exactly is in the log.
-OURS = (StorageError, RecogniserError, ServicesError)
 LOG = logging.getLogger(__name__)
 
 
@@ -105,12 +95,7 @@ def _header(words: Words, links: Links, here: str, people: ReleasePeople) -> str
 
 
 def message_for_visitor(error: TwinMatcherError) -> str:
-    """What a visitor is told of an error: of our own machines no more than that they are away."""
-    if not isinstance(error, OURS):
-        return str(error)
-    LOG.error("A visitor was told to come back later: %s", error)
-    if isinstance(error, StoreFullError):
-        return refusals.OUR_STORE_FULL()
-    if isinstance(error, StoreAwayError | MaybeStoredError):
-        return refusals.OUR_STORE_AWAY()
-    return refusals.OUR_FAULT()
+    """What a visitor is told of an error; the log has what is ours to mend."""
+    if isinstance(error, OURS):
+        LOG.error("A visitor was told to come back later: %s", error)
+    return sentence_of(error)

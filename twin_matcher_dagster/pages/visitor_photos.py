@@ -12,13 +12,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from twin_matcher_dagster import refusals
+from twin_matcher_dagster.api.body import photos_of
+from twin_matcher_dagster.api.problems import ProblemError
+from twin_matcher_dagster.api.turns import Turns
 from twin_matcher_dagster.errors import MediaError
-from twin_matcher_dagster.media.photo_decoding import MAX_PHOTO_BYTES
 from twin_matcher_dagster.pages.catalogue import preferred, words_in
 
 KEPT_S = 900.0
@@ -44,6 +46,7 @@ class VisitorPhotos:
         self._photos: OrderedDict[str, _Given] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
+        self._reading = Turns()
 
     def keep(self, photo: bytes) -> str:
         """Keep a photo for a while; a token for it."""
@@ -93,22 +96,10 @@ class VisitorPhotos:
         return Route(PATH, self._take, methods=["POST"])
 
     async def _take(self, request: Request) -> Response:
-        parts: list[bytes] = []
-        size = 0
+        words = words_in(preferred(request.headers.get("accept-language", "")))
         try:
-            async for part in request.stream():
-                size += len(part)
-                if size > MAX_PHOTO_BYTES:
-                    return _too_large(request, size)
-                parts.append(part)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        return JSONResponse({"token": self.keep(b"".join(parts))})
-
-
-def _too_large(request: Request, size: int) -> Response:
-    """A refusal in the visitor's words; the rest of the photo is not read."""
-    told = int(request.headers.get("content-length", 0))
-    why = refusals.PHOTO_TOO_LARGE(megabytes=max(size, told) / 2**20, limit=MAX_PHOTO_BYTES / 2**20)
-    words = words_in(preferred(request.headers.get("accept-language", "")))
-    return PlainTextResponse(words.said(why), 413)
+            async with self._reading.read():
+                (photo,) = await photos_of(request, ["photo"])
+        except ProblemError as problem:
+            return PlainTextResponse(words.said(problem.detail), problem.status)
+        return JSONResponse({"token": self.keep(photo)})

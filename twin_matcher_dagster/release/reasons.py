@@ -10,12 +10,14 @@ from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import (
     DiskFullError,
     FaceError,
+    MaybeStoredError,
     MediaError,
     NoReleaseError,
     RecogniserError,
     ServicesError,
     StorageError,
     StoreAwayError,
+    StoreFullError,
     TwinMatcherError,
 )
 from twin_matcher_dagster.refusals import Refusal
@@ -62,10 +64,16 @@ def refusal_reason(error: TwinMatcherError) -> str:
     return next((code for kind, code in _KINDS if isinstance(error, kind)), "other")
 
 
+OURS = (StorageError, RecogniserError, ServicesError)
+"""What goes wrong with these is ours to mend; what exactly is for the log alone."""
+
+
 def sentence_of(error: TwinMatcherError) -> str:
     """What a stranger is told: of our own machines no more than that they are away."""
-    if isinstance(error, StoreAwayError):
+    if not isinstance(error, OURS):
+        return str(error)
+    if isinstance(error, StoreFullError):
+        return refusals.OUR_STORE_FULL()
+    if isinstance(error, StoreAwayError | MaybeStoredError):
         return refusals.OUR_STORE_AWAY()
-    if isinstance(error, StorageError | RecogniserError | ServicesError):
-        return refusals.OUR_FAULT()
-    return str(error)
+    return refusals.OUR_FAULT()

@@ -48,7 +48,9 @@ async function handOver(files) {
   try {
     const tokens = [];
     for (const photo of photos.slice(0, 8)) {
-      const answer = await fetch(new URL("photos", document.baseURI), { method: "POST", body: photo });
+      const answer = await fetch(new URL("photos", document.baseURI), {
+        method: "POST", body: photo, headers: { "Content-Type": "application/octet-stream" },
+      });
       if (!answer.ok) throw new Error(await answer.text());
       tokens.push((await answer.json()).token);
     }
