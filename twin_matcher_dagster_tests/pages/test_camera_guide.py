@@ -63,7 +63,7 @@ def test_who_turns_to_neither_side_is_told_that_there_is_enough(clock: list[floa
     guide = Guide()
     ahead = sample_frames("amara_1.mp4", 1)[0]
     noise = np.random.default_rng(0)
-    for number in range(60):
+    for number in range(45):
         moved = np.roll(ahead, number % 7, axis=1).astype(np.int16)
         guide.add((moved + noise.integers(0, 6, moved.shape)).clip(0, 255).astype(np.uint8))
     assert "enough, but better with a turn" in guide.advice(ENGLISH)
