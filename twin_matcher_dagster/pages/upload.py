@@ -104,6 +104,8 @@ def _add_doors(desk: UploadDesk, parts: UploadParts, visits: Visits) -> None:
             [component, *parts.said],
             parts.found,
             show_progress_on=parts.message,
+            # Once refused, because too many wait, Gradio's default would ask no more.
+            trigger_mode="multiple",
             api_visibility="private",
         )
 
@@ -196,13 +198,15 @@ def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     page.load(on_open, None, parts.labelled, **quiet)
     page.load(None, None, parts.here, js=_ON_OPEN, **quiet)
-    parts.faces.select(on_choice, said, parts.chosen, **quiet)
+    # Not in the queue: who says a name does not wait behind others' clips.
+    parts.faces.select(on_choice, said, parts.chosen, queue=False, **quiet)
     gr.on(
         [parts.name.input, parts.consent.input],
         on_word,
         said,
         [parts.outcome, *parts.sendable],
-        trigger_mode="always_last",
+        trigger_mode="multiple",
+        queue=False,
         **quiet,
     )
     parts.send.click(

@@ -49,11 +49,16 @@ def test_a_full_disk_and_a_full_queue_are_said(
     page.unroute("**/upload*")
     page.reload()
     page.route("**/queue/join*", busy)
-    page.fill("#name input, #name textarea", "Ana")
+    page.get_by_role("tab", name="My clip").click()
+    page.set_input_files("#clip input[type=file]", story.clip)
     assert "currently busy. Please try again" in toast(page)
-    page.unroute("**/queue/join*")
-    page.fill("#name input, #name textarea", "Ana L.")
+    # Who says a name does not wait.
+    page.fill("#name input, #name textarea", "Ana")
     page.wait_for_function("document.querySelector('#missing').innerText.includes('agree')")
+    page.unroute("**/queue/join*")
+    page.click('#clip button[aria-label="Clear"]')
+    choose(page, story.clip)
+    assert "faces found" in page.inner_text("#found .success")
 
 
 def test_a_store_that_is_away_is_said_and_nothing_is_lost(
