@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-up test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model bench-pairs bench-twins bench-gate bench-fair bench-doors bench-flow prove-flow prove-demo lint format docs build \
+	bench-model bench-pairs bench-twins bench-gate bench-serve bench-fair bench-doors bench-flow prove-flow prove-demo lint format docs build \
 	lock audit clean sample sample-report \
 	pretrain
 
@@ -75,7 +75,7 @@ fuzz: $(VENV)/installed-dev ## Run the property tests on inputs drawn anew, ROUN
 	done
 
 bench: $(VENV)/installed ## Measure, each claim beside its alternative.
-	@failed=0; for script in $(filter-out %/bench_model.py %/bench_flow.py,$(wildcard benchmarks/bench_*.py)); do \
+	@failed=0; for script in $(filter-out %/bench_model.py %/bench_flow.py %/bench_serve.py,$(wildcard benchmarks/bench_*.py)); do \
 		HAAR_PYTHON=$(wildcard $(HAAR_PYTHON)) $(BIN)/python $$script || failed=1; \
 	done; exit $$failed
 
@@ -105,6 +105,9 @@ bench-pairs: $(VENV)/installed ## Measure how alike long-lost twins are by other
 
 bench-doors: $(VENV)/installed ## Measure what a photo costs at the door, beside Pillow alone (two minutes).
 	@$(BIN)/python benchmarks/bench_doors.py
+
+bench-serve: $(VENV)/installed ## Measure the prediction page with 100,000 people, beside the page before (ten minutes).
+	@$(BIN)/python benchmarks/bench_serve.py $(SERVE)
 
 bench-gate: $(VENV)/installed ## Measure which models are refused, worse ones and others (ten minutes).
 	@$(BIN)/python benchmarks/bench_gate.py
@@ -148,7 +151,8 @@ build: $(VENV)/installed-dev ## Build the wheel and the source archive into dist
 	$(BIN)/twine check --strict dist/*
 
 # One lock for Linux and macOS, Python 3.10 to 3.13. torch is left out (see above); opencv-python too:
-# it needs libGL, and the headless build is the same module.
+# it needs libGL, and the headless build is the same module. Whoever only serves needs no hf-xet: it
+# fetches large files of the Hub faster.
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.10 --no-header --no-annotate \
 	--generate-hashes --no-emit-package torch --no-emit-package opencv-python --quiet
 # A lock keeps its versions unless pyproject.toml asks for others. UPGRADE=all takes the newest ones;
@@ -167,8 +171,10 @@ lock: $(VENV)/installed-dev ## Renew the locks (UPGRADE=patch or UPGRADE=all: wi
 	$(COMPILE) $(call RENEW,dev.txt) --extra embedded --extra postgres --group dev pyproject.toml \
 		-c requirements/lock.txt -o requirements/dev.txt
 	$(COMPILE) $(call RENEW,docs.txt) --group docs -o requirements/docs.txt
+	$(COMPILE) --group serve -c requirements/lock.txt --no-emit-package hf-xet \
+		-o requirements/serve.txt
 
-# dev.txt has all of lock.txt.
+# dev.txt has all of lock.txt, and lock.txt all of serve.txt.
 audit: $(VENV)/installed-dev ## Look up the locked versions in the advisories of PyPI.
 	@mkdir -p build && echo '$(TORCH)' > build/torch.txt
 	$(BIN)/pip-audit --strict --disable-pip --no-deps -r build/torch.txt

@@ -47,7 +47,7 @@ def sure_twins(space: LikenessSpace, views: Sequence[FaceViews], people: Sequenc
     scores = space.scores(likeness)
     asked = [asked_again([one], own[None]) for one, own in zip(views, likeness, strict=True)]
     both = [np.vstack([own, again]) for own, again in zip(likeness, asked, strict=True)]
-    sure = np.array([space.is_sure(one) for one in both])
+    sure = np.array([space.twins(one, 1)[1] for one in both])
     clear = np.array([not one.faults for one in views])
     one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
     same = scores.argmax(1)[one] == scores.argmax(1)[other]
@@ -112,7 +112,7 @@ def bursts(
 def _agrees(space: LikenessSpace, likeness: np.ndarray) -> bool:
     middle = len(likeness) // 2
     halves = (likeness, likeness[::2], likeness[1::2], likeness[:middle], likeness[middle:])
-    return space.is_sure(np.stack([robust_mean(half) for half in halves]))
+    return space.twins(np.stack([robust_mean(half) for half in halves]), 1)[1]
 
 
 def halves_of(clip: Path) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -18,7 +18,8 @@ import numpy as np
 
 from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
 from twin_matcher_dagster.dataset.identity import celebrity_id, is_celebrity
-from twin_matcher_dagster.dataset.schema import Face, Split, read_shard, write_shard
+from twin_matcher_dagster.dataset.portrait_file import PORTRAITS_SUFFIX, Portrait, write_portraits
+from twin_matcher_dagster.dataset.schema import Face, Split, read_shard
 from twin_matcher_dagster.dataset.shards import put_faces
 from twin_matcher_dagster.dataset.versions import (
     Version,
@@ -343,9 +344,13 @@ class Kit:
             for face in faces
             if face.split == "test"
         }
+        shown = {
+            who: [Portrait(face.image) for face in faces[::2] if face.identity_id == who]
+            for who in people
+        }
         files = (
             put_file(self.store, layout.INDEXES, gallery.to_bytes(), ".safetensors"),
-            put_file(self.store, layout.INDEXES, write_shard(faces[::2]).data, ".parquet"),
+            put_file(self.store, layout.INDEXES, write_portraits(shown), PORTRAITS_SUFFIX),
             put_file(self.store, layout.INDEXES, encode_answers(answers), ".json"),
             put_file(self.store, layout.INDEXES, self._space(people).to_bytes(), ".safetensors"),
         )

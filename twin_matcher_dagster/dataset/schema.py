@@ -7,12 +7,12 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any, Literal
 
 from twin_matcher_dagster.storage.records.parts import Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -111,6 +111,9 @@ def read_raw_shard(data: bytes) -> Iterator[RawFace]:
 
 
 def _encode(rows: Sequence[Any], columns: tuple[str, ...]) -> Shard:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.table(
         {
             name: [
@@ -131,5 +134,7 @@ def _encode(rows: Sequence[Any], columns: tuple[str, ...]) -> Shard:
 
 
 def _decode(data: bytes) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
     for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches(batch_size=256):
         yield from batch.to_pylist()

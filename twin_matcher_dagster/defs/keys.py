@@ -49,7 +49,11 @@ JOB_ASSETS = {
 BLOCKING_CHECKS = {
     BALANCED_FACES: ("enough_identities", "no_near_duplicate_crosses_the_split"),
     TWIN_DATASET: ("users_split_by_upload",),
-    FACE_INDEX: ("held_out_faces_are_found", "strangers_get_their_twins"),
+    FACE_INDEX: (
+        "held_out_faces_are_found",
+        "strangers_get_their_twins",
+        "onnx_says_what_torch_says",
+    ),
 }
 """What has to pass before anything is made of an asset."""
 

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from twin_matcher_dagster.dataset.member_lists import lists_naming, lists_without
-from twin_matcher_dagster.dataset.schema import read_shard, write_shard
+from twin_matcher_dagster.dataset.portrait_file import (
+    PORTRAITS_SUFFIX,
+    read_portraits,
+    write_portraits,
+)
 from twin_matcher_dagster.erasure.retention import (
     delete_entries,
     purge_models,
@@ -259,7 +263,8 @@ def _index_without(store: ObjectStore, index: Index, upload_id: str) -> Index:
     """An index and its portraits, as they are without one person."""
     who = user_id(upload_id)
     gallery = Gallery.from_bytes(store.get(index.index)).without(who)
-    faces = [face for face in read_shard(store.get(index.portraits)) if face.identity_id != who]
+    shown = read_portraits(store, index.portraits)
+    portraits = write_portraits({one: shown[one] for one in shown if one != who})
     likeness = ""
     if index.likeness:
         space = LikenessSpace.from_bytes(store.get(index.likeness)).without(who)
@@ -267,6 +272,6 @@ def _index_without(store: ObjectStore, index: Index, upload_id: str) -> Index:
     return index.without(
         upload_id,
         put_file(store, layout.INDEXES, gallery.to_bytes(), ".safetensors"),
-        put_file(store, layout.INDEXES, write_shard(faces).data, ".parquet"),
+        put_file(store, layout.INDEXES, portraits, PORTRAITS_SUFFIX),
         likeness,
     )

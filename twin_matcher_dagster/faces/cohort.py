@@ -11,21 +11,31 @@ import hashlib
 from functools import lru_cache
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from twin_matcher_dagster.faces.fixed_networks import FixedNetwork
 from twin_matcher_dagster.settings import SAMPLE
 
 COHORT_FILE = SAMPLE / "cohort.parquet"
 VECTORS_FILE = SAMPLE / "cohort.safetensors"
+AVERAGE_FILE = SAMPLE / "cohort_average.safetensors"
 
 
 def cohort_crops() -> np.ndarray:
     """Aligned faces, of each person two, one after the other: uint8 RGB [m, 160, 160, 3]."""
+    import pyarrow.parquet as pq
+
     from twin_matcher_dagster.media.images import read_image
 
     images = pq.read_table(COHORT_FILE, columns=["image"]).column("image").to_pylist()
     return np.stack([read_image(image["bytes"]) for image in images])
+
+
+@lru_cache(maxsize=1)
+def average_face() -> np.ndarray:
+    """The mean of the cohort's faces: float32 [160, 160, 3], 0 to 255."""
+    from safetensors.numpy import load_file
+
+    return load_file(AVERAGE_FILE)["face"]
 
 
 @lru_cache(maxsize=1)
@@ -35,6 +45,8 @@ def cohort_shapes() -> np.ndarray:
     Euclid's distance of two is how far their vertices are apart, root mean square, in millimetres.
     For measuring alone, as all that the renderer knows.
     """
+    import pyarrow.parquet as pq
+
     shapes = pq.read_table(COHORT_FILE, columns=["shape"]).column("shape").to_pylist()
     return np.array(shapes[::2], np.float32)
 

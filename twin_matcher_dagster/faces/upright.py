@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import log
 
@@ -74,7 +75,8 @@ def _seen(images: Sequence[np.ndarray], turns: int, side: int) -> list[View]:
     """The faces after so many quarter turns to the left; of a mirror image, to the right."""
     ways = (turns, -turns)
     lying = [turned(image, way) for image, way in zip(images, ways, strict=False)]
-    return [View(image, detect_faces(image, side)) for image in lying]
+    with ThreadPoolExecutor(len(lying)) as pool:  # a core each, see ``onnx_session``
+        return list(pool.map(lambda image: View(image, detect_faces(image, side)), lying))
 
 
 def _is_sure(views: Sequence[View]) -> bool:

@@ -58,23 +58,32 @@ class ChildPool:
         return child is not None and self._owner == os.getpid() and child.poll() is None
 
 
-def _start(module: str) -> subprocess.Popen[bytes]:
-    """A child that is not handed our environment: it has no use for credentials."""
+def python_command(module: str) -> list[str]:
+    """A child's command line. Packages are handed on rather than found again (-S): looking for them
+    is a quarter of the start."""
+    return [sys.executable, "-S", "-m", module]
+
+
+def child_environment() -> dict[str, str]:
+    """A child's environment. It is not handed ours: it has no use for credentials."""
     kept = ("PATH", "LANG", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    # Handed on rather than found again (-S): looking for packages is a quarter of the start.
     packages = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        "PYTHONPATH": os.pathsep.join(packages),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def _start(module: str) -> subprocess.Popen[bytes]:
     child = subprocess.Popen(
-        [sys.executable, "-S", "-m", module],
+        python_command(module),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        env={
-            **{name: os.environ[name] for name in kept if name in os.environ},
-            "PYTHONPATH": os.pathsep.join(packages),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        },
+        env=child_environment(),
         close_fds=True,
     )
     # Room for a frame, where the system allows it: the child decodes the next one meanwhile.

@@ -1,4 +1,4 @@
-"""The child process that decodes photos: ``python -m ...media.photo_process``.
+"""The child processes that decode photos, forked from ``python -m ...media.photo_process``.
 
 As that of clips (:mod:`~.decoder_process`): limits, no environment, no sandbox. It opens no file:
 it is handed bytes, and hands pixels back, one photo after another until its input ends.
@@ -10,12 +10,13 @@ it is handed bytes, and hands pixels back, one photo after another until its inp
 
 from __future__ import annotations
 
+import os
 import struct
-import sys
 from typing import BinaryIO
 
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.child_answers import LENGTH, refusal_of
+from twin_matcher_dagster.media.child_nursery import serve_forks
 from twin_matcher_dagster.media.photo_decoding import decode_photo
 from twin_matcher_dagster.media.process_limits import allow_more_time, limit_this_process
 
@@ -43,7 +44,8 @@ def serve_photos(source: BinaryIO, out: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Load what is needed, wait for photos, end with the input."""
+    """Load what is needed, and fork whenever there is somebody's photo, see
+    :mod:`~.child_nursery`."""
     from PIL import Image
     from pillow_heif import register_heif_opener
 
@@ -51,8 +53,14 @@ def main() -> None:
     register_heif_opener()
     # The limits here are by the kind of file; Pillow's own would be met first.
     Image.MAX_IMAGE_PIXELS = None
+    serve_forks(_work)
+
+
+def _work() -> None:
+    """Decode the photos of one request, until its input ends."""
     limit_this_process(_MAX_ADDRESS_SPACE)
-    serve_photos(sys.stdin.buffer, sys.stdout.buffer)
+    with os.fdopen(0, "rb") as source, os.fdopen(1, "wb") as out:
+        serve_photos(source, out)
 
 
 if __name__ == "__main__":

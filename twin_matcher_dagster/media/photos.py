@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +15,14 @@ from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.media.child_answers import LENGTH, REFUSED, read_exactly, read_sentence
-from twin_matcher_dagster.media.child_process import ChildPool
+from twin_matcher_dagster.media.child_nursery import ChildNursery, ForkedChild
 from twin_matcher_dagster.media.file_kinds import kind_of
 from twin_matcher_dagster.media.photo_decoding import check_bytes
 from twin_matcher_dagster.media.photo_process import CPU_S, PIXELS, SIZE
 
 # The child ends itself after 12 seconds of the processor; it may have to wait for one.
 PHOTO_TIMEOUT_S = 4 * CPU_S
-_WAITING = ChildPool("twin_matcher_dagster.media.photo_process")
+_NURSERY = ChildNursery("twin_matcher_dagster.media.photo_process")
 
 
 def read_photo(source: bytes | Path, cancellation: Cancellation | None = None) -> np.ndarray:
@@ -45,7 +44,7 @@ class PhotoReader:
     def __init__(self, cancellation: Cancellation | None = None) -> None:
         # One that was not cancelled is false.
         self._cancellation = Cancellation() if cancellation is None else cancellation
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: ForkedChild | None = None
 
     def __enter__(self) -> PhotoReader:
         return self
@@ -73,7 +72,7 @@ class PhotoReader:
         """
         data = source if isinstance(source, bytes) else bytes_of_photo(source)
         check_bytes(len(data))
-        child = self._child = self._child or _WAITING.take()
+        child = self._child = self._child or _NURSERY.take()
         # What hangs is killed; the pipe then ends.
         watchdog = threading.Timer(PHOTO_TIMEOUT_S, child.kill)
         watchdog.start()
@@ -85,7 +84,7 @@ class PhotoReader:
         finally:
             watchdog.cancel()
 
-    def _why_it_ended(self, child: subprocess.Popen[bytes], data: bytes) -> str:
+    def _why_it_ended(self, child: ForkedChild, data: bytes) -> str:
         """The sentence for a child that gave no answer."""
         code = child.wait()
         self._end()
@@ -98,7 +97,7 @@ class PhotoReader:
 
     def _end(self) -> None:
         if self._child:
-            _WAITING.end(self._child)
+            _NURSERY.end(self._child)
         self._child = None
 
 
@@ -124,10 +123,8 @@ def bytes_of_photo(path: Path) -> bytes:
         raise MediaError(refusals.PHOTO_GONE()) from error
 
 
-def _exchange(child: subprocess.Popen[bytes], data: bytes) -> np.ndarray:
+def _exchange(child: ForkedChild, data: bytes) -> np.ndarray:
     """Hand the child a photo, and take the pixels."""
-    if child.stdin is None or child.stdout is None:
-        raise EOFError
     child.stdin.write(LENGTH.pack(len(data)) + data)
     child.stdin.flush()
     kind = child.stdout.read(1)

@@ -283,7 +283,9 @@ def main() -> None:
 def production() -> Production:
     """The releases of the bucket that the environment names, for visitors: two waits of a question,
     and the answer itself, are within ten seconds."""
-    return Production(bucket_of_environment(), VISITOR_WAITS_S / 2)
+    made = Production(bucket_of_environment(), VISITOR_WAITS_S / 2)
+    made.start()
+    return made
 
 
 if __name__ == "__main__":

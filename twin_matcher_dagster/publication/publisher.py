@@ -52,7 +52,8 @@ def dataset_repository(repo_id: str) -> Repository:
 
 def model_repository(repo_id: str) -> Repository:
     """A model's repository; weights and settings are ours."""
-    return Repository(repo_id, "model", lambda path: Path(path).suffix in {".json", ".safetensors"})
+    ours = {".json", ".onnx", ".safetensors"}
+    return Repository(repo_id, "model", lambda path: Path(path).suffix in ours)
 
 
 def path_of_upload(upload_id: str) -> str:

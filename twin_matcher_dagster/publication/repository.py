@@ -23,7 +23,7 @@ RepositoryKind = Literal["dataset", "model"]
 
 CARD = "README.md"
 # Never anything that is unpickled or executed.
-_ALLOWED = {".json", ".md", ".parquet", ".safetensors"}
+_ALLOWED = {".json", ".md", ".onnx", ".parquet", ".safetensors"}
 
 
 @dataclass(frozen=True)

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from twin_matcher_dagster.errors import TrainingError
-from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.recognition.onnx_embedder import EMBEDDER_FILE, OnnxEmbedder
+from twin_matcher_dagster.recognition.torch_embedder import TorchEmbedder, unreadable
 
-BATCH = 64
+_LOG = logging.getLogger(__name__)
 
 
 class Embedder:
-    """A trained classifier, read from a `transformers` model folder (safetensors only).
+    """A trained classifier's embedding, read from a `transformers` model folder.
 
     The embedding is what goes into the classification head, through the neck that training left
     beside the model (see :mod:`~.network`), scaled to length 1. A face is seen as it is and
-    mirrored; the embedding is the mean of both.
+    mirrored; the embedding is the mean of both. onnxruntime works it out where the folder has the
+    network as ONNX, torch where an earlier version made the folder.
 
     Attributes:
         identities: identity id of each class.
         rows: float32 [identities, dimensions], unit vectors: what the head looks for.
+
+    Raises:
+        TrainingError: on construction; the folder cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
-        import torch
-        from safetensors import SafetensorError
-        from transformers import AutoImageProcessor, AutoModelForImageClassification
-        from transformers.utils.logging import disable_progress_bar
-
-        from twin_matcher_dagster.recognition.network import NECK_FILE, TwinNet
-
-        disable_progress_bar()
-        try:
-            if not (folder / NECK_FILE).is_file():
-                raise FileNotFoundError(f"{NECK_FILE} is missing")
-            model = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True)
-            processor = AutoImageProcessor.from_pretrained(folder)
-            self._net = TwinNet(model.float(), Preprocessing.of(processor), folder).eval()
-        except (KeyError, OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise TrainingError(
-                f"The model in {folder} cannot be read: {error}. Materialize twin_model again."
-            ) from error
-        classes: Any = model.config.id2label
-        self.identities = [str(name) for _, name in sorted(classes.items())]
-        with torch.inference_mode():
-            rows = torch.nn.functional.normalize(self._net.head.weight, dim=1)
-        self.rows: np.ndarray = rows.numpy().copy()
+        self._network = load_embedding(folder)
+        if isinstance(self._network, TorchEmbedder):
+            self.identities, self.rows = self._network.identities, self._network.rows
+        else:
+            self.identities, self.rows = _learnt(folder, self._network.head)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Embed faces.
@@ -59,12 +46,35 @@ class Embedder:
         Returns:
             float32 [n, dimensions], unit vectors.
         """
-        import torch
+        return self._network(faces)
 
-        embeddings = [torch.zeros(0, self.rows.shape[1])]
-        with torch.inference_mode():
-            for start in range(0, len(faces), BATCH):
-                pixels = self._net.preprocessing(faces[start : start + BATCH])
-                both = self._net.embed(pixels) + self._net.embed(pixels.flip(3))
-                embeddings.append(torch.nn.functional.normalize(both, dim=1))
-        return torch.cat(embeddings).numpy()
+
+def load_embedding(folder: Path) -> OnnxEmbedder | TorchEmbedder:
+    """What embeds faces, without what else a model knows: the file of ONNX alone may be there.
+
+    Raises:
+        TrainingError: the folder cannot be read, or needs torch where there is none.
+    """
+    if (folder / EMBEDDER_FILE).is_file():
+        return OnnxEmbedder(folder / EMBEDDER_FILE)
+    _LOG.info("A model of an earlier version: it is asked through torch.")
+    return TorchEmbedder(folder)
+
+
+def _learnt(folder: Path, head: str) -> tuple[list[str], np.ndarray]:
+    """Identities of the classes and their rows, out of a folded head; see ``TwinNet.export``."""
+    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load_file
+
+    try:
+        classes = json.loads((folder / "config.json").read_text())["id2label"]
+        with safe_open(folder / "model.safetensors", framework="np") as weights:
+            folded = weights.get_tensor(head).astype(np.float64)
+        neck = load_file(folder / "neck.safetensors")
+    except (KeyError, OSError, ValueError, SafetensorError) as error:
+        raise unreadable(folder, error) from error
+    rows = folded * neck["deviation"]
+    if "metric" in neck:
+        rows = np.linalg.solve(neck["metric"].astype(np.float64).T, rows.T).T
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return [str(classes[name]) for name in sorted(classes, key=int)], rows.astype(np.float32)

@@ -17,6 +17,8 @@ from twin_matcher_dagster.errors import TrainingError
 from twin_matcher_dagster.recognition.fusion import Fusion
 
 COMPONENTS = ("resnet", "recogniser")
+# Of two unit vectors that are rounded.
+_LARGEST_COSINE = 1 + 1e-5
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,39 @@ class Gallery:
         """
         return self.fusion(self.cosines(embedding[None], vector[None])[0])
 
+    def recognised(
+        self, embedding: np.ndarray, vector: np.ndarray, limit: float | None
+    ) -> str | None:
+        """Whom a probe is taken for: the one for whom the evidence is largest, above a limit.
+
+        Whoever would not reach it even if the network took them for one person is not compared by
+        the network: that is nearly everybody, and most of the work.
+
+        Args:
+            embedding, vector: as for :meth:`evidence`.
+            limit: of the evidence; None takes the probe for nobody.
+        """
+        if limit is None:
+            return None
+        cosines = np.full((len(self.identities), 2), _LARGEST_COSINE, np.float32)
+        cosines[:, 1] = self.templates @ vector
+        possible = np.flatnonzero(self.fusion(cosines) > limit)
+        if not len(possible):
+            return None
+        cosines = cosines[possible]
+        cosines[:, 0] = self.rows[possible] @ embedding
+        evidence = self.fusion(cosines)
+        best = int(evidence.argmax())
+        return self.identities[possible[best]] if evidence[best] > limit else None
+
     def without(self, identity_id: str) -> Gallery:
         """The same gallery without one identity."""
         return self.of([who for who in self.identities if who != identity_id])
 
     def of(self, identities: Sequence[str]) -> Gallery:
         """The same gallery with some of its identities, in this order."""
-        rows = [self.identities.index(who) for who in identities]
+        position = {who: n for n, who in enumerate(self.identities)}
+        rows = [position[who] for who in identities]
         return Gallery(
             list(identities), self.rows[rows], self.templates[rows], self.fusion, self.temperature
         )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -66,36 +67,51 @@ class LikenessSpace:
         """How vectors are compared in it."""
         return LikenessMetric(self.centre, self.transform)
 
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        """The templates, so that a few vectors meet many of them twice as fast."""
+        return np.ascontiguousarray(self.templates.T)
+
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """How alike faces are to everybody: float32 [n, identities], larger is more alike.
 
         Args:
             vectors: float32 [n, dimensions], of the likeness network.
         """
-        return self.metric.place(vectors) @ self.templates.T - self.offsets
+        return self.metric.place(vectors) @ self._columns - self.offsets
 
-    def ranked(self, vector: np.ndarray) -> list[tuple[str, float]]:
-        """Everybody, the most alike first, with their percentile.
-
-        Args:
-            vector: float32 [dimensions], of the likeness network.
-        """
-        scores = self.scores(vector[None])[0]
-        order = np.argsort(-scores, kind="stable")
-        return [(self.identities[n], self.percentile(float(scores[n]))) for n in order]
-
-    def is_sure(self, vectors: np.ndarray) -> bool:
-        """Whether by all vectors of one face the same twin is first, by :data:`SURE_LEAD`.
+    def twins(
+        self,
+        vectors: np.ndarray,
+        top: int,
+        without: str | None = None,
+        among: np.ndarray | None = None,
+    ) -> tuple[list[tuple[str, float]], bool]:
+        """Who is most alike, with their percentile, the most alike first; and whether that is sure:
+        by all vectors the same one is first, by :data:`SURE_LEAD`.
 
         Args:
-            vectors: float32 [n, dimensions], of the likeness network; n >= 1.
+            vectors: float32 [n, dimensions], of the likeness network: a face, and then the same one
+                as it could have been as well; n >= 1.
+            top: how many.
+            without: identity id of somebody who does not count.
+            among: bool [identities], whom to name; who is ahead is asked of everybody.
         """
         scores = self.scores(vectors)
-        if scores.shape[1] < 2:
-            return True
-        order = np.argsort(-scores, axis=1, kind="stable")
-        first, second = np.take_along_axis(scores, order[:, :2], 1).T
-        return bool((order[:, 0] == order[0, 0]).all() and (first - second > SURE_LEAD).all())
+        others = scores.shape[1]
+        if without is not None:
+            scores[:, self.identities.index(without)] = -np.inf
+            others -= 1
+        named_by = scores[0] if among is None else np.where(among, scores[0], -np.inf)
+        order = [n for n in _largest(named_by, min(top, others)) if named_by[n] > -np.inf]
+        named = [(self.identities[n], self.percentile(float(scores[0, n]))) for n in order]
+        if others < 2:
+            return named, True
+        firsts, each = scores.argmax(1), np.arange(len(scores))
+        best = scores[each, firsts]
+        scores[each, firsts] = -np.inf
+        is_ahead = (best - scores.max(1) > SURE_LEAD).all()
+        return named, bool((firsts == firsts[0]).all() and is_ahead)
 
     def percentile(self, score: float) -> float:
         """Share of pairs of two people that are less alike, 0 to 1."""
@@ -216,6 +232,15 @@ def make_space(
     owners = [who for who, vectors in held_out.items() for _ in vectors]
     faces = np.concatenate(list(held_out.values()))
     return space.measured(np.concatenate(others), faces, owners, "gallery")
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Positions of the largest values, the largest first; of equal ones the earlier."""
+    if not count:
+        return np.arange(0)
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    some = np.flatnonzero(values >= least)
+    return some[np.argsort(-values[some], kind="stable")][:count]
 
 
 def _quantiles(values: np.ndarray) -> np.ndarray:

@@ -79,6 +79,25 @@ class Preprocessing:
         )
         return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
 
+    def resizing(self, side: int) -> torch.Tensor:
+        """Resize and crop of one axis as a matrix: float32 [size, side].
+
+        Args:
+            side: of the square images that are to be prepared.
+        """
+        import torch
+        from torch.nn import functional
+
+        resized = int(self.size / self.crop_share)
+        matrix = torch.eye(side)
+        if resized != side:
+            mode = "bilinear" if self.bilinear else "bicubic"
+            matrix = functional.interpolate(
+                matrix[None, None], size=(resized, side), mode=mode, antialias=True
+            )[0, 0]
+        edge = (resized - self.size) // 2
+        return matrix[edge : edge + self.size].contiguous()
+
     def shrink(self, faces: np.ndarray) -> np.ndarray:
         """Faces in the size that the network looks at, once and for all, as bytes.
 

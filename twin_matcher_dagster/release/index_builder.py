@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from twin_matcher_dagster.dataset.schema import Face, read_shard, write_shard
+from twin_matcher_dagster.dataset.portrait_file import (
+    PORTRAITS_SUFFIX,
+    Portraits,
+    read_portraits,
+    write_portraits,
+)
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import LikenessSpace
@@ -40,7 +45,7 @@ class BuiltIndex:
 
     record: Index
     gallery: Gallery
-    portraits: Sequence[Face]
+    portraits: Portraits
     measurement: Measurement | None
 
 
@@ -71,8 +76,8 @@ def build_index(
         before = earlier.shards
         others = {user_id(who) for who, shard in before.items() if shards.get(who) != shard}
         gallery = gallery.of([who for who in gallery.identities if who not in others])
-        portraits = read_shard(store.get(earlier.portraits))
-        known = [face for face in portraits if face.identity_id not in others]
+        shown_before = read_portraits(store, earlier.portraits)
+        known = {who: images for who, images in shown_before.items() if who not in others}
         gallery = builder.build(gallery)
         figures, as_they_came = earlier.figures, earlier.as_they_came
         answers, limit = earlier.answers, earlier.identity_limit
@@ -95,7 +100,7 @@ def build_index(
     index = put_file(store, layout.INDEXES, gallery.to_bytes(), ".safetensors")
     space = build_likeness(store, dataset, gallery.identities, places)
     likeness = put_file(store, layout.INDEXES, space.to_bytes(), ".safetensors")
-    shown = put_file(store, layout.INDEXES, write_shard(typical).data, ".parquet")
+    shown = put_file(store, layout.INDEXES, write_portraits(typical), PORTRAITS_SUFFIX)
     other_clips = ask_other_clips(builder, gallery, earlier.other_clips if earlier else None)
     asked = [str(other_clips)] if other_clips else []
     record = Index(

@@ -8,11 +8,10 @@ of the average stranger. Not in both at once: they would have what covers them i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from twin_matcher_dagster.faces.cohort import cohort_crops
+from twin_matcher_dagster.faces.cohort import average_face
 from twin_matcher_dagster.faces.likeness_network import load_likeness_network
 from twin_matcher_dagster.faces.regions import PARTS, covered, highlighted
 from twin_matcher_dagster.recognition.likeness_metric import LikenessMetric
@@ -73,7 +72,7 @@ def places_without_parts(metric: LikenessMetric, face: np.ndarray) -> np.ndarray
     Returns:
         float32 [1 + parts, dimensions].
     """
-    crops = [face, *(covered(face, part, _average_face()) for part in PARTS)]
+    crops = [face, *(covered(face, part, average_face()) for part in PARTS)]
     return metric.place(load_likeness_network()(crops))
 
 
@@ -86,9 +85,3 @@ def likeness_losses(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         one, other: of :func:`places_without_parts`.
     """
     return one[0] @ other[0] - (one[1:] @ other[0] + other[1:] @ one[0]) / 2
-
-
-@lru_cache(maxsize=1)
-def _average_face() -> np.ndarray:
-    """The mean of the cohort's faces: float64 [160, 160, 3]."""
-    return cohort_crops().mean(0)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from twin_matcher_dagster.dataset.biographies import About
-from twin_matcher_dagster.dataset.schema import Face, read_shard
+from twin_matcher_dagster.dataset.portrait_file import PortraitFile
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.faces.single_face import SeveralFacesError
 from twin_matcher_dagster.media.images import read_image
-from twin_matcher_dagster.recognition.embedder import Embedder
+from twin_matcher_dagster.recognition.embedder import load_embedding
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import SURE_LEAD, LikenessSpace
 from twin_matcher_dagster.release.answers import (
@@ -24,37 +24,57 @@ from twin_matcher_dagster.release.answers import (
     PairAnswer,
     TwinCard,
 )
+from twin_matcher_dagster.release.exporting import embedder_file
 from twin_matcher_dagster.release.probe_reader import Probe, ProbeReader
 from twin_matcher_dagster.release.shared_features import Why, explain_likeness
+from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.release import Release
+
+# Of nobody who exists.
+_SOMEBODY = SAMPLE / "photos" / "mira.jpg"
 
 # One photo, or several of one person: uint8 RGB [height, width, 3] each.
 Photos = np.ndarray | Sequence[np.ndarray]
 
 
 class TwinFinder:
-    """One release in memory."""
+    """One release in memory.
 
-    def __init__(self, store: ObjectStore, number: int, release: Release) -> None:
+    Args:
+        store: the bucket, which large portraits are read from when they are shown.
+        number: of the release.
+        release: it.
+        loading: the bucket for what is read now, where that may take longer.
+    """
+
+    def __init__(
+        self, store: ObjectStore, number: int, release: Release, loading: ObjectStore | None = None
+    ) -> None:
         self.number = number
         self._people = {person.identity_id: person for person in release.identities}
+        loading = loading or store
+        network = embedder_file(release.files)
         with tempfile.TemporaryDirectory() as folder:
-            get_model(store, release.files, Path(folder))
-            embedder = Embedder(Path(folder))
+            get_model(loading, [network] if network else release.files, Path(folder))
+            embedder = load_embedding(Path(folder))
         # The recogniser that the index was made with.
         recogniser = load_recogniser(release.recogniser)
         self._reader = ProbeReader(embedder, recogniser, load_sameness(release.recogniser))
-        self._gallery = Gallery.from_bytes(store.get(release.index))
+        self._gallery = Gallery.from_bytes(loading.get(release.index))
         self._identity_limit = release.identity_limit
         # Releases of earlier versions have none: they rank by who it is.
         self._space = (
-            LikenessSpace.from_bytes(store.get(release.likeness)) if release.likeness else None
+            LikenessSpace.from_bytes(loading.get(release.likeness)) if release.likeness else None
         )
-        self._portraits: dict[str, list[Face]] = {}
-        for face in read_shard(store.get(release.portraits)):
-            self._portraits.setdefault(face.identity_id, []).append(face)
+        everybody = self._space.identities if self._space else self._gallery.identities
+        self._kinds = np.array([self._people[who].kind for who in everybody])
+        self._portraits = PortraitFile(store, release.portraits, loading)
+
+    def warm(self) -> None:
+        """Answer once, so that the first visitor waits no longer than the others."""
+        self.find(read_image(_SOMEBODY.read_bytes()))
 
     def ask(
         self,
@@ -97,31 +117,28 @@ class TwinFinder:
             FaceError: no face, or none of this number.
         """
         probe = self._reader.read(_several(photos), face)
-        evidence = self._gallery.evidence(probe.embedding, probe.vector)
-        best = int(evidence.argmax())
-        is_known = self._identity_limit is not None and evidence[best] > self._identity_limit
-        identity = self._gallery.identities[best] if is_known else None
+        identity = self._gallery.recognised(probe.embedding, probe.vector, self._identity_limit)
         sure: bool | None = None
         twins: list[tuple[str, float]] | list[tuple[str, None]]
         if self._space is None:
+            evidence = self._gallery.evidence(probe.embedding, probe.vector)
             order = [self._gallery.identities[n] for n in np.argsort(-evidence, kind="stable")]
-            twins = [(who, None) for who in order if who != identity]
+            among = [one for one in order if kind in (None, self._people[one].kind)]
+            twins = [(who, None) for who in among if who != identity][:top]
         else:
-            space = self._space.without(identity) if identity else self._space
-            twins = space.ranked(probe.likeness)
-            sure = space.is_sure(np.vstack([probe.likeness, probe.again]))
-        among = [one for one in twins if kind in (None, self._people[one[0]].kind)]
+            asked = np.vstack([probe.likeness, probe.again])
+            twins, sure = self._space.twins(asked, top, identity, self._of_kind(kind))
         return Answer(
             self.number,
             probe.face,
             self._card(identity, None) if identity else None,
-            tuple(self._card(*one) for one in among[:top]),
+            tuple(self._card(*one) for one in twins),
             sure,
             probe.hints,
             probe.faces,
             face or 0,
             probe.scene,
-            len(among),
+            self._count(kind, identity),
         )
 
     def explain(self, answer: Answer, twin: TwinCard) -> Why | None:
@@ -192,6 +209,17 @@ class TwinFinder:
             (one.hints, other.hints),
         )
 
+    def _of_kind(self, kind: str | None) -> np.ndarray | None:
+        """Who of the likeness space is of a kind: bool [identities]; None for everybody."""
+        return None if kind is None else self._kinds == kind
+
+    def _count(self, kind: str | None, identity: str | None) -> int:
+        """How many people of a kind may be twins of a probe."""
+        of_kind = self._of_kind(kind)
+        count = len(self._kinds) if of_kind is None else int(of_kind.sum())
+        is_among = identity is not None and kind in (None, self._people[identity].kind)
+        return count - is_among
+
     def _card(self, identity_id: str, likeness: float | None) -> TwinCard:
         person = self._people[identity_id]
         return TwinCard(
@@ -199,7 +227,7 @@ class TwinFinder:
             label=person.label,
             kind=person.kind,
             likeness=likeness,
-            portraits=tuple(p.image for p in self._portraits.get(identity_id, [])),
+            portraits=tuple(one.image for one in self._portraits.of(identity_id)),
             about=About(**person.about) if person.about else None,
         )
 

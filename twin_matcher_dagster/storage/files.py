@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from twin_matcher_dagster.errors import StorageError
@@ -12,7 +12,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import FileEntry
 
 # What a model folder may hold; above all, nothing that is unpickled.
-_ALLOWED = {".json", ".safetensors", ".md"}
+_ALLOWED = {".json", ".safetensors", ".onnx", ".md"}
 
 
 def put_model(store: ObjectStore, folder: Path) -> tuple[FileEntry, ...]:
@@ -32,26 +32,6 @@ def put_file(store: ObjectStore, folder: str, data: bytes, suffix: str) -> str:
     key = layout.file(folder, f"{hashlib.sha256(data).hexdigest()}{suffix}")
     store.put_content(key, data)
     return key
-
-
-class FetchedObjects(ObjectStore):
-    """Some objects of a bucket in memory: whoever needs them waits for nothing.
-
-    Args:
-        store: the bucket.
-        keys: of the objects.
-
-    Raises:
-        StorageError: one cannot be read.
-    """
-
-    def __init__(self, store: ObjectStore, keys: Iterable[str]) -> None:
-        super().__init__(store.client, store.bucket)
-        self._bodies = {key: store.get(key) for key in keys}
-
-    def get(self, key: str) -> bytes:
-        """One of them; of any other the bucket is asked."""
-        return self._bodies[key] if key in self._bodies else super().get(key)
 
 
 def get_model(store: ObjectStore, files: Sequence[FileEntry], folder: Path) -> None:

@@ -17,11 +17,11 @@
     datasets/changes/<upload>.<verdict>.json    verdicts that twin_dataset did not see yet
     datasets/members/<sha256>.json              who is in: one of 256 lists of uploads
     datasets/versions/...                       twin_dataset                  (manifest log)
-    models/files/<sha256>.safetensors           the files of a transformers model folder
+    models/files/<sha256>.safetensors, .onnx    the files of a transformers model folder
     models/versions/...                         twin_model                    (manifest log)
     retraining/versions/...                     when a training became due     (manifest log)
     indexes/files/<sha256>.safetensors          face_index: the gallery
-    indexes/files/<sha256>.parquet, .json       its portraits, its answers about held-out faces
+    indexes/files/<sha256>.safetensors, .json   its portraits, its answers about held-out faces
     indexes/versions/...                                                      (manifest log)
     releases/versions/...                       production_release            (manifest log)
     twins/versions/...                          twin_pairs: visitors alike    (manifest log)

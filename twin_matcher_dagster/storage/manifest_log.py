@@ -199,7 +199,8 @@ class ManifestLog(Generic[_R]):
         return entry
 
     def rewrite(self, number: int, change: Callable[[_R], _R | None]) -> bool:
-        """Put other words in the place of an entry. For erasure alone: history is history.
+        """Put other words in the place of an entry: for an erasure, and for what an earlier version
+        left out of it. Else history is history.
 
         Args:
             number: of the entry; one that is gone is left so.

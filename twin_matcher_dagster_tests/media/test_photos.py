@@ -6,7 +6,6 @@ import os
 import resource
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media import photo_process, photos
 from twin_matcher_dagster.media.cancellation import Cancellation
-from twin_matcher_dagster.media.child_process import REFILL_AFTER_S
+from twin_matcher_dagster.media.child_nursery import ChildNursery
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.media.photos import PhotoReader, read_photo
 from twin_matcher_dagster.settings import SAMPLE
@@ -36,7 +35,7 @@ def children() -> list[psutil.Process]:
     """The children of this process that read photos, or wait for some."""
     return [
         one
-        for one in psutil.Process().children()
+        for one in psutil.Process().children(recursive=True)
         if any("media.photo_process" in part for part in one.cmdline())
     ]
 
@@ -88,9 +87,9 @@ def test_a_file_that_is_too_large_is_not_read(reader: PhotoReader, tmp_path: Pat
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS knows no limit of the address space")
 def test_a_child_has_limits_and_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-for-strangers")
-    # One that waits already would not know of it anyway.
-    photos._WAITING.end(photos._WAITING.take())
-    time.sleep(2 * REFILL_AFTER_S)
+    # One that was started before would not know of it anyway.
+    nursery = ChildNursery(photo_process.__name__)
+    monkeypatch.setattr(photos, "_NURSERY", nursery)
     with PhotoReader() as reader:
         reader.read(PHOTO)
         (child,) = (one for one in children() if one.pid == pid_of(reader))
@@ -98,6 +97,7 @@ def test_a_child_has_limits_and_none_of_our_secrets(monkeypatch: pytest.MonkeyPa
         assert child.rlimit(resource.RLIMIT_AS)[0] == 2**30
         assert child.rlimit(resource.RLIMIT_FSIZE)[0] == 0
         assert child.rlimit(resource.RLIMIT_CPU)[0] <= photo_process.CPU_S + 10
+    nursery._close_line()
 
 
 def test_segments_and_segments_cost_little(reader: PhotoReader) -> None:
@@ -142,13 +142,12 @@ def test_a_child_that_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) 
             reader.read(PHOTO)
 
 
-def test_one_child_waits_and_no_other_stays() -> None:
+def test_no_child_stays() -> None:
     for _ in range(3):
         read_photo(PHOTO)
     with pytest.raises(MediaError):
         read_photo(b"words")
-    time.sleep(2 * REFILL_AFTER_S)
-    assert len(children()) <= 2  # that of the module's fixture is the other one
+    assert len(children()) <= 2  # the one that forks them, and that of the module's fixture
 
 
 def test_a_cancellation_is_heard_whenever_it_comes() -> None:

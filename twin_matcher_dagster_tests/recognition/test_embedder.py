@@ -11,9 +11,10 @@ import torch
 from transformers import ConvNextImageProcessorPil, ResNetForImageClassification
 
 from twin_matcher_dagster.errors import TrainingError
-from twin_matcher_dagster.recognition.embedder import BATCH, Embedder
+from twin_matcher_dagster.recognition.embedder import Embedder
 from twin_matcher_dagster.recognition.network import TwinNet
 from twin_matcher_dagster.recognition.preprocessing import Preprocessing
+from twin_matcher_dagster.recognition.torch_embedder import BATCH
 from twin_matcher_dagster.settings import SMALL_BACKBONE
 from twin_matcher_dagster.training.backbone import image_processor, load_backbone
 from twin_matcher_dagster.training.plan import LabelledFaces

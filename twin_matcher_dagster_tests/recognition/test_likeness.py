@@ -38,7 +38,7 @@ def space_of(seed: int = 0, people: int = 12) -> LikenessSpace:
 
 def test_the_nearest_comes_first_and_each_has_its_share_of_less_alike_pairs() -> None:
     space = space_of()
-    ranked = space.ranked(noise(5, DIMENSIONS))
+    ranked = space.twins(noise(5, DIMENSIONS)[None], 99)[0]
     assert sorted(who for who, _ in ranked) == sorted(space.identities)
     shares = [share for _, share in ranked]
     assert shares == sorted(shares, reverse=True)
@@ -148,7 +148,7 @@ def test_nobody_is_the_twin_of_everybody() -> None:
 @pytest.mark.parametrize("people", [1, 2, 5])
 def test_a_small_gallery_has_twins_too(people: int) -> None:
     space = space_of(people=people)
-    assert len(space.ranked(noise(3, DIMENSIONS))) == people
+    assert len(space.twins(noise(3, DIMENSIONS)[None], 99)[0]) == people
     assert np.isfinite(space.offsets).all()
 
 
@@ -168,8 +168,8 @@ def test_somebody_who_leaves_takes_their_place_along() -> None:
     assert place in whole.to_bytes()
     assert place not in left.to_bytes()
     assert whole.without("u-nobody").to_bytes() == whole.to_bytes()
-    others = [one for one in whole.ranked(noise(4, DIMENSIONS)) if one[0] != "c-3"]
-    assert left.ranked(noise(4, DIMENSIONS)) == others
+    others = [one for one in whole.twins(noise(4, DIMENSIONS)[None], 99)[0] if one[0] != "c-3"]
+    assert left.twins(noise(4, DIMENSIONS)[None], 99)[0] == others
 
 
 @given(seed=st.integers(0, 1000), people=st.integers(1, 5))
@@ -178,7 +178,10 @@ def test_a_space_reads_back(seed: int, people: int) -> None:
     back = LikenessSpace.from_bytes(space.to_bytes())
     assert list(back.identities) == list(space.identities)
     assert back.to_bytes() == space.to_bytes()
-    assert back.ranked(noise(1, DIMENSIONS)) == space.ranked(noise(1, DIMENSIONS))
+    assert (
+        back.twins(noise(1, DIMENSIONS)[None], 99)[0]
+        == space.twins(noise(1, DIMENSIONS)[None], 99)[0]
+    )
 
 
 def test_words() -> None:
@@ -197,17 +200,17 @@ def test_a_sure_twin_is_first_by_a_lead_in_all_that_was_asked() -> None:
     """On the way from one person's place to another's there is a point where both are first."""
     space = replace(space_of(), offsets=np.zeros(12, np.float32))
     one, other = np.linalg.solve(space.transform, space.templates[:2].T).T + space.centre
-    assert space.is_sure(np.stack([one, one * 2, one + 1e-4]))
-    assert not space.is_sure(np.stack([one, other]))
+    assert space.twins(np.stack([one, one * 2, one + 1e-4]), 1)[1]
+    assert not space.twins(np.stack([one, other]), 1)[1]
     shares = np.linspace(0, 1, 2001)[:, None]
     way = one / np.linalg.norm(one) * (1 - shares) + other / np.linalg.norm(other) * shares
     scores = np.sort(space.scores(way), 1)
     leads = scores[:, -1] - scores[:, -2]
     close, clear = int(leads.argmin()), int(np.flatnonzero(leads > SURE_LEAD)[-1])
-    assert not space.is_sure(way[[close]])
-    assert space.is_sure(way[[clear]])
+    assert not space.twins(way[[close]], 1)[1]
+    assert space.twins(way[[clear]], 1)[1]
     alone = replace(space, identities=["c-0"], templates=space.templates[:1], offsets=np.zeros(1))
-    assert alone.is_sure(np.stack([one, other]))
+    assert alone.twins(np.stack([one, other]), 1)[1]
 
 
 def test_pairs_of_strangers_are_as_alike_as_they_are() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
 from twin_matcher_dagster.dataset.identity import celebrity_id
-from twin_matcher_dagster.dataset.schema import Face
+from twin_matcher_dagster.dataset.portrait_file import Portrait
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.portraits import PORTRAITS, portraits_of
@@ -42,45 +42,40 @@ def likeness(kit: Kit, version: Version, gallery: Gallery) -> dict[bytes, float]
     }
 
 
-def of(faces: list[Face], who: str) -> list[Face]:
-    return [face for face in faces if face.identity_id == who]
-
-
 def test_the_most_typical_come_first_and_no_more_than_three(kit: Kit) -> None:
     version, gallery = kit.version(), gallery_of(kit)
     found = portraits_of(kit.store, version, gallery, RECOGNISER)
     known = likeness(kit, version, gallery)
-    assert list(dict.fromkeys(face.identity_id for face in found)) == list(gallery.identities)
+    assert list(found) == list(gallery.identities)
     for who in gallery.identities:
         own = [
             known[face.image]
             for face in version.faces()
             if face.identity_id == who and face.image in known
         ]
-        shown = [known[face.image] for face in of(found, who)]
+        shown = [known[one.image] for one in found[who]]
         assert np.allclose(shown, sorted(own, reverse=True)[:PORTRAITS])
-    assert len(of(found, celebrity_id("Ana"))) == PORTRAITS
+    assert len(found[celebrity_id("Ana")]) == PORTRAITS
     (user,) = (who for who in gallery.identities if who.startswith("u-"))
-    assert len(of(found, user)) == 2  # as many as there are
+    assert len(found[user]) == 2  # as many as there are
 
 
 def test_who_has_some_keeps_them_and_is_not_looked_at(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version, gallery = kit.version(), gallery_of(kit)
-    mine = kit.faces(celebrity_id("Ana"), count=1)
+    mine = [Portrait(face.image, face.yaw) for face in kit.faces(celebrity_id("Ana"), count=1)]
     before = portraits_of(kit.store, version, gallery, RECOGNISER)
-    bo = of(before, celebrity_id("Bo"))
-    user = next(face for face in before if face.kind == "user")
+    bo = before[celebrity_id("Bo")]
+    (user,) = (who for who in before if who.startswith("u-"))
     read: list[str] = []
     get = kit.store.get
     monkeypatch.setattr(kit.store, "get", lambda key: read.append(key) or get(key))
-    found = portraits_of(kit.store, version, gallery, RECOGNISER, [*bo, *mine])
-    assert of(found, celebrity_id("Ana")) == mine
-    assert of(found, celebrity_id("Bo")) == bo
-    assert user in found
+    known = {celebrity_id("Ana"): mine, celebrity_id("Bo"): bo}
+    found = portraits_of(kit.store, version, gallery, RECOGNISER, known)
+    assert found == {**before, celebrity_id("Ana"): mine}
     assert read
-    assert all(key.startswith(f"users/{user.upload_id}/") for key in read)
+    assert all(key.startswith(f"users/{user.removeprefix('u-')}/") for key in read)
 
 
 def test_of_who_is_not_in_the_gallery_nothing_is_shown(kit: Kit) -> None:
@@ -88,4 +83,4 @@ def test_of_who_is_not_in_the_gallery_nothing_is_shown(kit: Kit) -> None:
     (member,) = version.members
     less = gallery.without(user_id(member.upload_id))
     found = portraits_of(kit.store, version, less, RECOGNISER)
-    assert {face.identity_id for face in found} == set(less.identities)
+    assert set(found) == set(less.identities)

@@ -19,6 +19,7 @@ from twin_matcher_dagster.defs.results import materialized, progress_of, refuse
 from twin_matcher_dagster.erasure.eraser import erase_again
 from twin_matcher_dagster.erasure.retention import purge_models
 from twin_matcher_dagster.errors import ErasureError, TrainingError
+from twin_matcher_dagster.release.exporting import with_embedder_file
 from twin_matcher_dagster.release.index_builder import BuiltIndex, build_index
 from twin_matcher_dagster.release.promotion import (
     compare_with_release,
@@ -49,7 +50,7 @@ class ReleaseConfig(dg.Config):
 @dg.asset(
     deps=[keys.TWIN_DATASET, keys.TWIN_MODEL],
     group_name="release",
-    kinds={"pytorch", "onnx", "s3"},
+    kinds={"onnx", "s3"},
     owners=[keys.OWNER],
     code_version="6",
     pool="index",
@@ -72,6 +73,7 @@ def face_index(
 
     def build(of: Manifest[Model]) -> BuiltIndex | None:
         try:
+            of = with_embedder_file(store, of)
             return build_index(store, of, dataset, recogniser, progress_of(context))
         except TrainingError as error:
             raise refuse(error) from error

@@ -7,6 +7,11 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.gates import looked_at
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.errors import ObjectMissingError
+from twin_matcher_dagster.release.exporting import (
+    LARGEST_DIFFERENCE,
+    ONNX_FACES,
+    judge_export,
+)
 from twin_matcher_dagster.release.judgement import (
     LEAST_AGREEMENT,
     LEAST_FOUND,
@@ -67,6 +72,23 @@ def strangers_get_their_twins(object_store: ObjectStoreResource) -> dg.AssetChec
 
 @dg.asset_check(
     asset=keys.FACE_INDEX,
+    blocking=True,
+    description="The network as ONNX, which pages and enrolment ask, gives the vectors that torch "
+    f"gives, to {LARGEST_DIFFERENCE:g}, of {ONNX_FACES} faces of the gallery. What stood that "
+    "before is not asked again.",
+)
+def onnx_says_what_torch_says(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
+    """A network that was written wrongly must not be released."""
+    store = object_store.open()
+    head = indexes(store).existing_head()
+    found = judge_export(store, head.record)
+    return dg.AssetCheckResult(
+        passed=found.passed, description=found.sentence, metadata=looked_at(head)
+    )
+
+
+@dg.asset_check(
+    asset=keys.FACE_INDEX,
     description="The newest model is not shown to be worse than the release, on the held-out faces "
     "that both were asked about (paired bootstrap over identities, 95%; nobody got lost). One that "
     "is gives way: the index is of the model in production. To release it all the same, "
@@ -88,7 +110,7 @@ def not_worse_than_the_release(object_store: ObjectStoreResource) -> dg.AssetChe
 )
 def release_answers(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
     """Ask the newest release for somebody it knows."""
-    from twin_matcher_dagster.dataset.schema import read_shard
+    from twin_matcher_dagster.dataset.portrait_file import PortraitFile
     from twin_matcher_dagster.media.images import read_image
     from twin_matcher_dagster.release.twin_finder import TwinFinder
 
@@ -99,8 +121,13 @@ def release_answers(object_store: ObjectStoreResource) -> dg.AssetCheckResult:
         if isinstance(release, Withdrawn):
             return dg.AssetCheckResult(passed=False, description=f"Withdrawn: {release.reason}.")
         try:
-            known = next(iter(read_shard(store.get(release.portraits))))
-            answer = TwinFinder(store, head.number, release).find(read_image(known.image))
+            portraits = PortraitFile(store, release.portraits)
+            known, portrait = next(
+                (one, shown[0].image)
+                for one in release.identities
+                if (shown := portraits.of(one.identity_id))
+            )
+            answer = TwinFinder(store, head.number, release).find(read_image(portrait))
             break
         except ObjectMissingError:
             # An erasure took its files away, and left another release in its place.

@@ -1,16 +1,16 @@
 """What an operator sees of an index and a release: figures and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import dagster as dg
 import numpy as np
 
 from twin_matcher_dagster.dataset.identity import is_celebrity
-from twin_matcher_dagster.dataset.schema import Face
-from twin_matcher_dagster.dataset.shards import pixels_of
+from twin_matcher_dagster.dataset.portrait_file import Portraits
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.defs import plots
+from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.release.gallery_builder import Measurement
@@ -146,10 +146,9 @@ def _hardest(
     measured: Measurement,
     fused: np.ndarray,
     names: Mapping[str, str],
-    portraits: Sequence[Face],
+    portraits: Portraits,
 ) -> list[tuple[np.ndarray, np.ndarray, str]]:
     """The held-out faces whose own identity is the least ahead of another celebrity, or behind."""
-    typical = {face.identity_id: face for face in reversed(portraits)}
     others = fused.copy()
     others[:, [not is_celebrity(who) for who in index.identities]] = -np.inf
     np.put_along_axis(others, measured.truth[:, None], -np.inf, 1)
@@ -161,6 +160,6 @@ def _hardest(
         who = index.identities[measured.truth[probe]]
         other = index.identities[others[probe].argmax()]
         verdict = "taken for" if ahead[probe] <= 0 else "almost"
-        pixels = pixels_of([measured.probes[probe], typical[other]])
-        shown.append((pixels[0], pixels[1], f"{names[who]}, {verdict} {names[other]}"))
+        pair = read_image(measured.probes[probe].image), read_image(portraits[other][0].image)
+        shown.append((*pair, f"{names[who]}, {verdict} {names[other]}"))
     return shown

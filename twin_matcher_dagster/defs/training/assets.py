@@ -165,14 +165,15 @@ def retraining(
 @dg.asset(
     deps=[keys.TWIN_DATASET, keys.RETRAINING],
     group_name="training",
-    kinds={"pytorch", "transformers", "s3"},
+    kinds={"pytorch", "transformers", "onnx", "s3"},
     owners=[keys.OWNER],
-    code_version="3",
+    code_version="4",
     pool="training",
     automation_condition=when_inputs_change(only={keys.RETRAINING}),
     description="A ResNet (transformers) fine-tuned to tell the identities apart, as a standard "
-    "model folder with safetensors. It goes on from the last model where that may be. A model that "
-    "did not learn (the loss is no number, or rose; no better than guessing) is not kept.",
+    "model folder with safetensors, and as ONNX. It goes on from the last model where that may be. "
+    "A model that did not learn (the loss is no number, or rose; no better than guessing) is not "
+    "kept.",
 )
 @retried()
 def twin_model(
@@ -227,6 +228,7 @@ def twin_model(
             refuse_erased_people(store, dataset.upload_ids)
         except ErasureError as error:
             raise refuse(error) from error
+        _export(folder, context.log)
         files = put_model(store, folder)
     model = Model(
         fingerprint=fingerprint(dataset.fingerprint, *(file.sha256 for file in files)),
@@ -258,6 +260,16 @@ def twin_model(
             **_newcomers(model.newcomers, labels),
         },
     )
+
+
+def _export(folder: Path, log: dg.DagsterLogManager) -> None:
+    """Add the network as ONNX to a model folder, where it can be written so."""
+    from twin_matcher_dagster.recognition.onnx_export import export_embedder
+
+    try:
+        export_embedder(folder)
+    except TrainingError as error:
+        log.warning(str(error))
 
 
 def _newcomers(newcomers: Newcomers | None, labels: Mapping[str, str]) -> dict[str, Any]:
