@@ -24,7 +24,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
@@ -183,8 +183,8 @@ def timed(ask_once: Callable[[], int], into: Measured) -> float:
     began = time.monotonic()
     try:
         into.bytes.append(ask_once())
-    except (OSError, ValueError) as error:
-        print(f"no answer: {error}", file=sys.stderr)
+    except (HTTPException, OSError, ValueError) as error:
+        print(f"no answer: {str(error)[:90]!r}", file=sys.stderr)
         into.errors += 1
     return time.monotonic() - began
 
@@ -309,7 +309,8 @@ def resident_mb(pid: int) -> float:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0.0
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+    sizes = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+    return next(sizes, 0.0)  # it has ended
 
 
 def show(found: Mapping[str, Measured], allowed: float, given: argparse.Namespace) -> None:
@@ -331,7 +332,7 @@ def show(found: Mapping[str, Measured], allowed: float, given: argparse.Namespac
     )
     share = "share of detection and embedding alone"
     row(share, lambda one: f"{statistics.median(one.together) / allowed:.0%}")
-    row("an answer, kB", lambda one: f"{statistics.median(one.bytes) / 1000:.0f}")
+    row("an answer, kB", lambda one: f"{statistics.median(one.bytes or [0]) / 1000:.0f}")
     row("errors", lambda one: str(one.errors))
     row("resident, MB", lambda one: f"{statistics.median(one.memory):.0f}")
     table.caption = f"Detection and embedding alone: {allowed:.1f} a second."

@@ -28,7 +28,7 @@ class Portrait(NamedTuple):
     yaw: float = 0.0
 
 
-Portraits = Mapping[str, Sequence[Portrait]]
+ShownFaces = Mapping[str, Sequence[Portrait]]
 """Identity id -> portraits, the first one is shown first."""
 
 WHOLE_BYTES = 64_000_000
@@ -43,7 +43,7 @@ _PATIENCE_S = 2.0
 _LOG = logging.getLogger(__name__)
 
 
-def write_portraits(portraits: Portraits) -> bytes:
+def write_portraits(portraits: ShownFaces) -> bytes:
     """Encode portraits as safetensors; equal ones give equal bytes."""
     from safetensors.numpy import save
 

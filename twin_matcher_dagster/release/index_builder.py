@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from twin_matcher_dagster.dataset.portrait_file import (
     PORTRAITS_SUFFIX,
-    Portraits,
+    ShownFaces,
     read_portraits,
     write_portraits,
 )
@@ -45,7 +45,7 @@ class BuiltIndex:
 
     record: Index
     gallery: Gallery
-    portraits: Portraits
+    portraits: ShownFaces
     measurement: Measurement | None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
-from twin_matcher_dagster.dataset.portrait_file import Portrait, Portraits
+from twin_matcher_dagster.dataset.portrait_file import Portrait, ShownFaces
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -20,7 +20,7 @@ def portraits_of(
     dataset: Version,
     gallery: Gallery,
     recogniser: str,
-    known: Portraits = MappingProxyType({}),
+    known: ShownFaces = MappingProxyType({}),
 ) -> dict[str, Sequence[Portrait]]:
     """The faces of each identity that are most like its template, the most typical first.
 

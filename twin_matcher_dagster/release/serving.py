@@ -19,10 +19,10 @@ from twin_matcher_dagster.storage.records.release import Withdrawn
 
 FETCHING_SECONDS = 600.0
 """To read a release, whether a question waits for it or not: some 30 MB, from far away too."""
-LOOK_EVERY_S = 2.0
+NEWEST_ASKED_EVERY_S = 2.0
 """Where it is looked ahead: a release, a withdrawal or an erasure counts within so much and the
 time that a release takes to be read. A look is one request."""
-LOOK_SECONDS = 10.0
+NEWEST_ASKED_WITHIN_S = 10.0
 """A look that takes longer is given up; the next one follows."""
 LONGEST_ALONE_S = 3600.0
 """So long a release in memory answers while the bucket does not say that it is still the newest.
@@ -71,7 +71,7 @@ class Production:
     """The newest release of a bucket.
 
     Looks for a newer one at every question, which waits for it. After :meth:`start` it looks by
-    itself, every :data:`LOOK_EVERY_S` seconds, and reads a newer release beside the one that
+    itself, every :data:`NEWEST_ASKED_EVERY_S` seconds, and reads a newer release beside the one that
     answers: no question waits, and none asks the bucket.
 
     Args:
@@ -147,13 +147,13 @@ class Production:
         told = ""
         while True:
             try:
-                self._newest(LOOK_SECONDS, FETCHING_SECONDS)
+                self._newest(NEWEST_ASKED_WITHIN_S, FETCHING_SECONDS)
                 told = ""
             # This thread may not end, whatever it meets.
             except Exception as error:
                 if told != (told := str(error)):
                     _LOG.log(_level_of(error), "No newer release is read: %s", error)
-            if self._stopped.wait(LOOK_EVERY_S):
+            if self._stopped.wait(NEWEST_ASKED_EVERY_S):
                 return
 
     def _newest(self, look_s: float | None, read_s: float | None) -> TwinFinder:

@@ -32,7 +32,7 @@ def kit(store: ObjectStore) -> Kit:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(serving, "NEWEST_ASKED_EVERY_S", 0.05)
     monkeypatch.setattr(TwinFinder, "warm", lambda self: None)  # the kit's rows are noise
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import numpy as np
 
 from twin_matcher_dagster.dataset.identity import is_celebrity
-from twin_matcher_dagster.dataset.portrait_file import Portraits
+from twin_matcher_dagster.dataset.portrait_file import ShownFaces
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.defs import plots
 from twin_matcher_dagster.media.images import read_image
@@ -146,7 +146,7 @@ def _hardest(
     measured: Measurement,
     fused: np.ndarray,
     names: Mapping[str, str],
-    portraits: Portraits,
+    portraits: ShownFaces,
 ) -> list[tuple[np.ndarray, np.ndarray, str]]:
     """The held-out faces whose own identity is the least ahead of another celebrity, or behind."""
     others = fused.copy()
