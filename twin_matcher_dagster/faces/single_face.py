@@ -11,6 +11,7 @@ from twin_matcher_dagster import refusals
 from twin_matcher_dagster.errors import FaceError, NoFaceError
 from twin_matcher_dagster.faces.alignment import align
 from twin_matcher_dagster.faces.detection import Detection
+from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import Rejected, faults_of, measure
 from twin_matcher_dagster.faces.scaling import shrink
 from twin_matcher_dagster.faces.upright import View, upright_views
@@ -58,6 +59,12 @@ class FaceViews:
     is_mirrored: bool = False
     others: Sequence[FaceViews] = ()
     scene: PhotoOfSeveral | None = None
+
+    @property
+    def yaw(self) -> float:
+        """Which way the head looks in the photo, in degrees, see ``pose.Pose``."""
+        yaw = pose_of(self.face.landmarks).yaw
+        return -yaw if self.is_mirrored else yaw
 
 
 class SeveralFacesError(FaceError):

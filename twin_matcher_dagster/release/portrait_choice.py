@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from twin_matcher_dagster.dataset.portrait_file import Portrait
 from twin_matcher_dagster.dataset.schema import Face
 from twin_matcher_dagster.media.images import read_image
 
@@ -53,17 +54,16 @@ def chosen_portraits(candidates: Sequence[Face]) -> list[Face]:
     return [candidates[n] for n in kept[:PORTRAITS]]
 
 
-def nearest_in_pose(portraits: Sequence[Face], yaw: float) -> list[Face]:
+def nearest_in_pose(portraits: Sequence[Portrait], yaw: float) -> list[Portrait]:
     """Portraits, the one that looks most nearly in a direction first, the others as they were.
 
     Args:
         portraits: of one person.
         yaw: in degrees, see ``faces.pose.Pose``.
     """
-    if not portraits:
-        return []
-    best = min(range(len(portraits)), key=lambda n: abs(portraits[n].yaw - yaw))
-    return [portraits[best], *portraits[:best], *portraits[best + 1 :]]
+    # Sorting is stable: what is as near stays in its order.
+    nearest = sorted(portraits, key=lambda one: abs(one.yaw - yaw))[:1]
+    return [*nearest, *(one for one in portraits if one is not nearest[0])]
 
 
 def _flaws(faces: Sequence[Face]) -> np.ndarray:

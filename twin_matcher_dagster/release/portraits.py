@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from types import MappingProxyType
 
 from twin_matcher_dagster.dataset.cached_vectors import read_with_vectors
 from twin_matcher_dagster.dataset.portrait_file import Portrait, ShownFaces
+from twin_matcher_dagster.dataset.schema import Face
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.recognition.gallery import Gallery
+from twin_matcher_dagster.release.portrait_choice import CANDIDATES, chosen_portraits
 from twin_matcher_dagster.storage.object_store import ObjectStore
-
-PORTRAITS = 3
-"""Faces of each identity that a page shows."""
 
 
 def portraits_of(
@@ -22,20 +22,32 @@ def portraits_of(
     recogniser: str,
     known: ShownFaces = MappingProxyType({}),
 ) -> dict[str, Sequence[Portrait]]:
-    """The faces of each identity that are most like its template, the most typical first.
+    """Of the faces of each identity that are most like its template those that show it best.
 
     Who has some already, ``known``, keeps them: only the shards of others are read.
     """
     template = dict(zip(gallery.identities, gallery.templates, strict=True))
     missing = set(template) - set(known)
-    best: dict[str, list[tuple[float, Portrait]]] = {who: [] for who in missing}
-    for shard in dataset.shards_of(missing):
+    shards = dataset.shards_of(missing)
+    left = Counter(one.identity_id for shard in shards for one in shard.identities)
+    typical: dict[str, list[tuple[float, Face]]] = {who: [] for who in missing}
+    best: dict[str, Sequence[Portrait]] = {}
+    for shard in shards:
         for face, vector in zip(*read_with_vectors(store, shard, recogniser), strict=True):
-            if face.split == "train" and face.identity_id in missing:
-                scored = best[face.identity_id]
-                portrait = Portrait(face.image, face.yaw)
-                scored.append((float(vector @ template[face.identity_id]), portrait))
+            if face.split == "train" and face.identity_id in typical:
+                scored = typical[face.identity_id]
+                scored.append((float(vector @ template[face.identity_id]), face))
                 scored.sort(key=lambda one: -one[0])
-                del scored[PORTRAITS:]
-    typical = {who: [portrait for _, portrait in scored] for who, scored in best.items()}
-    return {who: known[who] if who in known else typical[who] for who in gallery.identities}
+                del scored[CANDIDATES:]
+        # Of whom all faces were seen no more than the portraits is kept.
+        left.subtract(one.identity_id for one in shard.identities)
+        for who in {one.identity_id for one in shard.identities} & set(typical):
+            if not left[who]:
+                best[who] = _chosen(typical.pop(who))
+    best |= {who: _chosen(scored) for who, scored in typical.items()}
+    return {who: known[who] if who in known else best[who] for who in gallery.identities}
+
+
+def _chosen(scored: Sequence[tuple[float, Face]]) -> Sequence[Portrait]:
+    chosen = chosen_portraits([face for _, face in scored])
+    return [Portrait(face.image, face.yaw) for face in chosen]

@@ -40,6 +40,7 @@ class Probe:
         hints: what makes an answer less sure.
         faces: uint8 RGB [160, 160, 3] each, all that may be meant of one photo, the largest first.
         scene: where they are in it, if there are several.
+        yaw: which way the head looks in the first photo, in degrees.
     """
 
     face: np.ndarray
@@ -50,6 +51,7 @@ class Probe:
     hints: tuple[Hint, ...]
     faces: tuple[np.ndarray, ...]
     scene: PhotoOfSeveral | None
+    yaw: float
 
 
 class ProbeReader:
@@ -97,6 +99,7 @@ class ProbeReader:
             hints_of([*reasons, *[["no face"]] * missed]),
             tuple(one.crops[0] for one in views[0].others) if len(photos) == 1 else (),
             views[0].scene if len(photos) == 1 else None,
+            views[0].yaw,
         )
 
     def _of_one_person(self, views: Sequence[FaceViews], vectors: np.ndarray) -> list[int]:

@@ -71,8 +71,8 @@ class Production:
     """The newest release of a bucket.
 
     Looks for a newer one at every question, which waits for it. After :meth:`start` it looks by
-    itself, every :data:`NEWEST_ASKED_EVERY_S` seconds, and reads a newer release beside the one that
-    answers: no question waits, and none asks the bucket.
+    itself, every :data:`NEWEST_ASKED_EVERY_S` seconds, and reads a newer release beside the one
+    that answers: no question waits, and none asks the bucket.
 
     Args:
         store: the bucket.

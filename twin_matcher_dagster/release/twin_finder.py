@@ -25,6 +25,7 @@ from twin_matcher_dagster.release.answers import (
     TwinCard,
 )
 from twin_matcher_dagster.release.exporting import embedder_file
+from twin_matcher_dagster.release.portrait_choice import nearest_in_pose
 from twin_matcher_dagster.release.probe_reader import Probe, ProbeReader
 from twin_matcher_dagster.release.shared_features import Why, explain_likeness
 from twin_matcher_dagster.settings import SAMPLE
@@ -131,8 +132,8 @@ class TwinFinder:
         return Answer(
             self.number,
             probe.face,
-            self._card(identity, None) if identity else None,
-            tuple(self._card(*one) for one in twins),
+            self._card(identity, None, probe.yaw) if identity else None,
+            tuple(self._card(*one, probe.yaw) for one in twins),
             sure,
             probe.hints,
             probe.faces,
@@ -220,14 +221,15 @@ class TwinFinder:
         is_among = identity is not None and kind in (None, self._people[identity].kind)
         return count - is_among
 
-    def _card(self, identity_id: str, likeness: float | None) -> TwinCard:
+    def _card(self, identity_id: str, likeness: float | None, yaw: float) -> TwinCard:
         person = self._people[identity_id]
+        portraits = nearest_in_pose(self._portraits.of(identity_id), yaw)
         return TwinCard(
             identity_id=identity_id,
             label=person.label,
             kind=person.kind,
             likeness=likeness,
-            portraits=tuple(one.image for one in self._portraits.of(identity_id)),
+            portraits=tuple(one.image for one in portraits),
             about=About(**person.about) if person.about else None,
         )
 

@@ -110,7 +110,7 @@ def test_an_exported_model_is_asked_by_a_pipeline(exported: Path, released: Obje
     release = releases(released).read(1).record
     assert isinstance(release, Release)
     celebrity = next(one for one in release.identities if one.kind == "celebrity")
-    portraits = Production(released).finder()._card(celebrity.identity_id, None).portraits
+    portraits = Production(released).finder()._card(celebrity.identity_id, None, 0.0).portraits
     answers = who([Image.open(io.BytesIO(one)) for one in portraits], top_k=1)
     assert {answer[0]["label"] for answer in answers} == {celebrity.label}
     (face,) = who([aligned_face(PHOTOS / "mira.jpg")], top_k=3)
