@@ -14,6 +14,7 @@ from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.sameness import load_sameness
 from twin_matcher_dagster.faces.single_face import SeveralFacesError
 from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.media.photos import read_photo
 from twin_matcher_dagster.recognition.embedder import load_embedding
 from twin_matcher_dagster.recognition.gallery import Gallery
 from twin_matcher_dagster.recognition.likeness import SURE_LEAD, LikenessSpace
@@ -75,7 +76,7 @@ class TwinFinder:
 
     def warm(self) -> None:
         """Answer once, so that the first visitor waits no longer than the others."""
-        self.find(read_image(_SOMEBODY.read_bytes()))
+        self.find(read_photo(_SOMEBODY))  # what decodes visitors' photos is started too
 
     def ask(
         self,

@@ -309,7 +309,7 @@ def test_many_first_questions_load_one_release(copy: ObjectStore) -> None:
 
 
 def test_a_model_that_was_altered_is_not_used(copy: ObjectStore) -> None:
-    key = next(key for key in copy.list(f"{layout.MODELS}/files/") if key.endswith("safetensors"))
+    key = next(key for key in copy.list(f"{layout.MODELS}/files/") if key.endswith("onnx"))
     copy.client.put_object(Bucket=copy.bucket, Key=key, Body=b"somebody else's")
     with pytest.raises(StorageError, match="was altered"):
         Production(copy).finder()
