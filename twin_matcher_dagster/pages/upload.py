@@ -201,7 +201,7 @@ def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
     # Not in the queue: who says a name does not wait behind others' clips.
     parts.faces.select(on_choice, said, parts.chosen, queue=False, **quiet)
     gr.on(
-        [parts.name.input, parts.consent.input],
+        [parts.name.change, parts.consent.input],
         on_word,
         said,
         [parts.outcome, *parts.sendable],
