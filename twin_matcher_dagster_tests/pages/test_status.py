@@ -39,7 +39,7 @@ STATUSES = [
     UploadStatus(UploadState.in_release, release=7, since=5),
     UploadStatus(UploadState.in_release, release=7),
     UploadStatus(UploadState.not_taken, why=(not_taken.BY_A_PERSON(),)),
-    UploadStatus(UploadState.erased, retrain_by=datetime.now(timezone.utc) + timedelta(days=1)),
+    UploadStatus(UploadState.erased, retrain_by=NOW + timedelta(days=1)),
 ]
 
 
@@ -54,7 +54,7 @@ def test_every_state_has_its_words() -> None:
     assert set(TITLES) == set(SENTENCES) == set(UploadState)
 
 
-@pytest.mark.parametrize("status", STATUSES, ids=str)
+@pytest.mark.parametrize("status", STATUSES, ids=[f"{n}" for n in range(len(STATUSES))])
 def test_every_state_is_shown(status: UploadStatus) -> None:
     shown = status_view(status, ENGLISH)
     assert TITLES[status.state] in shown
