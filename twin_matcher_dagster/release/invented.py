@@ -36,7 +36,7 @@ class ReleasePeople:
 NO_PEOPLE = ReleasePeople(0, "")
 
 
-# By bucket, number and ETag of the newest release: its record names everybody, and every visit asks.
+# By bucket, number and ETag of the newest release: its record names everybody, each visit asks.
 _KNOWN: dict[tuple[str, int, str], ReleasePeople] = {}
 
 

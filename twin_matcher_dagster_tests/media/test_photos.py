@@ -20,6 +20,7 @@ from twin_matcher_dagster.media.child_nursery import ChildNursery
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.media.photos import PhotoReader, read_photo
 from twin_matcher_dagster.settings import SAMPLE
+from twin_matcher_dagster_tests.media.children import children_of
 from twin_matcher_dagster_tests.media.photo_files import (
     broken_photos,
     grey_photos,
@@ -33,11 +34,7 @@ PHOTO = SAMPLE / "photos" / "mira.jpg"
 
 def children() -> list[psutil.Process]:
     """The children of this process that read photos, or wait for some."""
-    return [
-        one
-        for one in psutil.Process().children(recursive=True)
-        if any("media.photo_process" in part for part in one.cmdline())
-    ]
+    return children_of("media.photo_process")
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from twin_matcher_dagster.media.child_process import REFILL_AFTER_S
 from twin_matcher_dagster.media.video import MAX_FRAMES, WORKING_SIDE, read_frames, stream_frames
 from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
 from twin_matcher_dagster_tests.clips import CLIPS, Pipe, greys, with_rotation, write_clip
+from twin_matcher_dagster_tests.media.children import children_of
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.stem)
@@ -318,10 +319,7 @@ def test_a_file_that_names_another_one_is_not_followed(
 
 def decoders() -> list[psutil.Process]:
     """The children of this process that decode, or wait for a clip."""
-    children = psutil.Process().children()
-    return [
-        one for one in children if any("media.decoder_process" in part for part in one.cmdline())
-    ]
+    return children_of("media.decoder_process")
 
 
 def waiting_decoder() -> psutil.Process:
