@@ -92,8 +92,15 @@ class Gallery:
         return self.of([who for who in self.identities if who != identity_id])
 
     def of(self, identities: Sequence[str]) -> Gallery:
-        """The same gallery with some of its identities, in this order."""
+        """The same gallery with some of its identities, in this order.
+
+        Raises:
+            ValueError: one is not in it.
+        """
         position = {who: n for n, who in enumerate(self.identities)}
+        missing = [who for who in identities if who not in position]
+        if missing:
+            raise ValueError(f"{missing[0]} is not in the gallery")
         rows = [position[who] for who in identities]
         return Gallery(
             list(identities), self.rows[rows], self.templates[rows], self.fusion, self.temperature

@@ -22,6 +22,10 @@ OURS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 """The rules of accessibility that a page has to keep."""
 
 
+def files_in(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
 ANSWERED = "#answer .answered, #answer .problem, #scene .scene"
 
 
@@ -219,7 +223,8 @@ def test_nothing_of_a_photo_is_on_the_disk(
     own = {"GRADIO_TEMP_DIR": str(folder / "gradio"), "TMPDIR": str(folder), "HOME": str(folder)}
     page.goto(pages.start("predict", released, **own))
     process = pages.running[("predict", released.bucket, *own)][0]
-    assert process.args
+    page.wait_for_selector("#header .tag")
+    there = files_in(folder)  # what libraries keep for themselves: lists of fonts
     if killed:
         page.set_input_files(".ways input[type=file]", probe)
         process.kill()
@@ -228,7 +233,7 @@ def test_nothing_of_a_photo_is_on_the_disk(
         ask(page, probe)
         page.wait_for_selector("#why .chip", timeout=60_000)
         assert page.locator("#answer .identity").count() == 1
-    assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size] == []
+    assert files_in(folder) <= there
     assert set(released.list("")) == before
 
 
@@ -249,7 +254,7 @@ def test_a_phone_sees_everything_in_its_own_language(
     ) as context:
         page = context.new_page()
         page.goto(serve("predict", released))
-        page.wait_for_function("document.querySelector('h1').innerText.startsWith('Wer')")
+        page.wait_for_function("document.querySelector('h1')?.innerText.startsWith('Wer')")
         ask(page, probe)
         assert "Das bist du" in page.inner_text("#answer")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -271,5 +276,7 @@ def test_nobody_is_kept_out(page: Page, serve: Serve, released: ObjectStore) -> 
     page.locator("#scene .box").first.click()
     page.wait_for_selector("#why .chip", timeout=60_000)
     page.emulate_media(color_scheme="dark")
+    page.wait_for_selector("body.dark")
+    page.wait_for_timeout(500)  # colours fade over
     states.append(axe.run(page, options=OURS))
     assert [state.generate_report() for state in states if state.violations_count] == []

@@ -71,7 +71,11 @@ def test_a_clip_becomes_a_twin(released: ObjectStore, story: Story) -> None:
 
 def test_a_release_is_a_standard_model(released: ObjectStore, tmp_path: Path, story: Story) -> None:
     release = release_in(released)
-    assert {Path(file.name).suffix for file in release.files} == {".json", ".safetensors"}
+    assert {Path(file.name).suffix for file in release.files} == {
+        ".json",
+        ".onnx",
+        ".safetensors",
+    }
     get_model(released, release.files, tmp_path)
     known = Production(released).finder().find(read_image(story.photo))
     (best, *_) = pipeline("image-classification", model=str(tmp_path))(Image.fromarray(known.face))

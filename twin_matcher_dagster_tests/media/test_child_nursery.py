@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import psutil
@@ -19,8 +19,10 @@ PHOTO = SAMPLE / "photos" / "mira.jpg"
 
 
 @pytest.fixture(scope="module")
-def nursery() -> ChildNursery:
-    return ChildNursery(MODULE)
+def nursery() -> Generator[ChildNursery]:
+    made = ChildNursery(MODULE)
+    yield made
+    made._close_line()
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -57,10 +59,15 @@ def test_one_that_is_done_ends_and_says_so(nursery: ChildNursery) -> None:
 @pytest.mark.skipif(sys.platform == "darwin", reason="there is no /proc")
 def test_a_child_can_order_nothing(nursery: ChildNursery) -> None:
     child = nursery.take()
-    opened = [str(one.readlink()) for one in Path(f"/proc/{child.pid}/fd").iterdir()]
+    opened: list[str] = []
+
+    def has_pipes_alone() -> bool:
+        opened[:] = [str(one.readlink()) for one in Path(f"/proc/{child.pid}/fd").iterdir()]
+        return not [one for one in opened if one.startswith("socket:")]
+
+    until(has_pipes_alone)  # before it reads anything
     nursery.end(child)
-    assert opened
-    assert not [one for one in opened if one.startswith("socket:")]
+    assert len([one for one in opened if one.startswith("pipe:")]) >= 2
 
 
 def test_a_mother_that_dies_is_replaced(nursery: ChildNursery) -> None:
