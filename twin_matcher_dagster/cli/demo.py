@@ -241,6 +241,8 @@ class Demo:
         with open_instance(self._settings) as instance:
             stages = [(asset, last_result(instance, asset)) for asset in ASSETS]
         for name, each in [(UPLOAD_STAGE, self._upload), *stages, (PROBE_STAGE, probe)]:
+            if each.rows is each.seconds is None:
+                continue  # pairs are looked for after the release: the demo does not wait for them
             rows = "" if each.rows is None else f"{each.rows:,}"
             table.add_row(name, rows, "" if each.seconds is None else f"{each.seconds:.1f}")
         say = self._console.print
