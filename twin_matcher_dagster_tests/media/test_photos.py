@@ -34,7 +34,7 @@ PHOTO = SAMPLE / "photos" / "mira.jpg"
 
 def children() -> list[psutil.Process]:
     """The children of this process that read photos, or wait for some."""
-    return children_of("media.photo_process")
+    return children_of("media.photo_process", recursive=True)
 
 
 @pytest.fixture(scope="module")
