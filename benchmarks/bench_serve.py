@@ -48,6 +48,7 @@ BEFORE = "5c0594e"
 PHOTO = SAMPLE / "photos" / "keiko.jpg"
 PATIENCE = 180.0
 JSON = {"Content-Type": "application/json"}
+RAW = {"Content-Type": "application/octet-stream"}
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def door_of(port: int) -> Door:
 
 
 def _asked_as_browser(connection: HTTPConnection, photo: bytes, function: int) -> bytes:
-    token = json.loads(request(connection, "POST", VISITOR_PHOTOS, photo, {}))["token"]
+    token = json.loads(request(connection, "POST", VISITOR_PHOTOS, photo, RAW))["token"]
     session = uuid4().hex
     event = {"tokens": [token]}
     about = {"data": [None], "event_data": event, "fn_index": function, "session_hash": session}
