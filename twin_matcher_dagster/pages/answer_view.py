@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twin_matcher_dagster.faces.single_face import PhotoOfSeveral
 from twin_matcher_dagster.media.images import encode_jpeg
 from twin_matcher_dagster.pages.catalogue import Words
 from twin_matcher_dagster.pages.pictures import QUALITY
@@ -35,14 +33,13 @@ class AnswerView:
     others: str = ""
 
 
-def answer_view(found: Answer, words: Words, kind: str = "", kinds: bool = True) -> AnswerView:
+def answer_view(found: Answer, words: Words, kind: str = "") -> AnswerView:
     """The view of an answer.
 
     Args:
         found: it.
         words: the visitor's language.
         kind: of twins that were asked for; empty for both.
-        kinds: whether there are twins of both kinds to choose from.
     """
     first = found.twins[0] if found.twins else None
     answer = words.render(
@@ -59,7 +56,6 @@ def answer_view(found: Answer, words: Words, kind: str = "", kinds: bool = True)
         found=found,
         others=found.twins[1:],
         kind=kind,
-        kinds=kinds,
         more=len(found.twins) < found.among,
     )
     about = words.render("about.html", first=first) if first else ""
@@ -70,20 +66,14 @@ def scene_view(found: Answer | FaceChoice, words: Words, chosen: int | None = No
     """The photo with its faces boxed, where there are several; else nothing."""
     if found.scene is None:
         return ""
-    advice = found.advice if isinstance(found, FaceChoice) else ""
-    return _scene(found.scene, words, advice, chosen)
-
-
-def _scene(scene: PhotoOfSeveral, words: Words, advice: str, chosen: int | None) -> str:
     return words.render(
         "scene.html",
-        photo=encode_jpeg(scene.photo, 80),
+        photo=encode_jpeg(found.scene.photo, 80),
         # From left to right, as people are named in a photo.
-        boxes=sorted(enumerate(scene.boxes), key=lambda one: one[1][0]),
+        boxes=sorted(enumerate(found.scene.boxes), key=lambda one: one[1][0]),
         percent=lambda share: f"{100 * share:.2f}%",
-        advice=advice,
+        advice=found.advice if isinstance(found, FaceChoice) else "",
         chosen=chosen,
-        said_already=chosen is not None,
     )
 
 
@@ -111,11 +101,6 @@ def why_view(why: Why | None, words: Words) -> str:
         face=encode_jpeg(why.face, QUALITY),
         portrait=encode_jpeg(why.portrait, QUALITY),
     )
-
-
-def message_view(kind: str, lines: Sequence[str], words: Words, more: str = "") -> str:
-    """A message: a ``problem``, or a ``success``."""
-    return words.render("message.html", kind=kind, lines=lines, more=more)
 
 
 def _heading(closeness: str | None, words: Words, of: str = "answer") -> str:

@@ -70,6 +70,15 @@ class Words:
         made = _templates().get_template(template)
         return made.render(t=self, said=self.said, language=self.language, **values)
 
+    def message(self, kind: str, *lines: str) -> str:
+        """A message as HTML.
+
+        Args:
+            kind: ``problem`` or ``success``.
+            lines: in this language.
+        """
+        return self.render("message.html", kind=kind, lines=lines)
+
 
 @lru_cache
 def languages() -> tuple[str, ...]:

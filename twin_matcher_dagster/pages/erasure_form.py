@@ -28,27 +28,23 @@ def erase_for_visitor(store: ObjectStore, upload_id: str, code: str, words: Word
     fail, the asset ``erasures`` completes it.
     """
     if not (upload_id or "").strip() or not (code or "").strip():
-        return _said("problem", words, words.said(refusals.NO_CODE()))
+        return words.message("problem", words.said(refusals.NO_CODE()))
     until = time.monotonic() + VISITOR_WAITS_S
     within = Settings().retrain_within
     try:
         known = note_with_code(store.within(VISITOR_WAITS_S), upload_id, code, within)
     except TwinMatcherError as error:
-        return _said("problem", words, words.said(message_for_visitor(error)))
+        return words.message("problem", words.said(message_for_visitor(error)))
     erasing = _ERASERS.submit(erase, store, known, within)
     erasing.add_done_callback(_log_failure)
     try:
         done = erasing.result(max(0.0, until - time.monotonic()))
     except (FutureTimeoutError, TwinMatcherError):
-        return _said("success", words, words("erasure.noted"))
+        return words.message("success", words("erasure.noted"))
     lines = [words("erasure.done")]
     if done.pending is not None:
         lines.append(words("erasure.model", until=f"{done.pending:%Y-%m-%d %H:%M} UTC"))
-    return _said("success", words, *lines)
-
-
-def _said(kind: str, words: Words, *lines: str) -> str:
-    return words.render("message.html", kind=kind, lines=lines, more="")
+    return words.message("success", *lines)
 
 
 def _log_failure(erasing: Future[ErasureResult]) -> None:

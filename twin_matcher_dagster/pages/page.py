@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from twin_matcher_dagster.errors import ServicesError, TwinMatcherError
 from twin_matcher_dagster.pages.catalogue import ENGLISH, Words, words_in, words_of
@@ -39,22 +37,6 @@ def bucket_of_environment() -> ObjectStore:
             '`eval "$(twin-matcher env)"` first.'
         )
     return ObjectStore.from_environment(bucket, PAGE_CONFIG)
-
-
-def problem(*lines: str, more: str = "") -> str:
-    """A message about something to mend: lines of text, then HTML of the page's own."""
-    return _message("problem", lines, more)
-
-
-def success(*lines: str, more: str = "") -> str:
-    """A message about something that worked, likewise."""
-    return _message("success", lines, more)
-
-
-def _message(kind: str, lines: Sequence[str], more: str) -> str:
-    # What comes after the lines is HTML that is made here.
-    after = Markup(more)  # noqa: S704
-    return words_in(ENGLISH).render("message.html", kind=kind, lines=lines, more=after)
 
 
 def html_place(elem_id: str, value: str = "", **more: Any) -> gr.HTML:

@@ -20,7 +20,6 @@ from twin_matcher_dagster.pages.answer_view import (
     SHOWN,
     AnswerView,
     answer_view,
-    message_view,
     pair_view,
     scene_view,
     why_view,
@@ -194,7 +193,7 @@ def _picker(desk: Desk, words: Words) -> str:
 def trouble_view(error: TwinMatcherError, words: Words) -> AnswerView:
     """What a visitor is told of an error, in place of an answer."""
     said = words.said(message_for_visitor(error))
-    return AnswerView(answer=message_view("problem", [said], words))
+    return AnswerView(answer=words.message("problem", said))
 
 
 def predict_page(production: Production, given: VisitorPhotos, links: Links) -> gr.Blocks:

@@ -176,4 +176,4 @@ def _not_sent(session: Session, error: TwinMatcherError, words: Words, address: 
 
 def _problem(words: Words, *lines: str) -> str:
     said = [words.said(line) for line in lines]
-    return words.render("message.html", kind="problem", lines=said, more="")
+    return words.message("problem", *said)

@@ -52,19 +52,15 @@ class Look:
         theme: colours and fonts.
         css: further rules.
         head: HTML for the page's head: title, icons, link preview, manifest.
-        js: a script that runs when the page is open.
         i18n: the texts in other languages.
         favicon: file of the icon; of a page at ``/`` only, as Gradio has it.
-        files: folders of which the page may show files, such as example photos.
     """
 
     theme: ThemeClass | None = None
     css: str = ""
     head: Head = lambda address: ""
-    js: str | None = None
     i18n: I18n | None = None
     favicon: Path | None = None
-    files: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -136,10 +132,8 @@ def _mount(app: FastAPI, page: SitePage, mcp: bool) -> None:
         page.path,
         theme=look.theme,
         css=look.css,
-        js=look.js,
         i18n=look.i18n,
         favicon_path=str(look.favicon) if look.favicon and page.path == "/" else None,
-        allowed_paths=[str(folder) for folder in look.files],
         max_file_size=page.max_file,
         footer_links=[],
         # What a visitor is told is a message of ours; anything else is for the log.

@@ -40,11 +40,11 @@ class StatusActions:
         """Somebody typed both."""
         words = words_of(request)
         if not (upload_id or "").strip() or not (code or "").strip():
-            return [_SAME[0], _message("problem", words("status.type_both"), words), *_SAME[2:]]
+            return [_SAME[0], words.message("problem", words("status.type_both")), *_SAME[2:]]
         try:
             return _filled(self._desk.asked(upload_id, code, words))
         except TwinMatcherError as error:
-            said = _message("problem", words.said(message_for_visitor(error)), words)
+            said = words.message("problem", words.said(message_for_visitor(error)))
             nothing = gr.Button(visible=False), gr.Accordion(visible=False)
             return [None, said, "", "", *nothing, gr.Timer(active=False)]
 
@@ -72,9 +72,9 @@ class StatusActions:
             self._desk.tell_of_nobody(before.upload_id)
             found = self._desk.look(before.upload_id, words)
         except TwinMatcherError as error:
-            said = _message("problem", words.said(message_for_visitor(error)), words)
+            said = words.message("problem", words.said(message_for_visitor(error)))
             return [_SAME[0], said, *_SAME[2:]]
-        return _filled(found, _message("success", words("status.no_twin_done"), words))
+        return _filled(found, words.message("success", words("status.no_twin_done")))
 
     def erase(self, upload_id: str, code: str, request: gr.Request | None) -> list[Any]:
         """Somebody wants everything to be taken out."""
@@ -162,7 +162,3 @@ def _label(words: Words, name: str) -> dict[str, Any]:
 
 def _line(words: Words) -> str:
     return words.render("line.html", text=words("status.erase_what"))
-
-
-def _message(kind: str, line: str, words: Words) -> str:
-    return words.render("message.html", kind=kind, lines=[line], more="")

@@ -85,5 +85,5 @@ def test_the_language_is_the_browsers(header: str, language: str) -> None:
 
 def test_templates_escape() -> None:
     words = words_in(ENGLISH)
-    page = words.render("message.html", kind="problem", lines=["<script>"], more="<b>")
+    page = words.render("message.html", kind="problem", lines=["<script>", "<b>"])
     assert not re.search("<script>|<b>", page)

@@ -20,16 +20,6 @@ from twin_matcher_dagster_tests.faulty_store import Fault, FaultyStore
 from twin_matcher_dagster_tests.kit import Kit
 
 
-@pytest.fixture
-def kit(store: ObjectStore) -> Kit:
-    """A bucket with a release that can be loaded."""
-    made = Kit(store)
-    made.celebrities()
-    made.version()
-    made.release(made.train(real=True))
-    return made
-
-
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "NEWEST_ASKED_EVERY_S", 0.05)

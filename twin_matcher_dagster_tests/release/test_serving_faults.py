@@ -17,16 +17,6 @@ from twin_matcher_dagster_tests.kit import Kit
 
 
 @pytest.fixture
-def kit(store: ObjectStore) -> Kit:
-    """A bucket with a release that can be loaded."""
-    made = Kit(store)
-    made.celebrities()
-    made.version()
-    made.release(made.train(real=True))
-    return made
-
-
-@pytest.fixture
 def production(kit: Kit, faulty: FaultyStore) -> Production:
     """As the page has it, by way of the proxy, for visitors who wait for seconds."""
     through = ObjectStore(faulty.client(PAGE_CONFIG), kit.store.bucket)
