@@ -19,7 +19,8 @@ _AROUND_BYTES = 64 * 1024
 _READING_S = 30.0
 """A photo of 25 MB takes so long at 7 Mbit/s; whoever is slower keeps others from being asked."""
 
-_RAW = ("image/", "application/octet-stream")
+_BYTES = "application/octet-stream"
+_RAW = ("image/", _BYTES)
 
 
 class InMemoryParser(MultiPartParser):
@@ -41,7 +42,8 @@ async def photos_of(request: Request, names: Sequence[str]) -> list[bytes]:
     limit = len(names) * MAX_PHOTO_BYTES + _AROUND_BYTES
     if _announced(request) > limit:
         raise _too_large(_announced(request))
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # RFC 9110, 8.3: what names no type may be taken for bytes. HTTP libraries send them so.
+    kind = request.headers.get("content-type", _BYTES).partition(";")[0].strip().lower()
     try:
         with anyio.fail_after(_READING_S):
             if kind == "multipart/form-data":
@@ -99,5 +101,5 @@ def _how_to_ask(names: Sequence[str]) -> str:
         return f"Send a form with the files {' and '.join(names)}: curl {form} ..."
     return (
         f"Send a form with the file {names[0]}, as in curl {form} ..., or the bytes of one photo "
-        "with its own Content-Type, such as image/jpeg."
+        "with no Content-Type or its own, such as image/jpeg."
     )

@@ -69,9 +69,10 @@ def problem(response: Any) -> tuple[int, str]:
         {"files": {"photo": ("a name.jpg", PHOTO)}},
         {"content": PHOTO, "headers": JPEG},
         {"content": PHOTO, "headers": {"Content-Type": "application/octet-stream"}},
+        {"content": PHOTO},
         {"content": iter([PHOTO[:9], PHOTO[9:]]), "headers": JPEG},
     ],
-    ids=["form", "raw", "bytes", "in parts"],
+    ids=["form", "raw", "bytes", "of no type", "in parts"],
 )
 def test_a_photo_gets_its_twins(sent: dict[str, Any]) -> None:
     finder = Finder()
@@ -195,7 +196,6 @@ def test_what_nobody_expected_is_told_without_its_words() -> None:
         ({"content": b"no photo", "headers": JPEG}, (415, "photo-of-unknown-kind")),
         ({"json": {"photo": 1}}, (415, "request-of-no-kind")),
         ({"data": {"photo": "1"}}, (415, "request-of-no-kind")),
-        ({"content": PHOTO}, (415, "request-of-no-kind")),
         ({"files": {"picture": PHOTO}}, (400, "no-photo")),
         ({"files": {"photo": (None, "text")}}, (400, "form-damaged")),
         ({"files": [("photo", PHOTO), ("photo", PHOTO)]}, (400, "form-damaged")),
