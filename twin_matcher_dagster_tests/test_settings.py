@@ -8,7 +8,7 @@ import pytest
 from platformdirs import user_data_path
 from pydantic import ValidationError
 
-from twin_matcher_dagster import settings
+from twin_matcher_dagster.settings import places
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.settings import (
     CHOSEN_FILE,
@@ -32,7 +32,7 @@ def test_elsewhere_it_is_where_the_system_keeps_data(
     beside: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever other packages put into the folder of packages."""
-    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr(places, "PROJECT_ROOT", tmp_path)
     for name in beside:
         (tmp_path / name).touch()
     assert not in_checkout()
