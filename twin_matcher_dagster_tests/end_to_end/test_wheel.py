@@ -11,16 +11,23 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
+from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.local.ports import HeldPorts
 from twin_matcher_dagster.settings import PROJECT_ROOT
+from twin_matcher_dagster.storage.object_store import ObjectStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 TORCH = "torch==2.13.0"
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+SERVING_BYTES = 700e6
+"""What pages and API may take, with everything that they need."""
 
 
 def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
@@ -39,31 +46,47 @@ def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment that holds the wheel and the locked packages."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built elsewhere: building leaves folders behind."""
     folder = tmp_path_factory.mktemp("wheel")
     tracked = run("git", "ls-files", "-co", "--exclude-standard", cwd=PROJECT_ROOT).splitlines()
     for name in tracked:
-        # Elsewhere: building leaves folders behind, and nothing may be taken from the checkout.
         if (PROJECT_ROOT / name).is_file():
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT_ROOT / name, folder / "source" / name)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     run(
-        *pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder / "dist", ".",
+        *PIP, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder / "dist", ".",
         cwd=folder / "source",
     )  # fmt: skip
-    shutil.copy(PROJECT_ROOT / "requirements" / "lock.txt", folder)
-    shutil.rmtree(folder / "source")
+    shutil.rmtree(folder / "source")  # nothing may be taken from it
+    (built,) = (folder / "dist").iterdir()
+    return built
+
+
+def installed_beside(wheel: Path, folder: Path, requirements: str, *before: str) -> Path:
+    """The folder of programs of an environment that holds the wheel and locked packages.
+
+    Args:
+        wheel: which.
+        folder: an empty one.
+        requirements: the file of the locked packages.
+        before: packages that are no part of it.
+    """
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
-    (wheel,) = (folder / "dist").iterdir()
+    shutil.copy(PROJECT_ROOT / "requirements" / requirements, folder)
     for what in (
-        [TORCH],
-        ["--no-deps", "--require-hashes", "-r", "lock.txt"],
+        *[[one] for one in before],
+        ["--no-deps", "--require-hashes", "-r", requirements],
         ["--no-deps", wheel],
     ):
-        run(folder / "venv/bin/python", *pip[1:], "install", "-q", *what, cwd=folder)
+        run(folder / "venv/bin/python", *PIP[1:], "install", "-q", *what, cwd=folder)
     return folder / "venv" / "bin"
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of it."""
+    return installed_beside(wheel, tmp_path_factory.mktemp("all"), "lock.txt", TORCH)
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +146,43 @@ def test_the_shell_completes_its_commands(
     }
     offered = run(installed / "twin-matcher", cwd=tmp_path, env={**surroundings, **asked})
     assert {"release", "review"} <= set(offered.split())
+
+
+def test_pages_and_answers_need_no_more_than_their_part_of_the_lock(
+    wheel: Path, released: ObjectStore, story: Story, tmp_path: Path
+) -> None:
+    """No torch, no transformers, no Dagster: on a server of their own."""
+    programs = installed_beside(wheel, tmp_path, "serve.txt")
+    files = (path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink())
+    assert sum(path.stat().st_size for path in files) < SERVING_BYTES
+    (port,) = HeldPorts(1).numbers
+    surroundings = {
+        **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "TWIN_MATCHER_BUCKET": released.bucket,
+        "PREDICT_PORT": str(port),
+    }
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        serving = subprocess.Popen(
+            [programs / "twin-matcher", "serve"],
+            cwd="/",
+            env=surroundings,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while True:
+            assert serving.poll() is None, output.read_text()
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"{url}/readyz").is_success:
+                    break
+            time.sleep(0.5)
+        answer = httpx.post(f"{url}/v1/twins", content=story.photo.read_bytes(), timeout=60)
+        assert answer.json()["identity"]["name"] == story.name
+        assert httpx.get(f"{url}/upload/").is_success
+    finally:
+        serving.terminate()
+        serving.wait(60)
