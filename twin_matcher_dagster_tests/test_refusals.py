@@ -13,7 +13,7 @@ from twin_matcher_dagster import clip_refusals, refusals
 from twin_matcher_dagster.faces.quality import QualityLimits
 from twin_matcher_dagster.refusals import CLIP_REFUSED, FAULTS, PHOTOS_REFUSED, Refusal
 from twin_matcher_dagster.settings import PROJECT_ROOT
-from twin_matcher_dagster_tests.test_architecture import MODULES, PACKAGE, package_of
+from twin_matcher_dagster_tests.test_architecture import MODULES, PACKAGE, package_of, parsed
 
 ERRORS = {
     "MediaError",
@@ -97,7 +97,7 @@ def reasons_of(module: str) -> set[str]:
     """The reasons with which a module rejects."""
     return {
         str(node.args[0].value)
-        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        for node in ast.walk(parsed(MODULES[module]))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "Rejected"
@@ -116,7 +116,7 @@ def lines_with_words(module: str, functions: set[str]) -> list[int]:
     """Where a module calls one of these with words of its own."""
     calls = [
         node
-        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        for node in ast.walk(parsed(MODULES[module]))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id in functions

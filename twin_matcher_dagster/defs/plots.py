@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
     from twin_matcher_dagster.training.learning_curve import Epoch
 
+WIDTH = 768
+"""Pixels across, at most: the dialog that Dagster 1.13 shows Markdown in cuts off what is wider."""
+
 _BLUE = "#4f46e5"
 _MAX_BARS = 40
+_DPI = 110
+_ACROSS = WIDTH / _DPI
+"""Inches."""
+_MOST_CONFUSED = 30
 
 
 def as_markdown(png: bytes, alt: str) -> str:
@@ -29,7 +36,7 @@ def class_histogram(counts: Mapping[str, int], unit: str = "faces") -> str:
     """Faces an identity as bars, the largest first, at most 40 of them."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ranked[:_MAX_BARS]
-    figure = _figure(7, max(1.6, 0.24 * len(shown) + 0.8))
+    figure = _figure(_ACROSS, max(1.6, 0.24 * len(shown) + 0.8))
     axes = figure.subplots()
     # Bars by position: two long names may be the same once they are cut.
     axes.barh(range(len(shown)), [count for _, count in shown], color=_BLUE)
@@ -40,16 +47,16 @@ def class_histogram(counts: Mapping[str, int], unit: str = "faces") -> str:
     return as_markdown(_png(figure), f"{unit} an identity")
 
 
-def face_grid(faces: Sequence[np.ndarray], columns: int = 12, side: int = 96) -> str:
+def face_grid(faces: Sequence[np.ndarray], columns: int = 8) -> str:
     """Faces side by side.
 
     Args:
         faces: uint8 RGB crops of any size.
         columns: how many in a row.
-        side: size of each in the picture, in pixels.
     """
     from PIL import Image
 
+    side = min(96, WIDTH // columns)
     rows = max(1, -(-len(faces) // columns))
     sheet = Image.new("RGB", (columns * side, rows * side), "white")
     for index, face in enumerate(faces):
@@ -60,7 +67,7 @@ def face_grid(faces: Sequence[np.ndarray], columns: int = 12, side: int = 96) ->
     return as_markdown(buffer.getvalue(), f"{len(faces)} faces")
 
 
-def face_grids(left: Sequence[np.ndarray], right: Sequence[np.ndarray], columns: int = 6) -> str:
+def face_grids(left: Sequence[np.ndarray], right: Sequence[np.ndarray], columns: int = 4) -> str:
     """Two grids of faces beside one another, with a gap between them.
 
     Args:
@@ -80,7 +87,7 @@ def learning_curve(curve: Sequence[Epoch]) -> str:
     """Losses and validation accuracy over epochs."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(7, 3)
+    figure = _figure(_ACROSS, 3)
     left, right = figure.subplots(1, 2)
     epochs = [point.epoch for point in curve]
     # Dots, so that a training of one epoch is seen; and room for a line at 100%.
@@ -100,7 +107,7 @@ def learning_curve(curve: Sequence[Epoch]) -> str:
 def confusion_matrix(truth: Sequence[str], guessed: Sequence[str], names: Mapping[str, str]) -> str:
     """How often each identity (row) was taken for each other one (column).
 
-    Of more than 40 identities those that were mistaken most often.
+    Of more than 30 identities those that were mistaken most often.
 
     Args:
         truth, guessed: identity ids of the same faces.
@@ -114,7 +121,7 @@ def confusion_matrix(truth: Sequence[str], guessed: Sequence[str], names: Mappin
             matrix[position[row], position[column]] += 1
     asked = Counter(truth)  # some may be taken for somebody who is not shown
     share = matrix / np.array([[max(1, asked[who])] for who in ids])
-    size = max(3.0, 0.28 * len(ids) + 1.5)
+    size = min(_ACROSS, max(3.0, 0.28 * len(ids) + 1.5))
     figure = _figure(size, size)
     axes = figure.subplots()
     axes.imshow(share, cmap="Purples", vmin=0, vmax=1)
@@ -133,7 +140,7 @@ def _mistaken_most(
     wrong = Counter(who for pair in zip(truth, guessed, strict=True) for who in set(pair))
     wrong.subtract(one for one, other in zip(truth, guessed, strict=True) if one == other)
     ranked = sorted(wrong, key=lambda who: -wrong[who])  # those never mistaken are the last
-    shown = set(ranked[:_MAX_BARS])
+    shown = set(ranked[:_MOST_CONFUSED])
     return [who for who in names if who in shown], len(ranked) - len(shown)
 
 
@@ -147,7 +154,7 @@ def _figure(width: float, height: float) -> Figure:
     """A figure outside pyplot's global state: assets run in threads and sub-processes."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
 def _png(figure: Figure) -> bytes:
@@ -157,6 +164,7 @@ def _png(figure: Figure) -> bytes:
 
 
 _AMBER = "#f59e0b"
+_PAIRS = 2
 
 
 def score_distributions(same: np.ndarray, different: np.ndarray, title: str) -> str:
@@ -174,7 +182,7 @@ def score_distributions(same: np.ndarray, different: np.ndarray, title: str) -> 
     ]
     both = np.concatenate([scores for _, scores, _ in kinds]).astype(np.float64)
     edges = np.histogram_bin_edges(both, bins=40)
-    figure = _figure(7, 3)
+    figure = _figure(_ACROSS, 3)
     axes = figure.subplots()
     for name, scores, colour in kinds:
         # Shares of each kind: there are many more pairs of two people.
@@ -192,7 +200,7 @@ def score_distributions(same: np.ndarray, different: np.ndarray, title: str) -> 
 
 
 def hardest_confusions(items: Sequence[tuple[np.ndarray, np.ndarray, str]]) -> str:
-    """Faces beside the portraits that they were taken for, three pairs in a row.
+    """Faces beside the portraits that they were taken for, two pairs in a row.
 
     Args:
         items: probe and portrait, uint8 RGB crops of any size, and a caption of one or two lines.
@@ -204,18 +212,18 @@ def hardest_confusions(items: Sequence[tuple[np.ndarray, np.ndarray, str]]) -> s
 
     # The font of the plots: Pillow's own knows Latin letters only.
     font_file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
-    side, gap, caption = 128, 24, 40
-    columns, rows = min(3, len(items)) or 1, -(-len(items) // 3)
+    side, gap, caption = 160, 24, 40
+    columns, rows = min(_PAIRS, len(items)) or 1, -(-len(items) // _PAIRS)
     width, height = 2 * side + 2 + gap, side + caption + gap // 2
     size = (gap + columns * width, max(2 * gap, gap + rows * height))
     sheet = Image.new("RGB", size, "white")
     drawing, font = ImageDraw.Draw(sheet), ImageFont.truetype(font_file, 13)
     for index, (probe, portrait, text) in enumerate(items):
-        left, top = gap + index % 3 * width, gap + index // 3 * height
+        left, top = gap + index % _PAIRS * width, gap + index // _PAIRS * height
         for column, face in enumerate((probe, portrait)):
             tile = Image.fromarray(face).resize((side, side), Image.Resampling.LANCZOS)
             sheet.paste(tile, (left + column * (side + 2), top))
-        for line, part in enumerate(_lines(text, 34)):
+        for line, part in enumerate(_lines(text, 42)):
             middle = (left + side + 1, top + side + 6 + 17 * line)
             drawing.text(middle, part, "#374151", font, anchor="ma")
     if not items:
