@@ -5,6 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from twin_matcher_dagster.settings import Settings
+
 
 @dg.definitions
 def defs() -> dg.Definitions:
@@ -16,4 +18,8 @@ def defs() -> dg.Definitions:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.ComponentTree.from_module(folder, Path(__file__).parents[1]).build_defs()
+        built = dg.ComponentTree.from_module(folder, Path(__file__).parents[1]).build_defs()
+        owners = Settings().owners_of_assets
+        return built.map_resolved_asset_specs(
+            func=lambda spec: spec.replace_attributes(owners=owners)
+        )

@@ -111,6 +111,10 @@ class HubRefusedError(HubError):
     """A token, a permission or a name is wrong; trying again does not mend it."""
 
 
+class TrackingError(TwinMatcherError):
+    """MLflow is not there, does not answer, or refuses."""
+
+
 class ExportError(TwinMatcherError):
     """A model cannot be written to a folder."""
 

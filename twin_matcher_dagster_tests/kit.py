@@ -319,6 +319,7 @@ class Kit:
                 ancestor=None,
                 curve=(),
                 newcomers=None,
+                environment={"torch": "2.13.0"},
             )
         )
 

@@ -28,6 +28,11 @@ from twin_matcher_dagster.storage.records.index import (
     Scorers,
     StrangerFigures,
 )
+from twin_matcher_dagster.storage.records.leaderboard import (
+    Leaderboard,
+    LearntData,
+    MeasuredTraining,
+)
 from twin_matcher_dagster.storage.records.parts import (
     FileEntry,
     Identity,
@@ -167,6 +172,7 @@ MODEL = Model(
     curve=({"epoch": 1, "train_loss": 0.5},),
     refused=Refused(model=5, index=6, dataset="data"),
     newcomers=Newcomers((ANA,), 0.5, (TriedShare(0.5, 0.97, 0.93, 0.4),)),
+    environment={"torch": "2.13.0", "commit": "0123abc-dirty"},
 )
 INDEX = Index(
     fingerprint="index",
@@ -220,6 +226,23 @@ VISITORS = {
     OTHER: Visitor(since=1, shard=digest("other shard"), agreed=True, compared=True),
 }
 PAIRS = TwinPairs(fingerprint="pairs", release=3, space="space", limit=0.99, visitors=VISITORS)
+LEADERBOARD = Leaderboard.of(
+    (
+        MeasuredTraining(
+            model=7,
+            fingerprint="model",
+            trained_at=MODEL.trained_at,
+            data=LearntData(4, "data", 2, 2, 1, 50),
+            plan=MODEL.plan,
+            backbone="small",
+            ancestor=1,
+            epochs=1,
+            environment=MODEL.environment,
+            figures={"rank-1": 0.97},
+            outcome="released",
+        ),
+    )
+)
 WITHDRAWN = Withdrawn.because("its model learned from an upload that was erased")
 
 EVERY = (
@@ -234,6 +257,7 @@ EVERY = (
     RELEASE,
     WITHDRAWN,
     PAIRS,
+    LEADERBOARD,
 )
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -100,9 +101,22 @@ def package_of(module: str) -> str:
     return f"defs.{rest[0]}" if first == "defs" and rest and rest[0] in STAGES else first
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A source file.
+
+    CPython up to 3.12 counts the depth of a tree for all threads together (gh-106905): while one
+    that another test left behind parses as well, it may say so, and be wrong.
+    """
+    for _ in range(5):
+        with suppress(SystemError):
+            return ast.parse(path.read_text())
+    return ast.parse(path.read_text())
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Every module that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -151,7 +165,7 @@ def test_loose_modules_import_next_to_nothing() -> None:
     assert imported_packages()["settings"] == set()
     assert own_imports("refusals") == set()
     assert own_imports("clip_refusals") == {"refusals"}
-    assert own_imports("definitions") == {"defs"}
+    assert own_imports("definitions") == {"defs", "settings"}
 
 
 def test_modules_import_one_another_in_one_direction() -> None:
@@ -220,7 +234,7 @@ def test_files_are_short() -> None:
 def public_names() -> Iterator[tuple[str, str]]:
     """Every public class, function and constant of the package, with its module."""
     for module, path in MODULES.items():
-        for node in ast.parse(path.read_text()).body:
+        for node in parsed(path).body:
             names: list[str] = []
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 names = [node.name]
@@ -246,9 +260,7 @@ def test_bodies_of_manifests_are_known_in_one_place() -> None:
     for module, path in MODULES.items():
         if package_of(module) != "storage":
             names = {
-                node.attr
-                for node in ast.walk(ast.parse(path.read_text()))
-                if isinstance(node, ast.Attribute)
+                node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)
             }
             assert not {"from_body", "as_body"} & names, path
 

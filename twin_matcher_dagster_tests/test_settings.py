@@ -8,7 +8,6 @@ import pytest
 from platformdirs import user_data_path
 from pydantic import ValidationError
 
-from twin_matcher_dagster.settings import places
 from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.settings import (
     CHOSEN_FILE,
@@ -17,6 +16,7 @@ from twin_matcher_dagster.settings import (
     command,
     default_home,
     in_checkout,
+    places,
     problems_of,
 )
 
@@ -55,6 +55,7 @@ def test_a_home_that_is_set_but_empty_is_none(monkeypatch: pytest.MonkeyPatch) -
         ("HUB_DATASET", "no id", "not the id of a repository"),
         ("TWIN_MATCHER_BUCKET", "s3://faces", "not the name of a bucket"),
         ("TWIN_MATCHER_BUCKET", "faces/mine", "without a folder"),
+        ("ASSET_OWNERS", "me@example.org, somebody", "neither an e-mail address nor like team:"),
     ],
 )
 def test_what_is_no_value_is_a_sentence(

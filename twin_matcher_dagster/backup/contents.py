@@ -20,7 +20,7 @@ _ID_ALONE = re.compile(_ID)
 # Not in a backup: leases, tries of wrong codes, crops of uploads that were not finished.
 _NAMING = re.compile(
     rf"(celebrities/(raw|balanced|reviews)|users/{_ID}|datasets|models|retraining|indexes|releases"
-    r"|twins)"
+    r"|leaderboard|twins)"
     rf"/versions/\d{{8}}\.json|datasets/members/[0-9a-f]{{64}}\.json"
     rf"|datasets/changes/{_ID}\.\d+\.json|uploads/manifests/{_ID}\.json|uploads/arrivals/{_ID}"
     rf"|twins/withdrawn/{_ID}\.json"
@@ -36,7 +36,7 @@ PASSING = (f"{layout.CHANGES}/", f"{layout.ARRIVALS}/")
 _NAMING_FOLDERS = (
     *(layout.log(one) for one in (layout.TWINS, layout.RELEASES, layout.INDEXES, layout.MODELS)),
     *(layout.log(one) for one in (layout.DATASETS, layout.BALANCED, layout.RAW)),
-    *(layout.log(one) for one in (layout.TRAININGS_DUE, layout.REVIEWS)),
+    *(layout.log(one) for one in (layout.TRAININGS_DUE, layout.REVIEWS, layout.LEADERBOARDS)),
     layout.MEMBERS,
     layout.CHANGES,
     "users",

@@ -31,13 +31,14 @@ EVERY_SECONDS = 5
 
 
 def when_inputs_change(
-    only: Collection[str] = (), busy: Collection[str] = ()
+    only: Collection[str] = (), busy: Collection[str] = (), nightly: str = ""
 ) -> dg.AutomationCondition:
     """Run when the content of an input changed, not merely when it was made again.
 
     Args:
         only: inputs whose change counts; by default all.
         busy: inputs whose being made is not waited for.
+        nightly: cron, at which it runs all the same: what is in order is confirmed.
 
     ``eager()`` would train again on unchanged data, and would wait for ever for an upload whose
     processing failed; that upload is left out instead (twin_dataset reads accepted ones only).
@@ -50,6 +51,8 @@ def when_inputs_change(
     if only:
         changed = changed.allow(dg.AssetSelection.assets(*only))
     changed |= condition.newly_missing()
+    if nightly:
+        changed |= condition.cron_tick_passed(nightly)
     absent = condition.any_deps_match(condition.missing()).allow(
         dg.AssetSelection.assets(
             BALANCED_FACES, TWIN_DATASET, RETRAINING, TWIN_MODEL, FACE_INDEX, PRODUCTION_RELEASE

@@ -23,8 +23,12 @@ ASSETS = (
 )
 """In the order of the graph."""
 
+LEADERBOARD = "leaderboard"
+"""Beside the graph: all trainings, as they were measured."""
+
 PUBLISHED_DATASET = "published_dataset"
 PUBLISHED_MODEL = "published_model"
+TRACKED_TRAININGS = "tracked_trainings"
 """After the graph, where a token and repositories are set: no part of the demo."""
 
 ERASURES = "erasures"
@@ -33,6 +37,8 @@ ERASURES = "erasures"
 CELEBRITIES_JOB = "celebrities"
 RELEASE_JOB = "release"
 RETENTION_JOB = "retention"
+EXPIRED = "expired"
+"""Beside the graph: what was kept too long, and is gone."""
 JOB_ASSETS = {
     CELEBRITIES_JOB: (RAW_FACES, BALANCED_FACES),
     RELEASE_JOB: (
@@ -61,4 +67,3 @@ AHEAD = {"dagster/priority": "1"}
 """Tags of runs that go before the uploads in the queue: who was judged is released meanwhile."""
 
 UPLOADS_PARTITION = "uploads"
-OWNER = "team:twin-matcher"

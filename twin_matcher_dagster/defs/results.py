@@ -10,7 +10,9 @@ from typing import Any
 import dagster as dg
 
 from twin_matcher_dagster.errors import StoreAwayError, TwinMatcherError
+from twin_matcher_dagster.storage.console import console_url
 from twin_matcher_dagster.storage.manifest_log import Manifest
+from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.record import Record
 
 TRIES, SECONDS_BETWEEN_TRIES = 3, 10
@@ -38,18 +40,32 @@ def retried() -> Generator[None]:
 
 
 def materialized(
-    manifest: Manifest[Record], rows: int, metadata: Mapping[str, Any]
+    store: ObjectStore, manifest: Manifest[Record], rows: int, metadata: Mapping[str, Any]
 ) -> dg.MaterializeResult:
-    """The result of an asset: its data version is the fingerprint of its content."""
+    """The result of an asset: its data version is the fingerprint of its content.
+
+    Args:
+        store: the bucket that it is in.
+        manifest: what says what was made.
+        rows: faces, people or trainings in it.
+        metadata: what else an operator sees.
+    """
+    console = console_url(store, manifest.key)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(manifest.fingerprint),
         metadata={
             "dagster/row_count": rows,
-            "manifest": manifest.key,
+            "dagster/uri": f"s3://{store.bucket}/{manifest.key}",
+            **({"in the console": dg.MetadataValue.url(console)} if console else {}),
             "version": manifest.number,
             **metadata,
         },
     )
+
+
+def percent(share: float | None) -> float | None:
+    """A share of 0 to 1 as Dagster is to show it, and to plot it over time: in percent, rounded."""
+    return None if share is None else round(100 * share, 1)
 
 
 def progress_of(

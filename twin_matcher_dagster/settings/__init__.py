@@ -36,6 +36,7 @@ from twin_matcher_dagster.settings.places import (
     in_checkout,
 )
 from twin_matcher_dagster.settings.serving import ServingSettings
+from twin_matcher_dagster.settings.tracking import TrackingSettings
 
 __all__ = [
     "BUNDLED_BACKBONE",
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 
-class Settings(KeepingSettings, ServingSettings, LearningSettings, BaseSettings):
+class Settings(KeepingSettings, ServingSettings, TrackingSettings, LearningSettings, BaseSettings):
     """What a person may set; every field is an environment variable of the same name in capitals.
 
     Read when it is needed, never at import, so that a test or a second terminal can differ.

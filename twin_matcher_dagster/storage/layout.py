@@ -24,6 +24,7 @@
     indexes/files/<sha256>.safetensors, .json   its portraits, its answers about held-out faces
     indexes/versions/...                                                      (manifest log)
     releases/versions/...                       production_release            (manifest log)
+    leaderboard/versions/...                    all trainings, measured       (manifest log)
     twins/versions/...                          twin_pairs: visitors alike    (manifest log)
     twins/withdrawn/<upload>.json               who wants to be told of nobody any more
     erasures/<upload>.json                      that an upload was erased: nobody's data
@@ -48,6 +49,7 @@ MODELS = "models"
 TRAININGS_DUE = "retraining"
 INDEXES = "indexes"
 RELEASES = "releases"
+LEADERBOARDS = "leaderboard"
 TWINS = "twins"
 TWIN_WITHDRAWALS = "twins/withdrawn"
 TOMBSTONES = "erasures"

@@ -10,6 +10,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.celebrities import BalancedVersion, RawVersion, Review
 from twin_matcher_dagster.storage.records.dataset import DatasetVersion
 from twin_matcher_dagster.storage.records.index import Index
+from twin_matcher_dagster.storage.records.leaderboard import Leaderboard
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn, read_release
 from twin_matcher_dagster.storage.records.training import Model, TrainingDue
 from twin_matcher_dagster.storage.records.twins import TwinPairs
@@ -64,13 +65,19 @@ def releases(store: ObjectStore) -> ManifestLog[Release | Withdrawn]:
     return ManifestLog(store, layout.log(layout.RELEASES), read_release, "production_release")
 
 
+def leaderboards(store: ObjectStore) -> ManifestLog[Leaderboard]:
+    """The versions of ``leaderboard``."""
+    name = layout.log(layout.LEADERBOARDS)
+    return ManifestLog(store, name, Leaderboard.from_body, "leaderboard")
+
+
 def pairings(store: ObjectStore) -> ManifestLog[TwinPairs]:
     """Whom ``twin_pairs`` found alike among the visitors of a release."""
     return ManifestLog(store, layout.log(layout.TWINS), TwinPairs.from_body, "twin_pairs")
 
 
 def logs_by_folder(store: ObjectStore) -> dict[str, ManifestLog[Any]]:
-    """All logs but those of uploads and reviews; what an entry stands on is in a later one."""
+    """The logs of the graph; what an entry stands on is in a later one."""
     return {
         layout.TWINS: pairings(store),
         layout.RELEASES: releases(store),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import dagster as dg
 import pytest
 from dagster import AutomationCondition, DefaultSensorStatus
@@ -31,11 +33,13 @@ class Installation:
         self.instance = instance
         self._definitions = definitions()
         self._cursor = None
+        self.now = datetime.now(timezone.utc).replace(hour=12)
+        """Of the evaluations: what is due at night is not, unless a test says so."""
 
     def copy(self) -> Installation:
         """Another one, of which so far the same was reported and asked for."""
         made = Installation(dg.DagsterInstance.ephemeral())
-        made._cursor = self._cursor
+        made._cursor, made.now = self._cursor, self.now
         for name in ("event_log_storage", "run_storage"):
             here, there = (getattr(one.instance, name)._held_conn for one in (self, made))
             here.connection.driver_connection.backup(there.connection.driver_connection)
@@ -63,16 +67,18 @@ class Installation:
             )
 
     def tick(self) -> set[str]:
-        """The assets that one evaluation of all conditions asks for."""
+        """The assets of the graph that one evaluation of all conditions asks for."""
+        return self.evaluate() & set(keys.ASSETS)
+
+    def evaluate(self) -> set[str]:
+        """All assets that one evaluation of all conditions asks for."""
+        self.now += timedelta(seconds=5)
         result = dg.evaluate_automation_conditions(
-            self._definitions, self.instance, cursor=self._cursor
+            self._definitions, self.instance, cursor=self._cursor, evaluation_time=self.now
         )
         self._cursor = result.cursor
-        return {key.to_user_string() for key in keys_of(result) if result.get_num_requested(key)}
-
-
-def keys_of(result: dg.EvaluateAutomationConditionsResult) -> list[dg.AssetKey]:
-    return [dg.AssetKey(asset) for asset in keys.ASSETS] if result else []
+        assets = (*keys.ASSETS, keys.LEADERBOARD)
+        return {one for one in assets if result.get_num_requested(dg.AssetKey(one))}
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +229,7 @@ def test_conditions_are_where_they_belong() -> None:
     specs = {spec.key.to_user_string(): spec for spec in definitions().resolve_all_asset_specs()}
     # The source is read when somebody asks for it, an upload when the sensor sees it.
     by_hand = {asset for asset in specs if specs[asset].automation_condition is None}
-    assert by_hand == {keys.RAW_FACES, keys.USER_FACES, keys.ERASURES}
+    assert by_hand == {keys.RAW_FACES, keys.USER_FACES, keys.ERASURES, keys.EXPIRED}
     assert isinstance(specs[keys.TWIN_MODEL].automation_condition, AutomationCondition)
 
 
@@ -243,3 +249,33 @@ def test_the_reconciliation_knows_what_each_asset_is_made_of() -> None:
         # An erasure changes what the policy of trainings says, through the bucket alone.
         assert parents == set(inputs) - ({keys.ERASURES} if asset == keys.RETRAINING else set())
     assert set(INPUTS) == set(keys.ASSETS) - {keys.RAW_FACES, keys.USER_FACES}
+
+
+def test_the_leaderboard_waits_for_the_index_of_a_new_model(installation: Installation) -> None:
+    """And no upload brings it, however many indexes are made."""
+    installation.make(keys.FACE_INDEX, "of model 1")
+    assert keys.LEADERBOARD in installation.evaluate()
+    for version in ("with a", "with b"):
+        installation.make(keys.FACE_INDEX, version)
+        assert keys.LEADERBOARD not in installation.evaluate()
+    installation.make(keys.TWIN_MODEL, "2")
+    assert keys.LEADERBOARD not in installation.evaluate()
+    assert keys.LEADERBOARD not in installation.evaluate()
+    installation.make(keys.FACE_INDEX, "of model 2")
+    assert keys.LEADERBOARD in installation.evaluate()
+    installation.make(keys.LEADERBOARD, "2")
+    installation.make(keys.FACE_INDEX, "with c")
+    assert keys.LEADERBOARD not in installation.evaluate()
+
+
+def test_every_night_the_release_is_confirmed_if_its_index_passed(
+    installation: Installation,
+) -> None:
+    night = timedelta(days=1)
+    installation.now += night
+    assert keys.PRODUCTION_RELEASE in installation.tick()
+    installation.make(keys.PRODUCTION_RELEASE, "1")
+    assert keys.TWIN_PAIRS not in installation.tick()  # nothing changed
+    installation.make(keys.FACE_INDEX, "2", ok=False)
+    installation.now += night
+    assert keys.PRODUCTION_RELEASE not in installation.tick()

@@ -15,7 +15,6 @@ from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.erasure import assets
-from twin_matcher_dagster.defs.erasure.schedules import retention
 from twin_matcher_dagster.erasure import retention as retaining
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.erasure.verification import verify
@@ -171,7 +170,7 @@ def test_retention_runs_as_a_job(
     kit.judge(goes, state="rejected")
     for _ in range(4):
         kit.celebrities()
-    job = definitions().get_job_def(retention.name)
+    job = definitions().resolve_job_def(keys.RETENTION_JOB)
     assert job.execute_in_process(instance=instance).success
     # The newest two, and the one that the data set stands on.
     assert list(balanced_versions(store).numbers()) == [5, 4, 1]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from transformers import pipeline
 
 from twin_matcher_dagster.celebrities.sources import read_source
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.dataset.schema import RawFace, write_raw_shard
+from twin_matcher_dagster.dataset.schema import RawFace, Shard, write_raw_shard, write_shard
 from twin_matcher_dagster.dataset.versions import read_version
+from twin_matcher_dagster.definitions import defs as load_definitions
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.release.leaderboard import newest_trainings
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.storage.files import get_model
 from twin_matcher_dagster.storage.logs import dataset_versions, releases
@@ -44,13 +48,71 @@ def test_definitions_load() -> None:
 
 def test_every_asset_is_described() -> None:
     specs = {spec.key.to_user_string(): spec for spec in definitions().resolve_all_asset_specs()}
-    assert set(specs) == {*keys.ASSETS, keys.ERASURES}
+    assert set(specs) == {*keys.ASSETS, keys.ERASURES, keys.LEADERBOARD, keys.EXPIRED}
     for spec in specs.values():
         assert spec.description
         assert spec.kinds
-        assert spec.owners == [keys.OWNER]
+        assert spec.owners == ["team:operators"]
         assert spec.code_version
         assert spec.group_name != "default"
+
+
+@pytest.mark.parametrize(
+    ("asset", "written"),
+    [
+        (keys.RAW_FACES, write_raw_shard([])),
+        *((one, write_shard([])) for one in (keys.BALANCED_FACES, keys.USER_FACES)),
+        (keys.TWIN_DATASET, write_shard([])),
+    ],
+    ids=[keys.RAW_FACES, keys.BALANCED_FACES, keys.USER_FACES, keys.TWIN_DATASET],
+)
+def test_the_columns_that_dagster_shows_are_those_that_are_written(
+    asset: str, written: Shard
+) -> None:
+    (spec,) = (one for one in definitions().resolve_all_asset_specs() if one.key.path == [asset])
+    shown = spec.metadata["dagster/column_schema"]
+    stored = pq.read_schema(io.BytesIO(written.data))
+    kinds = {"image": "struct<bytes: binary, path: string>", "float32": "float"}
+    assert [(one.name, kinds.get(one.type, one.type)) for one in shown.columns] == [
+        (one.name, str(one.type)) for one in stored
+    ]
+    assert all(one.description for one in shown.columns)
+
+
+def test_an_operator_sees_where_it_is_and_figures_with_their_units(
+    released: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_MATCHER_BUCKET", released.bucket)
+    done = materialize(dg.DagsterInstance.ephemeral(), [keys.PRODUCTION_RELEASE])
+    (event,) = done.get_asset_materialization_events()
+    shown = event.materialization.metadata
+    newest = releases(released).existing_head()
+    assert shown["dagster/uri"].value == f"s3://{released.bucket}/{newest.key}"
+    assert "in the console" not in shown  # it is no bucket of AWS
+    figures = release_in(released).figures
+    assert figures
+    assert shown["held-out rank-1 (%)"].value == round(100 * figures.fused.rank1, 1)
+    floats = {name: one.value for name, one in shown.items() if isinstance(one.value, float)}
+    assert [name for name in floats if not name.endswith(")")] == []
+    assert [name for name, one in floats.items() if one != round(one, 3)] == []
+
+
+def test_who_looks_after_the_assets_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSET_OWNERS", "me@example.org, team:faces")
+    owners = {tuple(one.owners) for one in load_definitions().resolve_all_asset_specs()}
+    assert owners == {("me@example.org", "team:faces")}
+
+
+def test_what_is_to_happen_by_itself_is_described_and_late_is_seen() -> None:
+    loaded = definitions()
+    assert [one.name for one in loaded.schedules or () if not one.description] == []
+    assert [one.name for one in loaded.sensors or () if not one.description] == []
+    watched = {
+        spec.key.to_user_string()
+        for spec in loaded.resolve_all_asset_specs()
+        if spec.freshness_policy
+    }
+    assert watched == {keys.PRODUCTION_RELEASE, keys.EXPIRED, keys.ERASURES}
 
 
 def test_a_clip_becomes_a_twin(released: ObjectStore, story: Story) -> None:
@@ -67,6 +129,24 @@ def test_a_clip_becomes_a_twin(released: ObjectStore, story: Story) -> None:
     assert all(twin.portraits for twin in answer.twins)
     likenesses = [twin.likeness or 0.0 for twin in answer.twins]
     assert likenesses == sorted(likenesses, reverse=True)
+
+
+def test_every_training_is_on_the_leaderboard(
+    released: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_MATCHER_BUCKET", released.bucket)
+    done = materialize(dg.DagsterInstance.ephemeral(), [keys.LEADERBOARD])
+    (event,) = done.get_asset_materialization_events()
+    shown = event.materialization.metadata
+    table = shown["trainings"]
+    assert isinstance(table, dg.TableMetadataValue)
+    (row,) = table.records
+    assert row.data["outcome"] == "released"
+    assert row.data["rank-1 (%)"] == shown["best: rank-1 (%)"].value
+    (training,) = newest_trainings(released)
+    assert training.environment["torch"].startswith("2.")
+    assert training.data
+    assert training.data.identities == 5
 
 
 def test_a_release_is_a_standard_model(released: ObjectStore, tmp_path: Path, story: Story) -> None:

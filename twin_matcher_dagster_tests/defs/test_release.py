@@ -146,7 +146,7 @@ def test_each_network_is_measured_alone_and_both_together(grown: OnePersonMore) 
 def test_the_operator_sees_the_pictures_and_the_policy(grown: OnePersonMore) -> None:
     index = grown.shown(keys.FACE_INDEX)
     assert index["imprinted, until the next training"] == 1
-    assert float(str(index["weight of the resnet"])) >= 0
+    assert float(str(index["weight of the resnet (%)"])) >= 0
     policy = grown.shown(keys.RETRAINING)
     assert policy["new faces"].startswith(str(new_faces(grown)))  # ty: ignore[missing-attribute]
     assert "17% of the identities are new" in str(policy["due"])  # one of six

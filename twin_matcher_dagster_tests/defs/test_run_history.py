@@ -21,8 +21,8 @@ from dagster._core.storage.runs.schema import RunsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from pydantic import SecretStr
 
+from twin_matcher_dagster.defs.erasure.expired import HISTORY
 from twin_matcher_dagster.defs.erasure.run_history import forget_old_runs, forget_runs
-from twin_matcher_dagster.defs.erasure.schedules import HISTORY
 from twin_matcher_dagster.defs.keys import UPLOADS_PARTITION
 from twin_matcher_dagster.local.dagster_storage import PG_URL, database_url, instance_folder
 from twin_matcher_dagster.settings import Settings

@@ -12,6 +12,7 @@ from twin_matcher_dagster.storage.logs import (
     balanced_versions,
     dataset_versions,
     indexes,
+    leaderboards,
     logs_by_folder,
     models,
     pairings,
@@ -35,6 +36,7 @@ LOGS: list[tuple[Callable[[ObjectStore], ManifestLog[Any]], str, str]] = [
     (models, "twin_model", "models"),
     (indexes, "face_index", "indexes"),
     (releases, "production_release", "releases"),
+    (leaderboards, "leaderboard", "leaderboard"),
     (pairings, "twin_pairs", "twins"),
 ]
 

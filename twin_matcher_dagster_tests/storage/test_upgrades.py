@@ -27,6 +27,7 @@ from twin_matcher_dagster.storage.records.dataset import (
     list_of,
 )
 from twin_matcher_dagster.storage.records.index import HeldOutAnswer, Index, decode_answers
+from twin_matcher_dagster.storage.records.leaderboard import Leaderboard
 from twin_matcher_dagster.storage.records.parts import person_of
 from twin_matcher_dagster.storage.records.record import Record
 from twin_matcher_dagster.storage.records.release import (
@@ -56,9 +57,10 @@ KINDS = {
         Release,
         Withdrawn,
         TwinPairs,
+        Leaderboard,
     )
 }
-SINCE = {"TwinPairs": "1"}
+SINCE = {"TwinPairs": "1", "Leaderboard": "1"}
 """Kinds that version 0.1.0 did not know: their first example is of their first schema."""
 RECORDS = [name for name in EXAMPLES if name.partition("-")[0] in KINDS]
 BO = "c-00000000000000bb"
@@ -409,6 +411,7 @@ def test_what_is_stored_is_a_whole_record_and_not_more(name: str) -> None:
         Release: ("released_at", "identities", "files"),
         Withdrawn: ("withdrawn" if "withdrawn" in body else "reason",),
         TwinPairs: ("release", "visitors"),
+        Leaderboard: ("trainings",),
     }
     for part in needed[kind]:
         cut = {key: value for key, value in body.items() if key != part}

@@ -34,6 +34,7 @@ from twin_matcher_dagster.dataset.shards import put_faces
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.automation import when_inputs_change
 from twin_matcher_dagster.defs.celebrities.metadata import balancing_metadata, source_metadata
+from twin_matcher_dagster.defs.columns import FACE_COLUMNS, RAW_COLUMNS
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import materialized, progress_of
 from twin_matcher_dagster.faces.sameness import load_sameness
@@ -84,7 +85,7 @@ class BalanceConfig(dg.Config):
 @dg.asset(
     group_name="celebrities",
     kinds={"huggingface", "parquet", "s3"},
-    owners=[keys.OWNER],
+    metadata=RAW_COLUMNS,
     code_version="3",
     description="Celebrity faces as their source has them: the bundled sample, a folder, an "
     "archive, a file, or a Hub data set such as lansinuote/simple_facenet. What is left out is "
@@ -124,6 +125,7 @@ def raw_faces(
         shards=tuple(shards),
     )
     return materialized(
+        store,
         raw_versions(store).commit(version),
         report.images,
         {
@@ -152,7 +154,7 @@ def _batches(rows: Iterable[RawFace]) -> Iterator[list[RawFace]]:
     deps=[keys.RAW_FACES],
     group_name="celebrities",
     kinds={"opencv", "parquet", "s3"},
-    owners=[keys.OWNER],
+    metadata=FACE_COLUMNS,
     code_version="6",
     pool="celebrities",
     automation_condition=when_inputs_change(),
@@ -215,6 +217,7 @@ def balanced_faces(
     )
     progress(1.0)
     return materialized(
+        store,
         balanced_versions(store).commit(version),
         len(chosen),
         balancing_metadata(looked, curated, chosen, report)

@@ -26,8 +26,10 @@ SWEEP_FOR = timedelta(days=2)
 @dg.asset(
     group_name="uploads",
     kinds={"s3"},
-    owners=[keys.OWNER],
     code_version="1",
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=6), warn_window=timedelta(hours=2)
+    ),
     description="Uploads that were erased: completes each erasure in the bucket and in Dagster's "
     "own history. The data set follows, and the model is trained again without them.",
 )

@@ -7,16 +7,18 @@ from twin_matcher_dagster.defs.publication.configured import configured, when_se
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import refuse, retried
 from twin_matcher_dagster.errors import HubRefusedError
+from twin_matcher_dagster.publication.mlflow_runs import track_trainings
 from twin_matcher_dagster.publication.publisher import Withheld, publish_dataset, publish_model
 from twin_matcher_dagster.publication.repository import Published
+from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.fingerprint import fingerprint
+from twin_matcher_dagster.storage.logs import leaderboards
 
 
 @dg.asset(
     deps=[keys.TWIN_DATASET],
     group_name="publication",
     kinds={"huggingface"},
-    owners=[keys.OWNER],
     code_version="1",
     automation_condition=when_set_up(),
     description="The data set on the Hub: celebrities, and users who agreed to publication. A new "
@@ -47,7 +49,6 @@ def published_dataset(
     deps=[keys.PRODUCTION_RELEASE],
     group_name="publication",
     kinds={"huggingface"},
-    owners=[keys.OWNER],
     code_version="1",
     automation_condition=when_set_up(),
     description="The released model on the Hub, its classes named as people. It is withheld if it "
@@ -79,10 +80,34 @@ def published_model(
     return _result(done)
 
 
+@dg.asset(
+    deps=[keys.LEADERBOARD],
+    group_name="publication",
+    kinds={"mlflow"},
+    code_version="1",
+    automation_condition=when_set_up(),
+    description="Every training as a run of MLflow: plan, data in figures, environment, curve and "
+    "what was measured. Nobody is named in it.",
+)
+@retried()
+def tracked_trainings(
+    object_store: ObjectStoreResource, settings: SettingsResource
+) -> dg.MaterializeResult:
+    """Send what MLflow has not."""
+    store = object_store.open()
+    sent = track_trainings(store, settings.read().mlflow_tracking_uri or "")
+    board = leaderboards(store).existing_head()
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(board.fingerprint),
+        metadata={"trainings": len(board.record.trainings), "runs begun or changed": sent},
+    )
+
+
 @dg.definitions
 def publication() -> dg.Definitions:
     """The assets that this installation is set up for."""
-    return dg.Definitions(assets=configured(published_dataset, published_model))
+    tracked = [tracked_trainings] if Settings().mlflow_tracking_uri else []
+    return dg.Definitions(assets=[*configured(published_dataset, published_model), *tracked])
 
 
 def _set(name: str, repo_id: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
@@ -15,7 +16,7 @@ from twin_matcher_dagster.defs.release.metadata import (
     weights_of,
 )
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import materialized, progress_of, refuse
+from twin_matcher_dagster.defs.results import materialized, percent, progress_of, refuse
 from twin_matcher_dagster.erasure.eraser import erase_again
 from twin_matcher_dagster.erasure.retention import purge_models
 from twin_matcher_dagster.errors import ErasureError, TrainingError
@@ -51,7 +52,6 @@ class ReleaseConfig(dg.Config):
     deps=[keys.TWIN_DATASET, keys.TWIN_MODEL],
     group_name="release",
     kinds={"onnx", "s3"},
-    owners=[keys.OWNER],
     code_version="6",
     pool="index",
     output_required=False,  # it may have to wait for the next model
@@ -94,12 +94,13 @@ def face_index(
     index = built.record
     found = index.imprinted_found
     yield materialized(
+        store,
         _commit(store, replace(index, refused=refused)),
         index.rows,
         {
             "identities": index.rows,
             "imprinted, until the next training": len(index.imprinted),
-            "their faces nearest to their own row": "-" if found is None else found,
+            "their faces nearest to their own row (%)": "-" if found is None else percent(found),
             **weights_of(built.gallery.fusion),
             **main_figures(index),
             **pictures_of(dataset, built),
@@ -119,14 +120,17 @@ def _commit(store: ObjectStore, index: Index) -> Manifest[Index]:
     deps=[keys.FACE_INDEX],
     group_name="release",
     kinds={"s3"},
-    owners=[keys.OWNER],
     code_version="4",
     pool="release",
     output_required=False,  # it may have to wait for the next model
-    automation_condition=when_inputs_change(),
+    automation_condition=when_inputs_change(nightly="17 4 * * *"),
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(days=3), warn_window=timedelta(days=1, hours=6)
+    ),
     description="One manifest that names data set, model and index together. The prediction page "
-    "reads the newest and nothing else. A model that is worse than the released one is refused; to "
-    'release it all the same, materialize with the configuration `override: "why"`.',
+    "reads the newest and nothing else; every night it is confirmed. A model that is worse than "
+    "the released one is refused; to release it all the same, materialize with the configuration "
+    '`override: "why"`.',
 )
 def production_release(
     context: dg.AssetExecutionContext, config: ReleaseConfig, object_store: ObjectStoreResource
@@ -167,6 +171,7 @@ def production_release(
         raise refuse(error) from error
     purge_models(store)  # now that another one is in production
     yield materialized(
+        store,
         release,
         len(record.identities),
         {

@@ -6,6 +6,7 @@ from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.gates import looked_at
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
+from twin_matcher_dagster.defs.results import percent
 from twin_matcher_dagster.errors import ObjectMissingError
 from twin_matcher_dagster.release.exporting import (
     LARGEST_DIFFERENCE,
@@ -42,7 +43,7 @@ def held_out_faces_are_found(object_store: ObjectStoreResource) -> dg.AssetCheck
         passed=found.passed,
         description=found.sentence,
         metadata={
-            "rank-1": fused.rank1 if fused else "nothing to measure",
+            "rank-1 (%)": percent(fused.rank1) if fused else "nothing to measure",
             "held-out faces": fused.faces if fused else 0,
             **looked_at(head),
         },
@@ -60,10 +61,10 @@ def strangers_get_their_twins(object_store: ObjectStoreResource) -> dg.AssetChec
     head = indexes(object_store.open()).existing_head()
     strangers = head.record.strangers
     found = judge_strangers(strangers)
-    figures: dict[str, float] = {}
+    figures: dict[str, float | None] = {}
     if strangers:
-        figures["two photos, same twin"] = strangers.same_twin
-        figures["likeness as it truly is"] = strangers.agreement
+        figures["two photos, same twin (%)"] = percent(strangers.same_twin)
+        figures["likeness as it truly is (rank correlation)"] = round(strangers.agreement, 3)
         figures["needed of it"] = LEAST_AGREEMENT
     return dg.AssetCheckResult(
         passed=found.passed, description=found.sentence, metadata={**figures, **looked_at(head)}

@@ -1,7 +1,6 @@
 """What an operator sees of an index and a release: figures and pictures."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import dagster as dg
 import numpy as np
@@ -10,6 +9,7 @@ from twin_matcher_dagster.dataset.identity import is_celebrity
 from twin_matcher_dagster.dataset.portrait_file import ShownFaces
 from twin_matcher_dagster.dataset.versions import Version
 from twin_matcher_dagster.defs import plots
+from twin_matcher_dagster.defs.results import percent
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.recognition.fusion import Fusion
 from twin_matcher_dagster.recognition.gallery import Gallery
@@ -24,17 +24,17 @@ from twin_matcher_dagster.storage.records.index import (
 from twin_matcher_dagster.storage.records.release import Release
 
 CONFUSIONS = 12
-_SHOWN = (
-    "rank1",
-    "rank5",
-    "rank1_lowest",
-    "eer",
-    "tar_at_far_1e2",
-    "dir_at_far_1e2",
-    "dir_at_far_1e2_strangers",
-    "calibration_error",
-    "nll",
-)
+_SHOWN = {
+    "rank1": "rank-1 (%)",
+    "rank5": "rank-5 (%)",
+    "rank1_lowest": "rank-1 of the worst identity (%)",
+    "eer": "EER (%)",
+    "tar_at_far_1e2": "TAR at a FAR of 1% (%)",
+    "dir_at_far_1e2": "DIR at a FAR of 1% (%)",
+    "dir_at_far_1e2_strangers": "DIR at a FAR of 1%, strangers as the unknown (%)",
+    "calibration_error": "calibration error (%)",
+}
+"""Figure -> how it is shown; see the glossary."""
 _PERCENTILES = {
     "cohort": "strangers of the cohort with everybody",
     "gallery": "held-out photos of celebrities with the others",
@@ -42,10 +42,10 @@ _PERCENTILES = {
 
 
 def weights_of(fusion: Fusion) -> dict[str, float]:
-    """What each component counts, as a share."""
+    """What each component counts."""
     total = sum(fusion.weights) or 1.0
     return {
-        f"weight of the {name}": weight / total
+        f"weight of the {name} (%)": percent(weight / total) or 0.0
         for name, weight in zip(fusion.names, fusion.weights, strict=True)
     }
 
@@ -65,17 +65,17 @@ def main_figures(record: Index | Release) -> dict[str, float | str]:
 
 def _on_held_out_faces(figures: Scorers) -> dict[str, float | str]:
     """Of both together, and rank-1 of each alone."""
-    fused = asdict(figures.fused)
-    alone = {
-        f"held-out rank1, {name} alone": one.rank1
-        for name, one in (("resnet", figures.resnet), ("recogniser", figures.recogniser))
-    }
+    fused = figures.fused
+    shown = {title: percent(getattr(fused, name)) for name, title in _SHOWN.items()}
     return {
-        **{f"held-out {name}": fused[name] for name in _SHOWN if fused[name] is not None},
-        "held-out rank1, 95% interval": _interval(fused["rank1_interval"]),
-        **alone,
-        "held-out rank1, resnet alone, 95% interval": _interval(figures.resnet.rank1_interval),
-        "held-out chance": figures.fused.chance,
+        **{f"held-out {title}": share for title, share in shown.items() if share is not None},
+        **({"held-out NLL (nats)": round(fused.nll, 3)} if fused.nll is not None else {}),
+        "held-out rank-1, 95% interval": _interval(fused.rank1_interval),
+        "held-out rank-1, network alone (%)": _share(figures.resnet.rank1),
+        "held-out rank-1, recogniser alone (%)": _share(figures.recogniser.rank1),
+        "held-out rank-1, network alone, 95% interval": _interval(figures.resnet.rank1_interval),
+        "held-out rank-1 by chance (%)": _share(fused.chance),
+        "held-out faces": fused.faces,
     }
 
 
@@ -83,9 +83,9 @@ def _as_they_came(came: Scorers) -> dict[str, float | str]:
     """With the held-out faces that cleaning left out."""
     return {
         "held-out faces, as they came": came.fused.faces,
-        "held-out rank1, as they came": came.fused.rank1,
-        "held-out rank1, as they came, resnet alone": came.resnet.rank1,
-        "held-out rank1, as they came, recogniser alone": came.recogniser.rank1,
+        "held-out rank-1, as they came (%)": _share(came.fused.rank1),
+        "held-out rank-1, as they came, network alone (%)": _share(came.resnet.rank1),
+        "held-out rank-1, as they came, recogniser alone (%)": _share(came.recogniser.rank1),
     }
 
 
@@ -97,16 +97,20 @@ def _of_other_clips(users: OtherClipFigures) -> dict[str, float | str]:
     }
 
 
+def _share(share: float) -> float:
+    return round(100 * share, 1)
+
+
 def _interval(ends: tuple[float, float]) -> str:
     return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
 
 
 def _of_strangers(strangers: StrangerFigures) -> dict[str, float | str]:
     return {
-        "strangers, two photos, same twin": strangers.same_twin,
-        "strangers, two photos, within three": strangers.within_three,
-        "strangers, commonest twin": strangers.commonest,
-        "strangers, likeness as it truly is": strangers.agreement,
+        "strangers, two photos, same twin (%)": _share(strangers.same_twin),
+        "strangers, two photos, within three (%)": _share(strangers.within_three),
+        "strangers, commonest twin (%)": _share(strangers.commonest),
+        "strangers, likeness as it truly is (rank correlation)": round(strangers.agreement, 3),
         "percentiles of likeness are of": _PERCENTILES[strangers.percentiles_of],
     }
 

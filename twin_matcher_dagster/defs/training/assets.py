@@ -2,11 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -15,8 +13,10 @@ from pydantic import Field
 from twin_matcher_dagster.dataset.versions import Version, read_version, update_dataset
 from twin_matcher_dagster.defs import keys, plots
 from twin_matcher_dagster.defs.automation import when_inputs_change
+from twin_matcher_dagster.defs.columns import FACE_COLUMNS
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.defs.results import materialized, refuse, retried
+from twin_matcher_dagster.defs.results import materialized, percent, refuse, retried
+from twin_matcher_dagster.defs.training.metadata import newcomers_metadata
 from twin_matcher_dagster.errors import ErasureError, TrainingError
 from twin_matcher_dagster.local.environment import state_folder
 from twin_matcher_dagster.recognition.guessing import beyond_guessing
@@ -27,6 +27,7 @@ from twin_matcher_dagster.storage.logs import dataset_versions, models
 from twin_matcher_dagster.storage.records.training import Model, Newcomers
 from twin_matcher_dagster.storage.tombstones import refuse_erased_people
 from twin_matcher_dagster.training.backbone import identity_of
+from twin_matcher_dagster.training.environment import training_environment
 from twin_matcher_dagster.training.examples import examples_of
 from twin_matcher_dagster.training.fine_tuning import fine_tune
 from twin_matcher_dagster.training.learning_curve import Epoch, fault_of, kept_epoch
@@ -89,7 +90,7 @@ class DatasetConfig(dg.Config):
     deps=[keys.BALANCED_FACES, keys.USER_FACES, keys.ERASURES],
     group_name="training",
     kinds={"huggingface", "parquet", "s3"},
-    owners=[keys.OWNER],
+    metadata=FACE_COLUMNS,
     code_version="4",
     pool="dataset",
     automation_condition=when_inputs_change(),
@@ -105,6 +106,7 @@ def twin_dataset(config: DatasetConfig, object_store: ObjectStoreResource) -> dg
     version = manifest.record
     came, left = Version(store, manifest).changes_since(Version(store, before) if before else None)
     return materialized(
+        store,
         manifest,
         version.rows,
         {
@@ -131,7 +133,6 @@ class PolicyConfig(dg.Config):
     deps=[keys.TWIN_DATASET],
     group_name="training",
     kinds={"s3"},
-    owners=[keys.OWNER],
     code_version="2",
     automation_condition=when_inputs_change() | dg.AutomationCondition.on_cron("0 4 * * *"),
     description="Whether the model is to be trained again, and why: the policy is in the settings "
@@ -166,14 +167,14 @@ def retraining(
     deps=[keys.TWIN_DATASET, keys.RETRAINING],
     group_name="training",
     kinds={"pytorch", "transformers", "onnx", "s3"},
-    owners=[keys.OWNER],
     code_version="4",
     pool="training",
     automation_condition=when_inputs_change(only={keys.RETRAINING}),
     description="A ResNet (transformers) fine-tuned to tell the identities apart, as a standard "
     "model folder with safetensors, and as ONNX. It goes on from the last model where that may be. "
     "A model that did not learn (the loss is no number, or rose; no better than guessing) is not "
-    "kept.",
+    'kept. It reads "unsynced" while somebody is new, as it should: the index takes them in at '
+    "once, and `retraining` says when to train again. To train now: `retraining` with `force`.",
 )
 @retried()
 def twin_model(
@@ -242,10 +243,12 @@ def twin_model(
         ancestor=ancestor.number if ancestor else None,
         curve=tuple(asdict(epoch) for epoch in curve),
         newcomers=choices[0] if choices else None,
+        environment=training_environment(),
     )
     manifest = models(store).commit(model)
     shutil.rmtree(kept)  # only now: what is cut off before goes on from its last epoch
     return materialized(
+        store,
         manifest,
         len(train),
         {
@@ -253,11 +256,11 @@ def twin_model(
             "epochs": len(curve),
             "epoch kept": saved.epoch,
             "data set": dataset.number,
-            "validation accuracy": saved.validation_accuracy,
+            "validation accuracy (%)": percent(saved.validation_accuracy),
             "validation faces": len(validation),
-            "needed, beyond guessing": "too few faces to tell" if needed is None else needed,
+            "needed, beyond guessing (%)": percent(needed) or "too few faces to tell",
             "learning curve": picture,
-            **_newcomers(model.newcomers, labels),
+            **newcomers_metadata(model.newcomers, labels),
         },
     )
 
@@ -270,24 +273,6 @@ def _export(folder: Path, log: dg.DagsterLogManager) -> None:
         export_embedder(folder)
     except TrainingError as error:
         log.warning(str(error))
-
-
-def _newcomers(newcomers: Newcomers | None, labels: Mapping[str, str]) -> dict[str, Any]:
-    """What a training did to people whom it did not learn."""
-    if newcomers is None:
-        return {"newcomers": "nobody was kept out: there are too few celebrities or photos"}
-    lines = [
-        f"| {one.share:.0%} | {one.learnt:.1%} | {one.newcomers:.1%} | {one.loss:.3f} |"
-        for one in newcomers.tried
-    ]
-    head = ["| fine-tuned share | people learnt | newcomers | loss |", "|---|---|---|---|"]
-    (chosen,) = (one for one in newcomers.tried if one.share == newcomers.share)
-    return {
-        "newcomers": ", ".join(labels[who] for who in newcomers.identities),
-        "newcomers' rank-1": chosen.newcomers,
-        "fine-tuned share": newcomers.share,
-        "shares compared": dg.MetadataValue.md("\n".join([*head, *lines])),
-    }
 
 
 def _needed(validation: LabelledFaces) -> float | None:

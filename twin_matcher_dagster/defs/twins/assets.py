@@ -25,7 +25,6 @@ from twin_matcher_dagster.twins.told_apart import ToldApart
     deps=[keys.PRODUCTION_RELEASE],
     group_name="release",
     kinds={"s3"},
-    owners=[keys.OWNER],
     code_version="1",
     pool="twins",
     output_required=False,  # there may be no release at the moment
@@ -69,6 +68,7 @@ def twin_pairs(
     agreed = [one for one in pairs.record.visitors.values() if one.agreed]
     told = [one for one in agreed if one.twin]
     yield materialized(
+        store,
         pairs,
         len(told),
         {

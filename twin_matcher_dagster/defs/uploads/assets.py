@@ -4,7 +4,7 @@ import dagster as dg
 from pydantic import Field
 
 from twin_matcher_dagster.dataset.versions import note_verdict
-from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.columns import FACE_COLUMNS
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.results import materialized, progress_of, refuse, retried
 from twin_matcher_dagster.defs.uploads.metadata import verdict_metadata
@@ -33,7 +33,7 @@ class ReviewConfig(dg.Config):
     partitions_def=uploads_partitions,
     group_name="uploads",
     kinds={"opencv", "onnx", "s3"},
-    owners=[keys.OWNER],
+    metadata=FACE_COLUMNS,
     code_version="7",
     description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
     "compared with everyone known; accepted, rejected with the reason, or flagged for review. The "
@@ -73,6 +73,7 @@ def user_faces(
     _refuse_erased(store, upload_id)
     shard = verdict.record.shard
     return materialized(
+        store,
         verdict,
         shard.rows if shard else 0,
         verdict_metadata(judged.known, examined, judged.resemblance, verdict.record),

@@ -80,9 +80,11 @@ class Model(Record):
         curve: what was measured after each epoch.
         refused: the model that gave way to it last.
         newcomers: who was kept out of the training; None where nobody was.
+        environment: in which it was trained: versions, devices, commit; empty where that was not
+            noted.
     """
 
-    schema: ClassVar[int] = 4
+    schema: ClassVar[int] = 5
 
     files: tuple[FileEntry, ...]
     dataset: int
@@ -95,6 +97,7 @@ class Model(Record):
     curve: tuple[Mapping[str, Any], ...]
     refused: Refused | None = None
     newcomers: Newcomers | None
+    environment: Mapping[str, str]
 
     @property
     def backbone_name(self) -> str:

@@ -200,6 +200,11 @@ def _any_number_of_faces(body: Body) -> Body:
     return {**body, "min_faces": 0, "too_few": {}}
 
 
+def _environment_unknown(body: Body) -> Body:
+    """A model, before it was noted in which environment it was trained."""
+    return {**body, "environment": {}}
+
+
 def _withdrawn(body: Body) -> Body:
     return {"fingerprint": body["fingerprint"], "reason": body["withdrawn"]}
 
@@ -253,6 +258,7 @@ _STEPS: Mapping[tuple[str, int], Callable[[Body], Body]] = {
     ("Index", 3): _other_clips_unasked,
     ("Release", 3): _other_clips_unasked,
     ("BalancedVersion", 4): _any_number_of_faces,
+    ("Model", 4): _environment_unknown,
     ("Index", 4): _all_judged,
     ("Release", 4): _all_judged,
 }
