@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-up test-all test-shuffled test-reversed fuzz bench bench-faces \
 	bench-model bench-pairs bench-twins bench-gate bench-serve bench-fair bench-doors bench-flow prove-flow prove-demo lint format docs build \
-	lock audit clean sample sample-report \
+	lock audit sbom clean sample sample-report \
 	pretrain
 
 PYTHON ?= python3
@@ -181,6 +181,11 @@ audit: $(VENV)/installed-dev ## Look up the locked versions in the advisories of
 	for name in dev docs; do \
 		$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/$$name.txt; \
 	done
+
+sbom: $(VENV)/installed-dev ## Write down what an installation is made of, as CycloneDX, into build/.
+	@mkdir -p build && { echo '$(TORCH)'; cat requirements/lock.txt; } > build/sbom.txt
+	$(BIN)/cyclonedx-py requirements build/sbom.txt --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o build/sbom.cdx.json
 
 # The sample is rendered by a program of its own, with an environment of its own.
 CAST := tools/sample_cast
