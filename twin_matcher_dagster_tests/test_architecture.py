@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reconciliation": {"uploads", "dataset", "storage"},
     "erasure": {"uploads", "dataset", "recognition", "storage"},
     "twins": {"uploads", "dataset", "recognition", "faces", "storage"},
+    "access": {"storage"},
     "backup": {"erasure", "storage"},
     "api": {"release", "faces", "media", "local", "storage"},
     "pages": {"api", "twins", "uploads", "release", "erasure", "faces", "media", "storage"},

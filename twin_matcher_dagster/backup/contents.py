@@ -28,6 +28,7 @@ _NAMING = re.compile(
 _CROP = re.compile(rf"uploads/faces/({_ID})/\d{{3}}\.png")
 _REST = (layout.ERASURE_TRIES, *layout.LEASES)
 _OTHERS_OF_OURS = re.compile(rf"{layout.ERASURE_TRIES}/{_ID}/.+|" + "|".join(layout.LEASES))
+_DEED = re.compile(rf"{layout.AUDIT}/[\w-]+\.json")
 _TOMBSTONE = re.compile(rf"{layout.TOMBSTONES}/({_ID})\.json")
 
 PASSING = (f"{layout.CHANGES}/", f"{layout.ARRIVALS}/")
@@ -50,6 +51,7 @@ _CONTENT_FOLDERS = (
     layout.MODELS,
     layout.INDEXES,
     layout.UPLOAD_FACES,
+    layout.AUDIT,
     layout.TOMBSTONES,
 )
 
@@ -66,8 +68,8 @@ def listed(store: ObjectStore) -> dict[str, dict[str, Any]]:
             key = item["Key"]
             crop = _CROP.fullmatch(key)
             committed = crop and layout.upload_manifest(crop[1]) in found
-            named = CONTENT_KEY.fullmatch(key) or _TOMBSTONE.fullmatch(key) or committed
-            if named and key not in found:
+            ours = any(one.fullmatch(key) for one in (CONTENT_KEY, _DEED, _TOMBSTONE))
+            if (ours or committed) and key not in found:
                 found[key] = item
     return found
 

@@ -31,6 +31,7 @@
     erasure-tries/<upload>/...                  when a wrong code was tried
     leases/dataset                              who makes a version, or erases somebody
     leases/judging                              who judges an upload
+    audit/<time>-<random>.json                  who did what: never replaced, never deleted
     ready                                       what the check of the embedded server writes
 """
 
@@ -56,6 +57,7 @@ TOMBSTONES = "erasures"
 ERASURE_TRIES = "erasure-tries"
 DATASET_LEASE = "leases/dataset"
 JUDGING_LEASE = "leases/judging"
+AUDIT = "audit"
 LEASES = (DATASET_LEASE, JUDGING_LEASE)
 
 

@@ -1,0 +1,61 @@
+"""Who is signed in, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+_KEY = "twin_matcher.person"
+
+
+class Role(IntEnum):
+    """What somebody may do; each may do what the one before may."""
+
+    VIEWER = 1
+    """Looks at everything in Dagster, and changes nothing."""
+    REVIEWER = 2
+    """Decides on uploads in the review page; launches nothing."""
+    ADMIN = 3
+    """Does everything that Dagster offers."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who is signed in.
+
+    Attributes:
+        name: an e-mail address, a subject of the provider, or what stands for a shared token.
+        role: what they may do.
+    """
+
+    name: str
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        """Whether they may do what a role may."""
+        return self.role >= role
+
+
+def put_person(scope: MutableMapping[str, Any], person: Person) -> None:
+    """Say who asks, in the ASGI scope of a request; only the guard does."""
+    scope[_KEY] = person
+
+
+def person_of(scope: MutableMapping[str, Any]) -> Person:
+    """Who asks.
+
+    Args:
+        scope: of a request or a WebSocket that came through the guard.
+
+    Raises:
+        LookupError: it did not come through the guard.
+    """
+    person = scope.get(_KEY)
+    if not isinstance(person, Person):
+        raise LookupError(
+            "Nobody is signed in: this application is served without the guard. Mount it with "
+            "twin_matcher_dagster.access.guard.guarded()."
+        )
+    return person
