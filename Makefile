@@ -166,9 +166,9 @@ lock: $(VENV)/installed-dev ## Renew the locks (UPGRADE=patch or UPGRADE=all: wi
 	@for lock in lock.txt dev.txt docs.txt; do \
 		sed -nE '$(MINOR_VERSIONS)' requirements/$$lock > build/patch-$$lock; \
 	done
-	$(COMPILE) $(call RENEW,lock.txt) --extra embedded --extra postgres pyproject.toml \
+	$(COMPILE) $(call RENEW,lock.txt) --extra embedded --extra openid --extra postgres pyproject.toml \
 		-o requirements/lock.txt
-	$(COMPILE) $(call RENEW,dev.txt) --extra embedded --extra postgres --group dev pyproject.toml \
+	$(COMPILE) $(call RENEW,dev.txt) --extra embedded --extra openid --extra postgres --group dev pyproject.toml \
 		-c requirements/lock.txt -o requirements/dev.txt
 	$(COMPILE) $(call RENEW,docs.txt) --group docs -o requirements/docs.txt
 	$(COMPILE) --group serve -c requirements/lock.txt --no-emit-package hf-xet \

@@ -1,7 +1,7 @@
 """What people did: one object a deed, written once, and deleted by nobody.
 
-No code of the project replaces or deletes them: neither an erasure, nor retention, nor a restore. So
-nothing of a visitor may be in them but the (random) id of an upload, which is nobody's data once
+No code of the project replaces or deletes them: neither an erasure, nor retention, nor a restore.
+So nothing of a visitor may be in them but the (random) id of an upload, which is nobody's data once
 the upload is erased: its tombstone has it too.
 """
 
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from twin_matcher_dagster.access.people import Person, Role
+from twin_matcher_dagster.access.people import Principal, Role
 from twin_matcher_dagster.errors import RecordError
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.encoding import encode, parse_json
@@ -28,7 +28,7 @@ MOST_ABOUT = 50
 """A deed names at most so many things; a launch of thousands of partitions is still one deed."""
 
 # One word, so that nobody writes a sentence, or a visitor's name, into it.
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,99}")
 # S3 lists in the order of keys. Its clock is to the second; of one second the process knows the
 # order of its own.
 _TIME = "%Y-%m-%dT%H-%M-%SZ"
@@ -65,7 +65,7 @@ class AuditLog:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def add(self, who: Person, what: str, about: Iterable[str] = ()) -> Deed:
+    def add(self, who: Principal, what: str, about: Iterable[str] = ()) -> Deed:
         """Write down what somebody does, before they do it.
 
         Args:

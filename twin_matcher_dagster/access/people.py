@@ -22,7 +22,7 @@ class Role(IntEnum):
 
 
 @dataclass(frozen=True)
-class Person:
+class Principal:
     """Somebody who is signed in.
 
     Attributes:
@@ -38,12 +38,12 @@ class Person:
         return self.role >= role
 
 
-def put_person(scope: MutableMapping[str, Any], person: Person) -> None:
+def put_principal(scope: MutableMapping[str, Any], person: Principal) -> None:
     """Say who asks, in the ASGI scope of a request; only the guard does."""
     scope[_KEY] = person
 
 
-def person_of(scope: MutableMapping[str, Any]) -> Person:
+def principal_of(scope: MutableMapping[str, Any]) -> Principal:
     """Who asks.
 
     Args:
@@ -53,9 +53,9 @@ def person_of(scope: MutableMapping[str, Any]) -> Person:
         LookupError: it did not come through the guard.
     """
     person = scope.get(_KEY)
-    if not isinstance(person, Person):
+    if not isinstance(person, Principal):
         raise LookupError(
             "Nobody is signed in: this application is served without the guard. Mount it with "
-            "twin_matcher_dagster.access.guard.guarded()."
+            "twin_matcher_dagster.access.installation.guarded()."
         )
     return person

@@ -122,6 +122,27 @@ def s3() -> None:
 
 
 @app.command()
+def sign_in() -> None:
+    """Print the address that signs its reader in to Dagster: it has the token in it."""
+    from twin_matcher_dagster.local import services
+
+    settings = Settings()
+    environment(settings)  # makes the token, if there is none
+    print(services.sign_in_url(settings))
+
+
+@app.command()
+def audit(
+    days: Annotated[float, typer.Option(min=0, help="So many days back.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, a line each.")] = False,
+) -> None:
+    """Say who signed in, launched, changed or decided what, and when."""
+    from twin_matcher_dagster.cli import audit as auditing
+
+    auditing.print_deeds(Settings(), days, console, as_json=as_json)
+
+
+@app.command()
 def wait_s3() -> None:
     """Return when the embedded S3 server is ready; at once with a bucket of one's own."""
     from twin_matcher_dagster.local import embedded_s3

@@ -29,6 +29,20 @@ def has_release(variables: Mapping[str, str], home: Path) -> bool:
         return releases(store).head_number() > 0
 
 
+def sign_in_hint(settings: Settings, console: Console) -> str:
+    """How a person signs in to Dagster. The token is for a terminal: a log would keep it.
+
+    Args:
+        settings: of the installation.
+        console: where it is shown.
+    """
+    if settings.sign_in != "token":
+        return f"Sign in to Dagster at {services.sign_in_url(settings)}"
+    if not console.is_terminal:
+        return "Sign in to Dagster with the address that `twin-matcher sign-in` prints."
+    return f"Sign in to Dagster: {services.sign_in_url(settings)}"
+
+
 def run(
     settings: Settings,
     variables: Mapping[str, str],
@@ -49,6 +63,8 @@ def run(
             supervisor.wait_until_ready()
         for name, what in _WHAT.items():
             if name in wanted:
-                console.print(f"  {urls[name]:<24} {what}")
+                console.print(f"  {urls[name]:<24} {what}", soft_wrap=True)
+        if services.DAGSTER in wanted:
+            console.print(sign_in_hint(settings, console), soft_wrap=True, highlight=False)
         console.print(f"Log: {log}\nStop with Ctrl-C.", highlight=False)
         supervisor.wait()

@@ -13,6 +13,7 @@ from twin_matcher_dagster.errors import ServicesError
 from twin_matcher_dagster.local.dagster_storage import PG_URL, database_url, instance_folder
 from twin_matcher_dagster.local.leftovers import CHILD_MARK, PAGES_FOLDER
 from twin_matcher_dagster.local.ports import temporary_folder
+from twin_matcher_dagster.local.sign_in_token import keep_token
 from twin_matcher_dagster.settings import (
     BUNDLED_BACKBONE,
     BUNDLED_RECOGNISER,
@@ -58,6 +59,7 @@ def environment(settings: Settings) -> dict[str, str]:
     AWS configuration; with a bucket of their own they are left as they are.
     """
     home = state_folder(settings)
+    keep_token(home, settings.dagster_token)
     variables = {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
@@ -97,6 +99,8 @@ def environment(settings: Settings) -> dict[str, str]:
             variables[name] = absolute(str(path))
     if settings.dagster_pg_url:
         variables[PG_URL] = database_url(settings.dagster_pg_url)
+    # It is in the state folder now; no service has to have it in its environment.
+    variables.pop("DAGSTER_TOKEN", None)
     if settings.embedded:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
             variables.pop(name, None)

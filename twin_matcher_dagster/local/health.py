@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from twin_matcher_dagster.local import embedded_s3
+from twin_matcher_dagster.local.sign_in_token import authorization
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 Question = Callable[[float], None]
@@ -76,28 +77,32 @@ def page_question(url: str) -> Question:
     return ask
 
 
-def webserver_question(url: str) -> Question:
+def webserver_question(url: str, home: Path) -> Question:
     """Whether Dagster's webserver answers a query; a location that it could not load is reloaded.
 
     It reloads a location by itself when the code server comes back. For one that failed to load
     otherwise a person would have to click.
+
+    Args:
+        url: where it is.
+        home: the state folder, with the token.
     """
 
     def ask(started: float) -> None:
-        entry = _graphql(url, _STATE)["workspaceLocationEntryOrError"]
+        entry = _graphql(url, home, _STATE)["workspaceLocationEntryOrError"]
         loaded = entry.get("locationOrLoadError") or {}
         if loaded.get("__typename") == "PythonError":
-            _graphql(url, _RELOAD)
+            _graphql(url, home, _RELOAD)
 
     return ask
 
 
-def daemon_question(url: str) -> Question:
+def daemon_question(url: str, home: Path) -> Question:
     """Whether Dagster's daemons give heartbeats, asked of the webserver, which reads them."""
 
     def ask(started: float) -> None:
         try:
-            health = _graphql(url, _STATE)["instance"]["daemonHealth"]
+            health = _graphql(url, home, _STATE)["instance"]["daemonHealth"]
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise UnknownError from error
         now = time.time()
@@ -157,16 +162,18 @@ def store_question(variables: Mapping[str, str]) -> Question:
     return ask
 
 
-def _graphql(url: str, query: str) -> dict[str, Any]:
+def _graphql(url: str, home: Path, query: str) -> dict[str, Any]:
     body = json.dumps({"query": query, "variables": {"location": LOCATION}}).encode()
-    answer = _json(f"{url}/graphql", body)
+    answer = _json(f"{url}/graphql", body, authorization(home))
     if not answer.get("data"):
         raise ValueError(f"no data in {str(answer)[:200]}")
     return answer["data"]
 
 
-def _json(url: str, body: bytes | None = None) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
+def _json(
+    url: str, body: bytes | None = None, credentials: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json", **(credentials or {})}
     request = urllib.request.Request(url, body, headers)  # noqa: S310
     # A page's certificate is of the name that visitors know, and this is our own machine.
     with urllib.request.urlopen(  # noqa: S310

@@ -27,12 +27,14 @@ class Service:
         command: the arguments of its process.
         question: whether it answers.
         needs: services that answer before it is started, and are stopped after it.
+        withheld: variables that it is not given: other services' secrets.
     """
 
     name: str
     command: Sequence[str]
     question: Question
     needs: frozenset[str] = frozenset()
+    withheld: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class KeptService:
         self.service = service
         self.ready = threading.Event()
         self.failures = 0
-        self._variables = {**variables, SERVICE_MARK: service.name}
+        given = {name: variables[name] for name in variables.keys() - service.withheld}
+        self._variables = {**given, SERVICE_MARK: service.name}
         self._home = home
         self._log = log
         self._report = report

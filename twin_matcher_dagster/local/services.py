@@ -15,6 +15,7 @@ from twin_matcher_dagster.local.environment import state_folder
 from twin_matcher_dagster.local.kept_service import Patience, Service
 from twin_matcher_dagster.local.leftovers import forget_visitors, start_guard, stop_leftovers
 from twin_matcher_dagster.local.ports import is_free
+from twin_matcher_dagster.local.sign_in_token import read_token
 from twin_matcher_dagster.local.supervisor import Supervisor
 from twin_matcher_dagster.settings import Settings, command
 
@@ -30,6 +31,9 @@ ORCHESTRATION = (CODE, DAGSTER, DAEMON)
 
 BY_THEMSELVES = {DAGSTER: ORCHESTRATION, UPLOAD: (UPLOAD,), PREDICT: (PREDICT,)}
 """What can run by itself, with a bucket of one's own."""
+
+_SECRETS = {"OPENID_CLIENT_SECRET": DAGSTER}
+"""Variables that one service alone is given."""
 
 PROCFILE = Path(__file__).with_name("Procfile")
 
@@ -75,9 +79,17 @@ def urls(settings: Settings) -> dict[str, str]:
     return {**here, S3: f"http://127.0.0.1:{settings.s3_port}"}
 
 
+def sign_in_url(settings: Settings) -> str:
+    """Where Dagster is, for a person: with the token in it, where that is how people sign in."""
+    url = settings.dagster_url or urls(settings)[DAGSTER]
+    if settings.sign_in != "token":
+        return url
+    return f"{url}/?token={read_token(state_folder(settings))}"
+
+
 def _scheme(service: str, https: bool) -> str:
-    """How a service is asked, where the pages have a certificate."""
-    return "https" if https and service in (UPLOAD, PREDICT) else "http"
+    """How a service is asked, where there is a certificate."""
+    return "https" if https and service in (DAGSTER, UPLOAD, PREDICT) else "http"
 
 
 def _reached(host: str) -> str:
@@ -163,11 +175,12 @@ def questions(variables: Mapping[str, str]) -> dict[str, health.Question]:
         scheme = _scheme(service, bool(variables.get("TLS_CERT")))
         return f"{scheme}://{_reached(variables['HOST'])}:{variables[f'{service.upper()}_PORT']}"
 
+    home = Path(variables["TWIN_MATCHER_HOME"])
     return {
         S3: health.store_question(variables),
         CODE: health.code_server_question(Path(variables["CODE_SERVER_SOCKET"])),
-        DAGSTER: health.webserver_question(url(DAGSTER)),
-        DAEMON: health.daemon_question(url(DAGSTER)),
+        DAGSTER: health.webserver_question(url(DAGSTER), home),
+        DAEMON: health.daemon_question(url(DAGSTER), home),
         UPLOAD: health.page_question(url(UPLOAD)),
         PREDICT: health.page_question(url(PREDICT)),
     }
@@ -191,7 +204,13 @@ def running(
     home = Path(variables["TWIN_MATCHER_HOME"])
     arguments, asked = commands(variables), questions(variables)
     chosen = [
-        Service(name, arguments[name], asked[name], frozenset(_NEEDS.get(name, ())))
+        Service(
+            name,
+            arguments[name],
+            asked[name],
+            frozenset(_NEEDS.get(name, ())),
+            frozenset(secret for secret, owner in _SECRETS.items() if owner != name),
+        )
         for name in arguments
         if name in wanted
     ]

@@ -36,6 +36,7 @@ from twin_matcher_dagster.settings.places import (
     in_checkout,
 )
 from twin_matcher_dagster.settings.serving import ServingSettings
+from twin_matcher_dagster.settings.signing_in import SigningInSettings, listed_words
 from twin_matcher_dagster.settings.tracking import TrackingSettings
 
 __all__ = [
@@ -53,11 +54,19 @@ __all__ = [
     "command",
     "default_home",
     "in_checkout",
+    "listed_words",
     "problems_of",
 ]
 
 
-class Settings(KeepingSettings, ServingSettings, TrackingSettings, LearningSettings, BaseSettings):
+class Settings(
+    KeepingSettings,
+    ServingSettings,
+    SigningInSettings,
+    TrackingSettings,
+    LearningSettings,
+    BaseSettings,
+):
     """What a person may set; every field is an environment variable of the same name in capitals.
 
     Read when it is needed, never at import, so that a test or a second terminal can differ.

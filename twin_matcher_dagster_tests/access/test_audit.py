@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from twin_matcher_dagster.access.audit import MOST_ABOUT, AuditLog
-from twin_matcher_dagster.access.people import Person, Role, person_of, put_person
+from twin_matcher_dagster.access.people import Principal, Role, principal_of, put_principal
 from twin_matcher_dagster.backup.copier import make_backup
 from twin_matcher_dagster.backup.restorer import restore_backup
 from twin_matcher_dagster.erasure.eraser import erase
@@ -19,8 +19,8 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.kit import Kit
 from twin_matcher_dagster_tests.memory import MemoryPlace, memory_bucket
 
-ANA = Person("ana@example.org", Role.ADMIN)
-RUI = Person("rui@example.org", Role.REVIEWER)
+ANA = Principal("ana@example.org", Role.ADMIN)
+RUI = Principal("rui@example.org", Role.REVIEWER)
 DAY = timedelta(days=1)
 
 
@@ -96,8 +96,8 @@ def test_neither_erasure_nor_retention_nor_restore_takes_a_deed_away() -> None:
 def test_who_asks_is_known_behind_the_guard_only() -> None:
     scope: dict[str, object] = {"type": "http"}
     with pytest.raises(LookupError, match="without the guard"):
-        person_of(scope)
-    put_person(scope, RUI)
-    assert person_of(scope) == RUI
+        principal_of(scope)
+    put_principal(scope, RUI)
+    assert principal_of(scope) == RUI
     assert RUI.may(Role.VIEWER)
     assert not RUI.may(Role.ADMIN)

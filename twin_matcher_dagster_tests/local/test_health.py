@@ -16,6 +16,7 @@ import pytest
 
 from twin_matcher_dagster.local import embedded_s3, health
 from twin_matcher_dagster.local.health import NoRoomError, SilentError, UnknownError
+from twin_matcher_dagster.local.sign_in_token import is_program_pass, keep_token, read_token
 
 
 class Web:
@@ -25,6 +26,7 @@ class Web:
         self.status = 200
         self.answer: Any = {}
         self.queries: list[str] = []
+        self.credentials: list[str | None] = []
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,6 +37,7 @@ class Web:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                web.credentials.append(self.headers["Authorization"])
                 web.queries.append(json.loads(body)["query"])
                 self.do_GET()
 
@@ -86,8 +89,27 @@ def test_a_page_whose_store_is_away_answers(web: Web) -> None:
         health.page_question("http://127.0.0.1:9")(0)
 
 
-def test_a_location_that_failed_to_load_is_loaded_again(web: Web) -> None:
-    ask = health.webserver_question(web.url)
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A state folder with a token."""
+    keep_token(tmp_path, None)
+    return tmp_path
+
+
+def test_the_webserver_is_shown_a_pass_and_not_the_token(web: Web, home: Path) -> None:
+    """Who knows what listens on the port."""
+    web.state({})
+    health.webserver_question(web.url, home)(0)
+    (shown,) = web.credentials
+    token = read_token(home)
+    assert shown
+    assert token not in shown
+    assert is_program_pass(token, shown.removeprefix("Bearer "))
+    assert not is_program_pass("another token", shown.removeprefix("Bearer "))
+
+
+def test_a_location_that_failed_to_load_is_loaded_again(web: Web, home: Path) -> None:
+    ask = health.webserver_question(web.url, home)
     web.state({})
     ask(0)
     assert len(web.queries) == 1
@@ -96,10 +118,10 @@ def test_a_location_that_failed_to_load_is_loaded_again(web: Web) -> None:
     assert "reloadRepositoryLocation" in web.queries[-1]
 
 
-def test_an_answer_without_data_is_none(web: Web) -> None:
+def test_an_answer_without_data_is_none(web: Web, home: Path) -> None:
     web.answer = {"errors": [{"message": "Cannot query field"}]}
     with pytest.raises(ValueError, match="Cannot query field"):
-        health.webserver_question(web.url)(0)
+        health.webserver_question(web.url, home)(0)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +136,10 @@ def test_an_answer_without_data_is_none(web: Web) -> None:
     ],
 )
 def test_heartbeats_say_whether_the_daemon_lives(
-    web: Web, running_s: float, ages: Mapping[str, float | None], silent: str | None
+    web: Web, home: Path, running_s: float, ages: Mapping[str, float | None], silent: str | None
 ) -> None:
     web.state(ages)
-    ask = health.daemon_question(web.url)
+    ask = health.daemon_question(web.url, home)
     if silent is None:
         ask(time.time() - running_s)
     else:
@@ -125,9 +147,9 @@ def test_heartbeats_say_whether_the_daemon_lives(
             ask(time.time() - running_s)
 
 
-def test_a_daemon_is_not_judged_while_the_webserver_is_away() -> None:
+def test_a_daemon_is_not_judged_while_the_webserver_is_away(home: Path) -> None:
     with pytest.raises(UnknownError):
-        health.daemon_question("http://127.0.0.1:9")(0)
+        health.daemon_question("http://127.0.0.1:9", home)(0)
 
 
 def test_a_code_server_that_is_not_there_does_not_answer(tmp_path: Path) -> None:

@@ -49,10 +49,11 @@ def test_only_one_at_a_time(settings: Settings) -> None:
         pass
 
 
-def test_pages_with_a_certificate_are_reached_by_https(settings: Settings) -> None:
+def test_what_has_a_certificate_is_reached_by_https(settings: Settings) -> None:
     plain = services.urls(settings)
     secured = services.urls(settings.model_copy(update={"tls_cert": Path("cert.pem")}))
     assert {name: url for name, url in secured.items() if url != plain[name]} == {
+        services.DAGSTER: "https://127.0.0.1:3000",
         services.UPLOAD: "https://127.0.0.1:7860",
         services.PREDICT: "https://127.0.0.1:7861",
     }
