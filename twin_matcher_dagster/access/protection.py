@@ -40,6 +40,7 @@ def protected(send: Any, *, https: bool, path: str) -> Any:
             headers = MutableHeaders(raw=message["headers"])
             for name, value in HEADERS.items():
                 headers[name] = value
+            del headers["Feature-Policy"]  # the old name of Permissions-Policy
             headers.append("Content-Security-Policy", _POLICY)
             if https:
                 headers["Strict-Transport-Security"] = _HTTPS_ONLY
