@@ -18,6 +18,7 @@ URLS = services.urls(Settings())
 def graph(browser: Browser) -> None:
     """The asset graph and one asset's page in the Dagster UI."""
     page = browser.new_page(viewport={"width": 2300, "height": 820})
+    page.goto(services.sign_in_url(Settings()))
     page.goto(f"{URLS[services.DAGSTER]}/asset-groups")
     page.wait_for_timeout(7000)
     page.get_by_text("Hide navigation").click()

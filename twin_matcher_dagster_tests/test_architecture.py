@@ -207,6 +207,14 @@ def test_pages_bring_no_training_and_no_dagster_along() -> None:
     assert not {"dagster", "torch", "transformers", "datasets", f"{PACKAGE}.training"} & loaded
 
 
+def test_the_webserver_stays_light_and_its_guard_knows_no_dagster() -> None:
+    loaded = run_python(f"import sys, {PACKAGE}.webserver.__main__; print(*sys.modules)")
+    assert f"{PACKAGE}.access.guard" in loaded
+    assert loaded.isdisjoint(HEAVY)
+    guard = run_python(f"import sys, {PACKAGE}.access.installation; print(*sys.modules)")
+    assert guard.isdisjoint({"dagster", "dagster_webserver", "authlib", *HEAVY})
+
+
 def test_a_command_starts_without_what_only_another_one_needs() -> None:
     """Dagster alone takes longer than `twin-matcher --version`, and completion in the shell."""
     loaded = run_python(f"import sys, {PACKAGE}.cli.main; print(*sys.modules)")

@@ -19,7 +19,7 @@ from rich.table import Column, Table
 
 from twin_matcher_dagster.celebrities.sources import check_source, plain_source
 from twin_matcher_dagster.cli.bucket import ready_bucket
-from twin_matcher_dagster.cli.display import Display, teller
+from twin_matcher_dagster.cli.display import Display, dagster_address, teller
 from twin_matcher_dagster.cli.follower import STALLED_SECONDS, StalledError, follow
 from twin_matcher_dagster.cli.instance import open_instance
 from twin_matcher_dagster.cli.outlook import Lookout, Outlook
@@ -194,11 +194,11 @@ class Demo:
     ) -> None:
         """Start Dagster, launch what is stale, and watch until a fitting release is there."""
         services.check_ports(self._settings, [services.DAGSTER])
-        url = services.urls(self._settings)[services.DAGSTER]
         instance = stack.enter_context(open_instance(self._settings))
         watcher, lookout = Watcher(instance), Lookout(store, instance)
         self._start(stack, services.ORCHESTRATION)
-        self._console.print(f"[dim]Dagster is at {url} while this runs[/]")
+        url = dagster_address(self._settings, self._console)
+        self._console.print(f"[dim]Dagster is at {url} while this runs[/]", soft_wrap=True)
 
         def wait(done: Callable[[], bool], patience_s: float = STALLED_SECONDS) -> None:
             try:

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from twin_matcher_dagster.cli.run_watcher import Stage
+from twin_matcher_dagster.local import services
+from twin_matcher_dagster.settings import Settings
 
 
 def teller(console: Console) -> Callable[[str], None]:
@@ -20,6 +22,18 @@ def teller(console: Console) -> Callable[[str], None]:
         console.print(f"{time.strftime('%H:%M:%S')} {sentence}", highlight=False, markup=False)
 
     return tell
+
+
+def dagster_address(settings: Settings, console: Console) -> str:
+    """Where Dagster is. The token is in it for whoever sits before a terminal: a log would keep it.
+
+    Args:
+        settings: of the installation.
+        console: where it is shown.
+    """
+    if console.is_terminal:
+        return services.sign_in_url(settings)
+    return settings.dagster_url or services.urls(settings)[services.DAGSTER]
 
 
 class Display:

@@ -16,7 +16,7 @@ from twin_matcher_dagster.celebrities.balancing import BalancePlan
 from twin_matcher_dagster.celebrities.sources import check_source, path_of, plain_source
 from twin_matcher_dagster.celebrities.survey import Survey, survey
 from twin_matcher_dagster.cli.bucket import ready_bucket
-from twin_matcher_dagster.cli.display import Display, teller
+from twin_matcher_dagster.cli.display import Display, dagster_address, teller
 from twin_matcher_dagster.cli.follower import follow
 from twin_matcher_dagster.cli.instance import open_instance
 from twin_matcher_dagster.cli.outlook import Lookout
@@ -191,8 +191,8 @@ def _make(stack: ExitStack, settings: Settings, store: ObjectStore, wanted: str,
     """Launch the job, and follow it up to a release of these celebrities."""
     instance = stack.enter_context(open_instance(settings))
     lookout = Lookout(store, instance)
-    url = services.urls(settings)[services.DAGSTER]
-    console.print(f"[dim]Dagster is at {url}[/]")
+    address = dagster_address(settings, console)
+    console.print(f"[dim]Dagster is at {address}[/]", soft_wrap=True)
     # By name: services that were started with other settings read these all the same.
     config = {RAW_FACES: {"source": wanted}, BALANCED_FACES: {"min_faces": settings.min_faces}}
     watcher = Watcher(instance, launch_job(settings, CELEBRITIES_JOB, config))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from twin_matcher_dagster.cli.display import teller
+from twin_matcher_dagster.cli.display import dagster_address, teller
 from twin_matcher_dagster.local import embedded_s3, services
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.logs import releases
@@ -30,17 +30,10 @@ def has_release(variables: Mapping[str, str], home: Path) -> bool:
 
 
 def sign_in_hint(settings: Settings, console: Console) -> str:
-    """How a person signs in to Dagster. The token is for a terminal: a log would keep it.
-
-    Args:
-        settings: of the installation.
-        console: where it is shown.
-    """
-    if settings.sign_in != "token":
-        return f"Sign in to Dagster at {services.sign_in_url(settings)}"
-    if not console.is_terminal:
+    """How a person signs in to Dagster."""
+    if settings.sign_in == "token" and not console.is_terminal:
         return "Sign in to Dagster with the address that `twin-matcher sign-in` prints."
-    return f"Sign in to Dagster: {services.sign_in_url(settings)}"
+    return f"Sign in to Dagster: {dagster_address(settings, console)}"
 
 
 def run(

@@ -70,6 +70,7 @@ def served_dagster(home: Path, **values: Any) -> Generator[Served]:
         home: an empty folder.
         values: settings.
     """
+    home.mkdir(exist_ok=True)
     held = HeldPorts(1)
     port = held.numbers[0]
     settings = Settings(twin_matcher_home=home, dagster_port=port, **values)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -135,3 +137,24 @@ def test_a_subscription_goes_through(dagster: Served, browser: httpx.Client) -> 
         with pytest.raises(InvalidStatus, match="403"):
             connect(address, origin=origin, additional_headers={"Cookie": sent})  # ty: ignore[invalid-argument-type]
     assert "ws" not in dagster.limits()
+
+
+def test_it_is_served_by_https(tmp_path: Path) -> None:
+    """With the pages' certificate; what asks for the installation asks by https as well."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    names = ["-subj", "/CN=dagster.example.org", "-keyout", key, "-out", cert]
+    subprocess.run([*made.split(), *names], check=True, capture_output=True)
+    with served_dagster(tmp_path / "home", tls_cert=cert, tls_key=key) as served:
+        with httpx.Client(base_url=served.url, verify=False) as browser:  # noqa: S501
+            answer = browser.get("/", params={"token": served.token})
+        assert answer.headers["Set-Cookie"].startswith("__Host-twin-matcher-")
+        with pytest.raises(health.SilentError, match="no heartbeat"):
+            health.daemon_question(served.url, served.home)(0)
+        (served.home / "twin-matcher-state").touch()
+        port = int(served.url.rsplit(":", 1)[1])
+        settings = Settings(
+            twin_matcher_home=served.home, dagster_port=port, tls_cert=cert, tls_key=key
+        )
+        with pytest.raises(ServicesError, match="celebrities"):
+            launch_job(settings, "celebrities")
