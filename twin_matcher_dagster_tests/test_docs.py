@@ -14,6 +14,7 @@ from twin_matcher_dagster_tests.test_architecture import MAY_IMPORT
 DOCS = PROJECT_ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *PROJECT_ROOT.glob("*.md")])
 PACKAGE = PROJECT_ROOT / "twin_matcher_dagster"
+TESTS = PROJECT_ROOT / "twin_matcher_dagster_tests"
 # Decisions tell of what was: modules that they name may be gone.
 PRESENT = [page for page in PAGES if "decisions" not in page.parts and page.stem != "CHANGELOG"]
 # Set for child processes, by the commands alone.
@@ -92,19 +93,43 @@ def test_modules_that_the_docs_name_are_there(page: Path) -> None:
         assert any(place.is_file() for place in places), f"{page.name} names {name}"
 
 
-def test_the_tests_that_stand_for_what_was_lost_are_there() -> None:
-    """The table in the tests' own page: a file, and tests in it."""
-    tests = PROJECT_ROOT / "twin_matcher_dagster_tests"
-    table = (tests / "README.md").read_text().split("## What was lost once")[1].split("\n## ")[0]
+@pytest.mark.parametrize("heading", ["What was lost once", "Doors that were open once"])
+def test_the_tests_that_stand_for_what_went_wrong_are_there(heading: str) -> None:
+    """The tables in the tests' own page: a file, and tests in it."""
+    page = (TESTS / "README.md").read_text()
+    table = page.split(f"## {heading}")[1].split("\n## ")[0]
     rows = [line.split(" | ")[1] for line in table.splitlines() if line.startswith("| ")][1:]
-    named = [re.findall(r"`([\w/]*\.py)?(?:::)?(\w+)?`", row) for row in rows]
-    missing = []
-    for row in named:
-        file = ""
-        for path, test in row:
-            file = path or file
-            source = tests / file
-            there = source.is_file() and (not test or f"def {test}(" in source.read_text())
-            missing += [] if there else [f"{file}::{test}"]
-    assert missing == []
-    assert all(named)
+    assert rows
+    for row in rows:
+        assert named_tests(row)
+        assert missing(row) == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted((DOCS / "security").glob("*.md")), ids=lambda page: page.stem
+)
+def test_the_tests_that_stand_for_a_requirement_are_there(page: Path) -> None:
+    rows = [line for line in page.read_text().splitlines() if re.match(r"\| \d", line)]
+    assert rows
+    for row in rows:
+        requirement, state, tests = (cell.strip() for cell in row.split("|")[1:4])
+        assert re.match("met|not met|not applicable|as ", state), row
+        assert missing(tests) == []
+        assert named_tests(tests) or not state.startswith("met"), requirement
+
+
+def named_tests(text: str) -> list[tuple[str, str]]:
+    """Files and tests that a text names; of a test alone the file is the one before."""
+    return re.findall(r"`([\w/]*\.py)?(?:::)?(\w+)?`", text)
+
+
+def missing(text: str) -> list[str]:
+    """Those of them that are not there."""
+    file = ""
+    gone = []
+    for path, test in named_tests(text):
+        file = path or file
+        source = TESTS / file
+        there = source.is_file() and (not test or f"def {test}(" in source.read_text())
+        gone += [] if there else [f"{file}::{test}"]
+    return gone

@@ -7,6 +7,7 @@ log has it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ from twin_matcher_dagster.access.addresses import (
 )
 from twin_matcher_dagster.access.graphql_body import RefusedError, read_graphql
 from twin_matcher_dagster.access.operations import is_recorded, role_for
-from twin_matcher_dagster.access.people import Principal, Role, put_principal
+from twin_matcher_dagster.access.people import SIGNED_IN, Principal, Role, put_principal
 from twin_matcher_dagster.access.protection import protected
 from twin_matcher_dagster.access.sign_in import (
     Caller,
@@ -46,6 +47,8 @@ HEALTH = "/healthz"
 GRAPHQL = "/graphql"
 
 UNWRITTEN = "The audit log cannot be written at the moment, so nothing is changed. Try again soon."
+
+_log = logging.getLogger("twin_matcher.access")
 
 _WORDS = {Role.VIEWER: "a viewer", Role.REVIEWER: "a reviewer", Role.ADMIN: "an admin"}
 
@@ -89,6 +92,7 @@ class Guard:
         if scope["type"] == "websocket":
             caller = None if denial else self._caller(scope)
             if caller is None or scope["path"] != GRAPHQL or not self._is_ours(scope, caller):
+                _note(scope, "a WebSocket")
                 await send({"type": "websocket.close", "code": 1008})
                 return
             put_principal(scope, caller.person)
@@ -228,11 +232,19 @@ def _wants_a_page(scope: Scope) -> bool:
 
 def _refused(scope: Scope, denial: Denial) -> Response:
     """In the form that whoever asks can show: Dagster's pages show errors of GraphQL."""
+    _note(scope, f"{denial.status}: {denial.reason}")
     if scope["method"] in ("GET", "HEAD") and _wants_a_page(scope):
         return notice_page("Not possible", denial.reason, denial.status)
     if scope["path"] == GRAPHQL:
         return JSONResponse({"errors": [{"message": denial.reason}]}, denial.status)
     return PlainTextResponse(denial.reason + "\n", denial.status)
+
+
+def _note(scope: Scope, what: str) -> None:
+    """Say in the service's log that something was refused, to whom, but not what was asked for."""
+    person = scope.get(SIGNED_IN)
+    name = f" ({person.name})" if isinstance(person, Principal) else ""
+    _log.warning("refused to %s%s: %s", (scope.get("client") or ["?"])[0], name, what)
 
 
 def _with_body(scope: Scope, body: bytes) -> tuple[Scope, Any]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-_KEY = "twin_matcher.person"
+SIGNED_IN = "twin_matcher.principal"
+"""Where the guard puts who is signed in, in the ASGI scope."""
 
 
 class Role(IntEnum):
@@ -40,7 +41,7 @@ class Principal:
 
 def put_principal(scope: MutableMapping[str, Any], person: Principal) -> None:
     """Say who asks, in the ASGI scope of a request; only the guard does."""
-    scope[_KEY] = person
+    scope[SIGNED_IN] = person
 
 
 def principal_of(scope: MutableMapping[str, Any]) -> Principal:
@@ -52,7 +53,7 @@ def principal_of(scope: MutableMapping[str, Any]) -> Principal:
     Raises:
         LookupError: it did not come through the guard.
     """
-    person = scope.get(_KEY)
+    person = scope.get(SIGNED_IN)
     if not isinstance(person, Principal):
         raise LookupError(
             "Nobody is signed in: this application is served without the guard. Mount it with "

@@ -202,8 +202,23 @@ def running(
         say: tells a person what was done with them.
     """
     home = Path(variables["TWIN_MATCHER_HOME"])
+    supervisor = Supervisor(described(wanted, variables), variables, home, log, say, Patience())
+    supervisor.start()
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+
+
+def described(wanted: Collection[str], variables: Mapping[str, str]) -> list[Service]:
+    """What is to run: how it is started, what it is asked, and what it is not told.
+
+    Args:
+        wanted: names of the services.
+        variables: their environment.
+    """
     arguments, asked = commands(variables), questions(variables)
-    chosen = [
+    return [
         Service(
             name,
             arguments[name],
@@ -214,9 +229,3 @@ def running(
         for name in arguments
         if name in wanted
     ]
-    supervisor = Supervisor(chosen, variables, home, log, say, Patience())
-    supervisor.start()
-    try:
-        yield supervisor
-    finally:
-        supervisor.stop()

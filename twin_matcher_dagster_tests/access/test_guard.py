@@ -313,7 +313,9 @@ def as_role(site: Site, role: Role) -> TestClient:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
-def test_only_admins_change_anything_in_dagster(site: Site, role: Role) -> None:
+def test_only_admins_change_anything_in_dagster(
+    site: Site, role: Role, caplog: pytest.LogCaptureFixture
+) -> None:
     client = as_role(site, role)
     assert client.get("/runs").is_success
     assert post(client, QUERY).is_success
@@ -326,6 +328,7 @@ def test_only_admins_change_anything_in_dagster(site: Site, role: Role) -> None:
     assert client.post("/anything").status_code == 403
     assert len(site.inner.seen) == seen
     assert site.deeds() == []
+    assert f"refused to 127.0.0.1 ({role.name.lower()}@example.org): 403" in caplog.text
     # What Dagster's pages send by themselves, and what changes nothing.
     assert post(client, "mutation { logTelemetry(action: 1) { __typename } }").is_success
     assert site.deeds() == []

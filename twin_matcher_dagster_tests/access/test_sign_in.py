@@ -253,7 +253,7 @@ def test_nobody_writes_a_cookie_but_us(tmp_path: Path, clock: Clock) -> None:
         "a",
         body,
         f"{admin.rsplit('.', 1)[0]}.{signature}",
-        f"{body}.{signature[:-1]}A",
+        f"{body}.{signature[::-1]}",
         sessions(tmp_path, clock, b"other").cookie_of(kept.begin(OPERATOR)),
     ):
         assert kept.read(forged) is None

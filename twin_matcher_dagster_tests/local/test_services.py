@@ -151,3 +151,13 @@ def test_every_service_has_a_command_and_a_question(settings: Settings) -> None:
     variables = environment(settings)
     assert set(services.commands(variables)) == set(services.names(settings))
     assert set(services.questions(variables)) == set(services.names(settings))
+
+
+def test_a_secret_is_for_the_service_that_it_is_of(settings: Settings) -> None:
+    variables = {**environment(settings), "OPENID_CLIENT_SECRET": "a secret"}
+    wanted = [services.DAGSTER, services.UPLOAD, services.CODE]
+    given = {
+        service.name: "OPENID_CLIENT_SECRET" not in service.withheld
+        for service in services.described(wanted, variables)
+    }
+    assert given == {services.DAGSTER: True, services.UPLOAD: False, services.CODE: False}
