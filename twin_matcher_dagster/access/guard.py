@@ -137,6 +137,9 @@ class Guard:
         try:
             if scope["method"] == "POST" and not self._is_ours(scope, caller):
                 raise RefusedError(403, "It is not known which page sent this.")
+            if self._keeper.comes_anew(caller):
+                await to_thread.run_sync(self._record, caller.person, "sign-in", ["proxy"])
+                self._keeper.note(caller)
             app, scope = self._app_of(scope)
             if app is not self._dagster:
                 _see_that_they_may(scope, caller.person, Role.REVIEWER)

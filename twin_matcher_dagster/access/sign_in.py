@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
@@ -81,6 +82,8 @@ class Doorkeeper:
             ipaddress.ip_network(one) for one in listed_words(settings.proxy_addresses)
         ]
         self._proxy_header = settings.proxy_header.lower()
+        self._noted: dict[Principal, float] = {}
+        self._note_every = settings.session_hours * 3600
         self._limits = parse_many(WRONG_TRIES)
         self._tries = MovingWindowRateLimiter(MemoryStorage())
 
@@ -103,6 +106,19 @@ class Doorkeeper:
         cookie = HTTPConnection(scope).cookies.get(self.cookie_name(scope), "")
         session = self.sessions.read(cookie) if cookie else None
         return Caller(session.person, session) if session else None
+
+    def comes_anew(self, caller: Caller) -> bool:
+        """Whether a proxy names somebody whose sign-in is not noted yet, or was so long ago that a
+        session would have ended."""
+        if caller.session or not caller.by_browser:
+            return False
+        now = time.monotonic()
+        noted = self._noted.get(caller.person)
+        return noted is None or now - noted > self._note_every
+
+    def note(self, caller: Caller) -> None:
+        """The sign-in is in the audit log now."""
+        self._noted[caller.person] = time.monotonic()
 
     def is_token(self, scope: Scope, shown: str) -> bool:
         """Whether what was shown is the token, in a time that says nothing about it.

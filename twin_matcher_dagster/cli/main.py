@@ -84,12 +84,15 @@ def up(
     ] = None,
 ) -> None:
     """Start everything for use, until Ctrl-C: S3, Dagster, the upload page, the prediction page."""
+    from twin_matcher_dagster.access.standing import check_sign_in
     from twin_matcher_dagster.cli import up
     from twin_matcher_dagster.cli.runs import fail_interrupted_runs
     from twin_matcher_dagster.local import services
 
     settings = Settings()
     wanted = services.chosen(settings, only or [])
+    if services.DAGSTER in wanted:
+        check_sign_in(settings)
     with services.exclusive_home(settings) as home:
         services.check_ports(settings, wanted)
         variables = environment(settings)

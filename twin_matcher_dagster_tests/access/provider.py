@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from twin_matcher_dagster_tests.access.listening import listening
 from twin_matcher_dagster_tests.access.site import HERE
 
 CLIENT, SECRET = "twin-matcher", "a secret of the client"
@@ -35,6 +35,7 @@ class LocalProvider:
             ``algorithm``, or ``no_token``.
         asked: parameters of the last request to authorize.
         codes: what it gave out, and for what.
+        registered: where people are sent back to.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class LocalProvider:
         self.lies: dict[str, Any] = {}
         self.asked: dict[str, str] = {}
         self.codes: dict[str, dict[str, str]] = {}
+        self.registered = f"{HERE}/sign-in/callback"
         self._key = RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"})
         self.app = Starlette(
             routes=[
@@ -79,7 +81,8 @@ class LocalProvider:
     async def _token(self, request: Request) -> Response:
         form = {name: value[0] for name, value in parse_qs((await request.body()).decode()).items()}
         asked = self.codes.pop(form["code"], None)
-        if asked is None or not self._is_client(request) or not _is_same_browser(asked, form):
+        good = asked and self._is_client(request) and self._is_same_browser(asked, form)
+        if asked is None or not good:
             return JSONResponse({"error": "invalid_grant"}, 400)
         now = int(time.time())
         claims = {
@@ -104,25 +107,20 @@ class LocalProvider:
         shown = request.headers["Authorization"].removeprefix("Basic ")
         return base64.b64decode(shown).decode() == f"{CLIENT}:{SECRET}"
 
-
-def _is_same_browser(asked: dict[str, str], form: dict[str, str]) -> bool:
-    """PKCE, and the address that was registered."""
-    digest = hashlib.sha256(form["code_verifier"].encode()).digest()
-    challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    registered = form["redirect_uri"] == asked["redirect_uri"] == f"{HERE}/sign-in/callback"
-    return challenge == asked["code_challenge"] and registered
+    def _is_same_browser(self, asked: dict[str, str], form: dict[str, str]) -> bool:
+        """PKCE, and the address that was registered."""
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        registered = form["redirect_uri"] == asked["redirect_uri"] == self.registered
+        return challenge == asked["code_challenge"] and registered
 
 
 @contextmanager
-def serving(provider: LocalProvider, port: int) -> Generator[LocalProvider]:
+def serving(
+    provider: LocalProvider, port: int, host: str = "127.0.0.1"
+) -> Generator[LocalProvider]:
     """Serve a provider for as long as the block lasts."""
-    provider.url = f"http://127.0.0.1:{port}"
-    server = uvicorn.Server(uvicorn.Config(provider.app, port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield provider
-    server.should_exit = True
-    thread.join(10)
+    provider.url = f"http://{host}:{port}"
+    config = uvicorn.Config(provider.app, port=port, log_level="error")
+    with listening(uvicorn.Server(config)):
+        yield provider

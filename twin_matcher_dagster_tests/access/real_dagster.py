@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from twin_matcher_dagster.local.sign_in_token import keep_token, read_token
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.webserver.dagster_app import dagster_app, workspace_context
 from twin_matcher_dagster.webserver.server import server_of
+from twin_matcher_dagster_tests.access.listening import listening
 from twin_matcher_dagster_tests.memory import memory_bucket
 
 
@@ -84,16 +83,8 @@ def served_dagster(home: Path, **values: Any) -> Generator[Served]:
         inner = dagster_app(context)
         guard = guarded(inner, {}, settings, home, store)
         server = server_of(guard, settings)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        held.release()
         scheme = "https" if settings.tls_cert else "http"
         url = f"{scheme}://127.0.0.1:{port}"
-        try:
+        with listening(server):
+            held.release()
             yield Served(url, read_token(home), inner, guard, made, bucket, home)
-        finally:
-            server.should_exit = server.force_exit = True
-            thread.join(10)

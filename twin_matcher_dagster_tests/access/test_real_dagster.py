@@ -139,6 +139,7 @@ def test_a_subscription_goes_through(dagster: Served, browser: httpx.Client) -> 
     assert "ws" not in dagster.limits()
 
 
+@pytest.mark.slow
 def test_it_is_served_by_https(tmp_path: Path) -> None:
     """With the pages' certificate; what asks for the installation asks by https as well."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"

@@ -325,6 +325,14 @@ def test_a_proxy_says_who_asks(tmp_path: Path) -> None:
     ):
         assert proxied(site, **{"X-Forwarded-Email": name}).get("/").text == name
         assert site.inner.people[-1] == Principal(name, role)
+    proxied(site, **{"X-Forwarded-Email": "rui@example.org"}).get("/")
+    assert [(deed.what, deed.who, deed.about) for deed in site.deeds()] == [
+        ("sign-in", name, ("proxy",))
+        for name in ("Ana@Example.org", "rui@example.org", "eva@example.org")
+    ]
+    site.away = True
+    late = proxied(site, **{"X-Forwarded-Email": "late@example.org"})
+    assert late.get("/").status_code == 503
     # A program of the installation asks without it.
     assert site.program().get("/").text == OPERATOR.name
     told = site.program().get("/sign-out").text

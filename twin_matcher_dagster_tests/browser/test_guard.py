@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +16,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from twin_matcher_dagster.access.people import Principal, Role, put_principal
 from twin_matcher_dagster.local.ports import HeldPorts
+from twin_matcher_dagster.webserver.server import server_of
+from twin_matcher_dagster_tests.access.listening import listening
+from twin_matcher_dagster_tests.access.provider import CLIENT, SECRET, LocalProvider, serving
 from twin_matcher_dagster_tests.access.real_dagster import Served, limit, served_dagster
+from twin_matcher_dagster_tests.access.site import Site
 from twin_matcher_dagster_tests.browser.conftest import FLAGS, chromium
 
 pytestmark = pytest.mark.browser
@@ -97,9 +101,8 @@ ATTACKERS = [pytest.param("evil.example", marks=pytest.mark.slow), "127.0.0.1"]
 """Another site, and another port of the same host: there the browser brings the cookie along."""
 
 
-def attacks(dagster: Served, key: str) -> dict[str, str]:
+def attacks(url: str, key: str) -> dict[str, str]:
     """Pages that try to change something, each by a key of its own."""
-    url = dagster.url
     socket = url.replace("http", "ws")
 
     def get(name: str) -> str:
@@ -108,7 +111,6 @@ def attacks(dagster: Served, key: str) -> dict[str, str]:
     def body(name: str) -> str:
         return json.dumps({"query": limit(f"{key}-{name}")})
 
-    trick = json.dumps({"query": limit(f"{key}-text-form"), "x": "="}).replace('"', "&quot;")
     start = json.dumps({"type": "start", "id": "1", "payload": {"query": limit(f"{key}-ws")}})
     return {
         "img": f'<img src="{get("img")}">',
@@ -118,16 +120,14 @@ def attacks(dagster: Served, key: str) -> dict[str, str]:
         "window": f"<script>open({json.dumps(get('window'))})</script>",
         "form": f'<form method=post action="{get("form")}"><input name=a></form>'
         "<script>document.forms[0].submit()</script>",
-        "text-form": f'<form method=post enctype="text/plain" action="{url}/graphql">'
-        f'<input name="{trick.split("=")[0]}" value="{trick.split("=")[1]}"></form>'
-        "<script>document.forms[0].submit()</script>",
-        "fetch": f"<script>fetch('{url}/graphql', {{method: 'POST', mode: 'no-cors', "
-        f"credentials: 'include', body: {json.dumps(body('fetch'))}}})</script>",
+        "text-form": f'<form method=post enctype="text/plain" action="{get("text-form")}">'
+        "<input name=a></form><script>document.forms[0].submit()</script>",
+        "fetch": f"<script>fetch('{get('fetch')}', {{method: 'POST', mode: 'no-cors', "
+        "credentials: 'include', headers: {'Content-Type': 'text/plain'}, body: 'a'})</script>",
         "json": f"<script>fetch('{url}/graphql', {{method: 'POST', credentials: 'include', "
         f"headers: {{'Content-Type': 'application/json'}}, body: {json.dumps(body('json'))}}})"
         "</script>",
-        "beacon": f"<script>navigator.sendBeacon('{url}/graphql', new Blob("
-        f"[{json.dumps(body('beacon'))}], {{type: 'application/json'}}))</script>",
+        "beacon": f"<script>navigator.sendBeacon('{get('beacon')}', 'a')</script>",
         "ws": f"<script>s = new WebSocket('{socket}/graphql', 'graphql-ws'); "
         f"s.onopen = () => s.send({json.dumps(start)})</script>",
         "sign-out": f'<form method=post action="{url}/sign-out"></form>'
@@ -140,7 +140,7 @@ def test_no_page_of_others_changes_anything(
     operator: BrowserContext, dagster: Served, evil: Evil, host: str
 ) -> None:
     before, deeds = dagster.limits(), len(dagster.deeds())
-    evil.pages = attacks(dagster, host.partition(".")[0])
+    evil.pages = attacks(dagster.url, host.partition(".")[0])
     tabs = [operator.new_page() for _ in evil.pages]
     for tab, path in zip(tabs, evil.pages, strict=True):
         tab.goto(evil.url(host, path), wait_until="commit")
@@ -156,10 +156,11 @@ def test_no_page_of_others_changes_anything(
     assert f"by-{host}" in dagster.limits()
 
 
+@pytest.mark.slow
 def test_the_same_picture_changed_a_dagster_without_a_guard(
     browser: Browser, dagster: Served, evil: Evil
 ) -> None:
-    """What the first row of the table was: the attack is real, and the browser carries it out."""
+    """The attacks are real: the browser carries them out, and Dagster obeys."""
 
     async def bare(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":
@@ -168,22 +169,20 @@ def test_the_same_picture_changed_a_dagster_without_a_guard(
 
     ports = HeldPorts(1)
     port = ports.numbers[0]
-    config = uvicorn.Config(bare, port=port, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    query = quote(limit("without-a-guard"))
-    picture = f'<img src="http://127.0.0.1:{port}/graphql?query={query}">'
-    tab = evil.shown(browser, "evil.example", picture)
-    tab.wait_for_timeout(SETTLE_MS)
-    tab.close()
-    server.should_exit = server.force_exit = True
-    thread.join(10)
+    evil.pages = attacks(f"http://127.0.0.1:{port}", "bare")
+    # A frame and a tab that are led there see a page to write queries in instead.
+    work = {"img", "script", "form", "text-form", "fetch", "beacon"}
+    tabs = [browser.new_page() for _ in work]
+    with listening(
+        uvicorn.Server(uvicorn.Config(bare, port=port, lifespan="off", log_level="error"))
+    ):
+        for tab, path in zip(tabs, work, strict=True):
+            tab.goto(evil.url("evil.example", path), wait_until="commit")
+        tabs[-1].wait_for_timeout(SETTLE_MS)
+        for tab in tabs:
+            tab.close()
     ports.release()
-    assert "without-a-guard" in dagster.limits()
+    assert {f"bare-{path}" for path in work} <= dagster.limits()
 
 
 def sent_from(page: Page, key: str) -> int:
@@ -301,3 +300,31 @@ def test_signing_out(operator: BrowserContext, dagster: Served) -> None:
     assert answer.status == 401
     body = {"query": limit("signed-out")}
     assert page.request.post(f"{dagster.url}/graphql", data=body).status == 401
+
+
+@pytest.mark.slow
+def test_a_provider_signs_somebody_in(browser: Browser, tmp_path: Path) -> None:
+    """It is another site: the browser leaves our cookie at home on the way back, and is asked once
+    more."""
+    provider = LocalProvider()
+    provider.claims = {"email": "ana@example.org", "email_verified": True}
+    ports = HeldPorts(2)
+    ours, theirs = ports.numbers
+    provider.registered = f"http://127.0.0.1:{ours}/sign-in/callback"
+    site = Site(
+        tmp_path,
+        dagster_port=ours,
+        sign_in="openid",
+        openid_url=f"http://localhost:{theirs}",
+        openid_client_id=CLIENT,
+        openid_client_secret=SECRET,
+        admins="ana@example.org",
+    )
+    page = browser.new_page()
+    asked = f"http://127.0.0.1:{ours}/hello?a=b"
+    with serving(provider, theirs, "localhost"), listening(server_of(site.app, site.settings)):
+        page.goto(asked)
+        page.wait_for_selector("text=ana@example.org")
+        assert page.url == asked
+        page.close()
+    ports.release()
