@@ -85,7 +85,7 @@ class LocalProvider:
         if asked is None or not good:
             return JSONResponse({"error": "invalid_grant"}, 400)
         now = int(time.time())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self.url,
             "aud": CLIENT,
             "sub": "42",

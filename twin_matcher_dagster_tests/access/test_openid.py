@@ -36,16 +36,22 @@ def provider(running: LocalProvider) -> LocalProvider:
     return running
 
 
-@pytest.fixture
-def site(provider: LocalProvider, tmp_path: Path) -> Site:
+def site_of(home: Path, url: str, **values: Any) -> Site:
+    """A site where Ana is admin, and signs in at a provider."""
     return Site(
-        tmp_path,
+        home,
         sign_in="openid",
-        openid_url=provider.url,
+        openid_url=url,
         openid_client_id=CLIENT,
         openid_client_secret=SECRET,
         admins="ana@example.org",
+        **values,
     )
+
+
+@pytest.fixture
+def site(provider: LocalProvider, tmp_path: Path) -> Site:
+    return site_of(tmp_path, provider.url)
 
 
 def to_the_provider(client: TestClient, path: str = "/runs?a=b") -> str:
@@ -157,15 +163,8 @@ def test_a_token_signs_no_person_in(site: Site) -> None:
     assert site.program().get("/").is_success
 
 
-def test_a_provider_that_is_away_is_told(provider: LocalProvider, tmp_path: Path) -> None:
-    site = Site(
-        tmp_path,
-        sign_in="openid",
-        openid_url="http://127.0.0.1:9/.well-known/openid-configuration",
-        openid_client_id=CLIENT,
-        openid_client_secret=SECRET,
-        admins="ana@example.org",
-    )
+def test_a_provider_that_is_away_is_told(tmp_path: Path) -> None:
+    site = site_of(tmp_path, "http://127.0.0.1:9/.well-known/openid-configuration")
     answer = site.client().get("/sign-in", headers=PAGE)
     assert answer.status_code == 502
     assert "does not answer" in answer.text
@@ -174,15 +173,7 @@ def test_a_provider_that_is_away_is_told(provider: LocalProvider, tmp_path: Path
 def test_behind_a_proxy_people_come_back_to_its_address(
     provider: LocalProvider, tmp_path: Path
 ) -> None:
-    site = Site(
-        tmp_path,
-        sign_in="openid",
-        openid_url=provider.url,
-        openid_client_id=CLIENT,
-        openid_client_secret=SECRET,
-        admins="ana@example.org",
-        dagster_url="https://dagster.example.org",
-    )
+    site = site_of(tmp_path, provider.url, dagster_url="https://dagster.example.org")
     client = site.client("http://dagster.example.org")
     address = to_the_provider(client)
     callback = parse_qs(urlsplit(address).query)["redirect_uri"]
