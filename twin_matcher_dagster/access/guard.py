@@ -105,8 +105,12 @@ class Guard:
         send = protected(send, https=lasting, path=scope["path"])
         if denial:
             await _refused(scope, denial)(scope, receive, send)
-        else:
+            return
+        try:
             await self._answer(scope, receive, send)
+        except TooManyTriesError:
+            denial = Denial(429, "Too many wrong tokens came from your address.")
+            await _refused(scope, denial)(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
         path, method = scope["path"], scope["method"]
@@ -120,12 +124,7 @@ class Guard:
         elif path in (SIGN_IN, SIGN_OUT) or path.startswith(f"{SIGN_IN}/"):
             await self._routes.app(scope, receive, send)
         else:
-            try:
-                caller = self._keeper.caller(scope)
-            except TooManyTriesError:
-                denial = Denial(429, "Too many wrong tokens came from your address.")
-                await _refused(scope, denial)(scope, receive, send)
-                return
+            caller = self._keeper.caller(scope)
             if caller is None:
                 await self._unknown(request)(scope, receive, send)
             else:
@@ -161,7 +160,9 @@ class Guard:
                 raise RefusedError(403, _no_right(person))
         for mutation in filter(is_recorded, asked.mutations):
             await to_thread.run_sync(self._record, person, mutation, asked.about)
-        return (scope, receive) if asked.body is None else _with_body(scope, asked.body)
+        if asked.body is None:
+            return scope, receive
+        return _with_body(scope, receive, asked.body)
 
     async def _report(self, scope: Scope, person: Principal) -> None:
         """Dagster's ``/report_asset_...``, and whatever else it may take by POST one day."""
@@ -250,7 +251,7 @@ def _note(scope: Scope, what: str) -> None:
     _log.warning("refused to %s%s: %s", (scope.get("client") or ["?"])[0], name, what)
 
 
-def _with_body(scope: Scope, body: bytes) -> tuple[Scope, Any]:
+def _with_body(scope: Scope, receive: Any, body: bytes) -> tuple[Scope, Any]:
     """A request whose body is this, and that says nothing in its address."""
     kept = [
         (name, value)
@@ -264,7 +265,8 @@ def _with_body(scope: Scope, body: bytes) -> tuple[Scope, Any]:
     ]
     parts = iter([{"type": "http.request", "body": body, "more_body": False}])
 
-    async def receive() -> Any:
-        return next(parts, {"type": "http.disconnect"})
+    async def receive_body() -> Any:
+        # After it, whether the client is still there.
+        return next(parts, None) or await receive()
 
-    return {**scope, "headers": headers, "query_string": b""}, receive
+    return {**scope, "headers": headers, "query_string": b""}, receive_body

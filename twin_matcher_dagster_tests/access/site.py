@@ -51,7 +51,9 @@ class Inner:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        self.seen.append((scope["method"], scope["path"], json.loads(body) if body else None))
+        is_json = (b"content-type", b"application/json") in scope["headers"]
+        handed = json.loads(body) if is_json and body else None
+        self.seen.append((scope["method"], scope["path"], handed))
         headers = [(b"content-type", b"text/plain"), (b"cache-control", b"max-age=60")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": principal_of(scope).name.encode()})

@@ -112,6 +112,7 @@ def test_whoever_guesses_has_to_wait(site: Site) -> None:
         lambda: client.get("/", params={"token": site.token}),
         lambda: client.post("/sign-in", data={"token": site.token}),
         lambda: site.program().get("/"),
+        lambda: site.program().get("/sign-out"),
     ):
         assert request().status_code == 429
     # Who is in stays in, and other addresses are other people's.
