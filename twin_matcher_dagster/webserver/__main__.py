@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 
 import dagster as dg
 from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -47,7 +48,9 @@ def main() -> None:
                 state_folder(settings),
                 store,
             )
-            server_of(app, settings).run()
+            # How Dagster's handlers tell that the process is to end.
+            with suppress(KeyboardInterrupt):
+                server_of(app, settings).run()
 
 
 if __name__ == "__main__":

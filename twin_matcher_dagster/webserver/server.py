@@ -10,7 +10,7 @@ from twin_matcher_dagster.access.guard import App
 from twin_matcher_dagster.settings import Settings
 
 # A request that goes on when the service is stopped has so long.
-_GRACE_SECONDS = 5
+_GRACE_SECONDS = 2
 
 
 def server_of(app: App, settings: Settings) -> uvicorn.Server:
