@@ -13,6 +13,9 @@ LONGEST_MESSAGE = 1_000_000
 """Characters."""
 
 _POLICY_VIOLATION = 1008
+# All that a client says by the protocol that Dagster speaks:
+# https://github.com/apollographql/subscriptions-transport-ws/blob/master/PROTOCOL.md
+_SAID = ("connection_init", "start", "stop", "connection_terminate")
 
 
 async def guarded_socket(
@@ -81,7 +84,7 @@ def _read(text: object) -> dict[str, Any]:
         said = json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    if not isinstance(said, dict):
+    if not isinstance(said, dict) or said.get("type") not in _SAID:
         raise ValueError("no message of the protocol")
     return said
 

@@ -423,7 +423,14 @@ def test_a_websocket_ends_with_the_session(site: Site) -> None:
     assert len(site.inner.told) == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", "[" * 100_000, "x" * 1_000_001])
+OTHER_PROTOCOL = json.dumps({"type": "subscribe", "id": "1", "payload": {"query": MUTATION}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "7", "{}", '{"type": []}', OTHER_PROTOCOL, "[" * 100_000, "x" * 1_000_001],
+    ids=lambda text: text[:20],
+)
 def test_what_is_no_message_ends_a_websocket(site: Site, text: str) -> None:
     with site.signed_in().websocket_connect(SOCKET) as socket:
         socket.send_text(text)
