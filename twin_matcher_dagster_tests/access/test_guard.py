@@ -409,6 +409,10 @@ def test_a_websocket_needs_a_sign_in(site: Site) -> None:
         pass
     with program.websocket_connect(SOCKET):
         pass
+    guessing = site.client(Authorization="Bearer guess")
+    for _ in range(11):
+        with pytest.raises(WebSocketDisconnect), guessing.websocket_connect(SOCKET):
+            pass
 
 
 def test_a_websocket_ends_with_the_session(site: Site) -> None:

@@ -226,6 +226,24 @@ def test_a_cookie_is_renewed_now_and_then(tmp_path: Path, clock: Clock) -> None:
     assert again.read(kept.cookie_of(newer)) == newer
 
 
+def test_the_browser_is_handed_the_newer_cookie(site: Site, clock: Clock) -> None:
+    sessions = site.app._keeper.sessions
+    sessions._clock = clock
+    client = site.signed_in()
+    before = client.cookies["twin-matcher-3000"]
+    assert "Set-Cookie" not in client.get("/").headers
+    clock.now += 100
+    cookie = client.get("/").headers["Set-Cookie"]
+    assert cookie.startswith("twin-matcher-3000=")
+    assert "HttpOnly; SameSite=Strict" in cookie
+    assert client.cookies["twin-matcher-3000"] != before
+    clock.now += 3600
+    assert client.get("/").status_code == 401
+    # What is known of who was seen goes with the time.
+    site.signed_in().get("/")
+    assert len(sessions._seen) == 1
+
+
 def test_who_signed_out_stays_out(tmp_path: Path, clock: Clock) -> None:
     kept = sessions(tmp_path, clock)
     session, other = kept.begin(OPERATOR), kept.begin(OPERATOR)
