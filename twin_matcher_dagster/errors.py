@@ -119,6 +119,10 @@ class ExportError(TwinMatcherError):
     """A model cannot be written to a folder."""
 
 
+class ReceiverError(TwinMatcherError):
+    """Whoever is to be told what matters cannot be reached, or refuses."""
+
+
 class ServicesError(TwinMatcherError):
     """The local services cannot be started, or did not do what was asked of them."""
 

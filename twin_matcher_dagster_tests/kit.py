@@ -68,6 +68,7 @@ from twin_matcher_dagster.twins.agreement import agreeing
 from twin_matcher_dagster.twins.pairing import LEAST_LIKENESS
 from twin_matcher_dagster.uploads.arrivals import settle
 from twin_matcher_dagster.uploads.consent import Consent
+from twin_matcher_dagster.uploads.flagged import note_flag
 from twin_matcher_dagster.uploads.submission import submit
 from twin_matcher_dagster_tests.records import FIGURES, STRANGERS
 
@@ -221,6 +222,7 @@ class Kit:
     def _verdict(self, record: Verdict, *, noted: bool) -> Manifest[Verdict]:
         verdict = verdicts(self.store, record.upload_id).append(record)
         if noted:
+            note_flag(self.store, record)
             note_verdict(self.store, record.upload_id, verdict.number)
             settle(self.store, record.upload_id)
         return verdict

@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "access": {"local", "storage"},
     "webserver": {"access", "local", "storage"},
     "backup": {"erasure", "storage"},
+    "alerts": {"reconciliation", "erasure", "storage"},
     "api": {"release", "faces", "media", "local", "storage"},
     "pages": {"api", "twins", "uploads", "release", "erasure", "faces", "media", "storage"},
     # What all stages share, and what each needs of the packages below.
@@ -60,7 +61,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "defs.twins": {"defs", "twins", "erasure", "storage"},
     "defs.erasure": {"defs", "erasure", "backup", "publication", "local", "storage"},
     "defs.publication": {"defs", "publication", "storage"},
-    "defs.reconciliation": {"defs", "reconciliation", "uploads", "dataset", "storage"},
+    "defs.reconciliation": {
+        "defs",
+        "alerts",
+        "reconciliation",
+        "erasure",
+        "uploads",
+        "dataset",
+        "storage",
+    },
     "cli": {
         "access",
         "definitions",
@@ -75,6 +84,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "twins",
         "erasure",
         "backup",
+        "alerts",
         "reconciliation",
         "api",
         "dataset",

@@ -22,7 +22,7 @@ _NAMING = re.compile(
     rf"(celebrities/(raw|balanced|reviews)|users/{_ID}|datasets|models|retraining|indexes|releases"
     r"|leaderboard|twins)"
     rf"/versions/\d{{8}}\.json|datasets/members/[0-9a-f]{{64}}\.json"
-    rf"|datasets/changes/{_ID}\.\d+\.json|uploads/manifests/{_ID}\.json|uploads/arrivals/{_ID}"
+    rf"|datasets/changes/{_ID}\.\d+\.json|uploads/manifests/{_ID}\.json|uploads/(arrivals|flagged)/{_ID}"
     rf"|twins/withdrawn/{_ID}\.json"
 )
 _CROP = re.compile(rf"uploads/faces/({_ID})/\d{{3}}\.png")
@@ -31,7 +31,7 @@ _OTHERS_OF_OURS = re.compile(rf"{layout.ERASURE_TRIES}/{_ID}/.+|" + "|".join(lay
 _DEED = re.compile(rf"{layout.AUDIT}/[\w-]+\.json")
 _TOMBSTONE = re.compile(rf"{layout.TOMBSTONES}/({_ID})\.json")
 
-PASSING = (f"{layout.CHANGES}/", f"{layout.ARRIVALS}/")
+PASSING = (f"{layout.CHANGES}/", f"{layout.ARRIVALS}/", f"{layout.FLAGGED}/")
 """What is there until it was dealt with."""
 
 _NAMING_FOLDERS = (
@@ -44,6 +44,7 @@ _NAMING_FOLDERS = (
     layout.UPLOAD_MANIFESTS,
     layout.TWIN_WITHDRAWALS,
     layout.ARRIVALS,
+    layout.FLAGGED,
 )
 _CONTENT_FOLDERS = (
     "celebrities",

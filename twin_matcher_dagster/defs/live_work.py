@@ -17,6 +17,9 @@ from twin_matcher_dagster.reconciliation.facts import Work
 _RETRIED_WITHIN = timedelta(minutes=2)
 _MOST_RETRIES = 100
 
+CUT_OFF = "it was cut off"
+"""Of a run that ended without an error."""
+
 
 def live_work(instance: dg.DagsterInstance) -> frozenset[Work]:
     """All that runs are queued for, or do, or will be started again for at once."""
@@ -33,10 +36,11 @@ def live_work(instance: dg.DagsterInstance) -> frozenset[Work]:
             if run.is_complete_and_waiting_to_retry
         ),
     ]
-    return frozenset(work for run in runs for work in _work_of(run))
+    return frozenset(work for run in runs for work in work_of(run))
 
 
-def _work_of(run: dg.DagsterRun) -> Iterator[Work]:
+def work_of(run: dg.DagsterRun) -> Iterator[Work]:
+    """All that a run is for; nothing where it is a job without assets."""
     assets: set[str] = set(keys.JOB_ASSETS.get(run.job_name, ()))
     if run.asset_selection is not None:
         assets = {key.to_user_string() for key in run.asset_selection}
@@ -60,14 +64,19 @@ def last_failure(instance: dg.DagsterInstance, work: Work) -> str:
     tags = {PARTITION_NAME_TAG: work.subject} if work.kind == "judge" else {}
     wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)
     for run in instance.get_runs(wanted, limit=1 if tags else 20):
-        if work in _work_of(run):
-            events = instance.get_records_for_run(
-                run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1
-            ).records
-            event = events[0].event_log_entry.dagster_event if events else None
-            error = event.step_failure_data.error if event else None
-            while error and error.cause:  # Dagster wraps what an asset raised
-                error = error.cause
-            kind = error.cls_name if error else "it was cut off"
-            return f"run {run.run_id[:8]} failed: {kind}"
+        if work in work_of(run):
+            return f"run {run.run_id[:8]} failed: {failure_of(instance, run.run_id)[1]}"
     return ""
+
+
+def failure_of(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
+    """The step of a run that failed, empty where it was cut off; and the kind of its error."""
+    events = instance.get_records_for_run(
+        run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1
+    ).records
+    event = events[0].event_log_entry.dagster_event if events else None
+    error = event.step_failure_data.error if event else None
+    while error and error.cause:  # Dagster wraps what an asset raised
+        error = error.cause
+    step = event.step_key or "" if event else ""
+    return step, error.cls_name or "error" if error else CUT_OFF

@@ -106,6 +106,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
             layout.upload_manifest(upload_id),
             layout.face_folder(upload_id),
             layout.arrival(upload_id),
+            layout.flagged(upload_id),
             layout.change_prefix(upload_id),
             f"{layout.user(upload_id)}/",
             f"{layout.ERASURE_TRIES}/{upload_id}/",

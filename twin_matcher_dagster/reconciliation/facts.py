@@ -48,6 +48,22 @@ class Tries:
     seen: datetime
 
 
+class FailedRun(NamedTuple):
+    """That the newest run for something failed.
+
+    Attributes:
+        what: of which it was a run, as a work or the name of a job.
+        run: its id.
+        error: the kind of its error; nothing that an error says.
+        at: when it ended.
+    """
+
+    what: str
+    run: str
+    error: str
+    at: datetime
+
+
 @dataclass(frozen=True)
 class Arrival:
     """An upload that waits for its verdict.

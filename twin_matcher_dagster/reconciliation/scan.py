@@ -24,6 +24,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.dataset import Member, list_of
 from twin_matcher_dagster.storage.records.parts import person_of
 from twin_matcher_dagster.uploads.arrivals import announce, is_upload_id
+from twin_matcher_dagster.uploads.flagged import flagged_uploads, note_flag
 
 SCANNED_A_TICK = 200
 """At one tick in 5 seconds 144,000 uploads an hour."""
@@ -65,17 +66,20 @@ def scan(store: ObjectStore, after: str = "", at_most: int = SCANNED_A_TICK) -> 
     ]
     judged: dict[str, int] = {}
     if uploads:
-        judged = _judged(store, uploads[0], uploads[-1])
+        judged, shards = _judged(store, uploads[0], uploads[-1])
         for upload_id in uploads:
             if upload_id not in judged:
                 announce(store, upload_id)
-        _note_again(store, {one: judged[one] for one in uploads if judged.get(one)})
+        _note_again(store, {one: judged[one] for one in shards if one in uploads})
+        noted = flagged_uploads(store, uploads[0], uploads[-1])
+        # Whoever has a shard was accepted: of these only who is noted all the same is looked at.
+        _flag_again(store, {o: n for o, n in judged.items() if o not in shards or o in noted})
     came_to = keys[-1] if len(keys) == at_most else ""
     return Scanned(came_to, tuple(uploads), frozenset(uploads) & judged.keys())
 
 
-def _judged(store: ObjectStore, first: str, last: str) -> dict[str, int]:
-    """Uploads with a verdict: id -> its number where there is a shard, else 0."""
+def _judged(store: ObjectStore, first: str, last: str) -> tuple[dict[str, int], set[str]]:
+    """Uploads with a verdict: id -> its number; and those that have a shard as well."""
     newest: dict[str, int] = {}
     shards: set[str] = set()
     for key in _keys_of_users(store, first, last):
@@ -84,7 +88,7 @@ def _judged(store: ObjectStore, first: str, last: str) -> dict[str, int]:
             newest[upload_id] = max(newest.get(upload_id, 0), number_of(key))
         elif "/shards/" in key:
             shards.add(upload_id)
-    return {one: number * (one in shards) for one, number in newest.items()}
+    return newest, shards & newest.keys()
 
 
 def _keys_of_users(store: ObjectStore, first: str, last: str) -> Iterator[str]:
@@ -121,3 +125,10 @@ def _note_again(store: ObjectStore, numbers: dict[str, int]) -> None:
                 verdict = verdicts(store, upload_id).read(number).record
                 if verdict.shard and not is_in(upload_id, verdict.person):
                     note_verdict(store, upload_id, number)
+
+
+def _flag_again(store: ObjectStore, numbers: dict[str, int]) -> None:
+    """Note who waits for a person, by the newest verdicts."""
+    for upload_id, number in numbers.items():
+        with suppress(RecordError, ObjectMissingError):
+            note_flag(store, verdicts(store, upload_id).read(number).record)

@@ -37,6 +37,7 @@ from twin_matcher_dagster.settings.places import (
 )
 from twin_matcher_dagster.settings.serving import ServingSettings
 from twin_matcher_dagster.settings.signing_in import SigningInSettings, listed_words
+from twin_matcher_dagster.settings.telling import TellingSettings
 from twin_matcher_dagster.settings.tracking import TrackingSettings
 
 __all__ = [
@@ -65,6 +66,7 @@ class Settings(
     SigningInSettings,
     TrackingSettings,
     LearningSettings,
+    TellingSettings,
     BaseSettings,
 ):
     """What a person may set; every field is an environment variable of the same name in capitals.

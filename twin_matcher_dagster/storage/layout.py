@@ -12,6 +12,7 @@
     uploads/faces/<upload>/000.png ...          the crops of one clip
     uploads/manifests/<upload>.json             written last: its presence is the commit
     uploads/arrivals/<upload>                   there until there is a verdict
+    uploads/flagged/<upload>                    there while it waits for a person
     users/<upload>/versions/...                 verdict of user_faces         (manifest log)
     users/<upload>/shards/...
     datasets/changes/<upload>.<verdict>.json    verdicts that twin_dataset did not see yet
@@ -32,6 +33,7 @@
     leases/dataset                              who makes a version, or erases somebody
     leases/judging                              who judges an upload
     audit/<time>-<random>.json                  who did what: never replaced, never deleted
+    alerts/told.json                            what matters, and who was told of it
     ready                                       what the check of the embedded server writes
 """
 
@@ -43,6 +45,7 @@ REVIEWS = "celebrities/reviews"
 UPLOAD_FACES = "uploads/faces"
 UPLOAD_MANIFESTS = "uploads/manifests"
 ARRIVALS = "uploads/arrivals"
+FLAGGED = "uploads/flagged"
 DATASETS = "datasets"
 CHANGES = "datasets/changes"
 MEMBERS = "datasets/members"
@@ -55,6 +58,7 @@ TWINS = "twins"
 TWIN_WITHDRAWALS = "twins/withdrawn"
 TOMBSTONES = "erasures"
 ERASURE_TRIES = "erasure-tries"
+ALERTS_TOLD = "alerts/told.json"
 DATASET_LEASE = "leases/dataset"
 JUDGING_LEASE = "leases/judging"
 AUDIT = "audit"
@@ -69,6 +73,11 @@ def upload_manifest(upload_id: str) -> str:
 def arrival(upload_id: str) -> str:
     """Key of the note that an upload waits for its verdict."""
     return f"{ARRIVALS}/{upload_id}"
+
+
+def flagged(upload_id: str) -> str:
+    """Key of the note that an upload waits for a person."""
+    return f"{FLAGGED}/{upload_id}"
 
 
 def face_folder(upload_id: str) -> str:

@@ -16,6 +16,7 @@ from twin_matcher_dagster.reconciliation.scan import scan
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.arrivals import arrivals
+from twin_matcher_dagster.uploads.flagged import flagged_uploads
 from twin_matcher_dagster_tests.kit import Kit
 
 NOW = datetime.now(timezone.utc)
@@ -25,12 +26,13 @@ UPLOADS = 2 * A_TICK + 10
 
 @pytest.fixture(scope="module")
 def busy(_aws: None) -> Iterator[ObjectStore]:
-    """A bucket with fifty uploads with a verdict each, one every minute up to now."""
+    """A bucket with fifty uploads with a verdict and a shard each, one every minute up to now."""
     store = ObjectStore.from_environment(f"busy-{secrets.token_hex(6)}")
     store.client.create_bucket(Bucket=store.bucket)
     uploads = [str(ULID.from_datetime(NOW - timedelta(minutes=ago))) for ago in range(UPLOADS)]
     keys = [layout.upload_manifest(one) for one in uploads]
     keys += [f"{layout.log(layout.user(one))}/99999998.json" for one in uploads]
+    keys += [layout.shard(layout.user(one), "0" * 64) for one in uploads]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda key: store.put_new(key, b"{}"), keys))
     yield store
@@ -58,7 +60,8 @@ def test_what_waits_is_seen_at_one_cost_however_many_there_are(busy: ObjectStore
 def test_a_scan_looks_at_a_page_and_goes_on_from_there(busy: ObjectStore) -> None:
     store, requests = counted(busy)
     came_to, pages = scan(store, at_most=A_TICK).came_to, 1
-    assert len(requests) == 2
+    # The page, what was made of its uploads, the data set's head, and who waits for a person.
+    assert len(requests) == 4
     while came_to:
         came_to, pages = scan(store, came_to, A_TICK).came_to, pages + 1
     assert pages == UPLOADS // A_TICK + 1
@@ -90,6 +93,22 @@ def test_a_damaged_verdict_holds_up_nobody(store: ObjectStore) -> None:
     store.overwrite(f"{layout.log(layout.user(damaged))}/99999998.json", b"{")
     assert scan(store).came_to == ""
     assert set(survey.noted_verdicts(store)) == {lost}
+
+
+def test_who_waits_for_a_person_is_noted_again(store: ObjectStore) -> None:
+    """Verdicts of an earlier version, and a run that was cut off before it noted them."""
+    kit = Kit(store)
+    kit.celebrities()
+    waits, decided, rejected = kit.upload(), kit.upload(), kit.upload()
+    kit.judge(waits, state="flagged", noted=False)
+    kit.judge(decided, state="flagged")
+    kit.judge(decided, noted=False)
+    kit.judge(rejected, state="rejected", noted=False)
+    assert set(flagged_uploads(store)) == {decided}
+    assert scan(store).came_to == ""
+    assert set(flagged_uploads(store)) == {waits}
+    assert set(flagged_uploads(store, waits, waits)) == {waits}
+    assert not flagged_uploads(store, decided, rejected)
 
 
 def test_another_clip_is_in_by_its_person(store: ObjectStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -45,6 +46,11 @@ class Observation:
         self.live = live_work(instance)
         self.ledger = ledger.seen(self.live, self.now)
         self._erased = survey.erasure_times(store)
+
+    @property
+    def erased(self) -> Collection[str]:
+        """Ids of all erased uploads."""
+        return self._erased.keys()
 
     def facts(self) -> Facts:
         """All that is asked."""

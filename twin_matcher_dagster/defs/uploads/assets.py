@@ -15,6 +15,7 @@ from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.uploads.arrivals import announce, settle
 from twin_matcher_dagster.uploads.examination import examine
+from twin_matcher_dagster.uploads.flagged import note_flag
 from twin_matcher_dagster.uploads.judging import judge_upload
 from twin_matcher_dagster.uploads.verdict import UploadDecision
 
@@ -68,6 +69,7 @@ def user_faces(
         _refuse_erased(store, upload_id)
         raise refuse(error) from error
     verdict = judged.verdict
+    note_flag(store, verdict.record)
     note_verdict(store, upload_id, verdict.number)
     settle(store, upload_id)
     _refuse_erased(store, upload_id)

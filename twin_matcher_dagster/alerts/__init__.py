@@ -1,0 +1,1 @@
+"""Who is told what matters: once a matter, and again once it is over."""
