@@ -43,6 +43,10 @@ class StoredAlreadyError(UploadError):
     """An earlier try of this upload was committed, and says something else."""
 
 
+class DecidedAlreadyError(UploadError):
+    """Somebody else decided of an upload since it was looked at."""
+
+
 class ErasureError(TwinMatcherError):
     """An upload is not erased: there is none, or it was erased while something was made of it."""
 

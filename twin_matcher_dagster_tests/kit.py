@@ -183,10 +183,13 @@ class Kit:
         *,
         state: State = "accepted",
         flags: tuple[str, ...] = (),
+        reasons: tuple[str, ...] = (),
+        resembles: tuple[str, ...] = (),
         rows: int = 3,
         label: str = "",
         publication: bool = False,
         another_of: str = "",
+        review: Reviewed | None = None,
         noted: bool = True,
     ) -> Manifest[Verdict]:
         """The verdict on an upload, noted for the data set; on another clip of a person's first."""
@@ -197,16 +200,18 @@ class Kit:
         person = person_of(another_of or upload_id)
         return self._verdict(
             Verdict(
-                fingerprint=fingerprint(state, publication, *flags, shard, person),
+                fingerprint=fingerprint(
+                    state, publication, *flags, *reasons, shard, person, review
+                ),
                 upload_id=upload_id,
                 person=person,
                 state=state,
                 publication=publication,
-                reasons=(),
+                reasons=reasons,
                 flags=flags,
-                resembles=(),
+                resembles=resembles,
                 hints=(),
-                review=Reviewed(),
+                review=review or Reviewed(),
                 template=None,
                 shard=shard,
             ),

@@ -47,15 +47,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "erasure": {"uploads", "dataset", "recognition", "storage"},
     "twins": {"uploads", "dataset", "recognition", "faces", "storage"},
     "access": {"local", "storage"},
-    "webserver": {"access", "local", "storage"},
+    "webserver": {"access", "review", "local", "storage"},
     "backup": {"erasure", "storage"},
-    "alerts": {"reconciliation", "erasure", "storage"},
+    "review": {"access", "uploads", "celebrities", "erasure", "dataset", "storage"},
+    "alerts": {"reconciliation", "review", "erasure", "storage"},
     "api": {"release", "faces", "media", "local", "storage"},
     "pages": {"api", "twins", "uploads", "release", "erasure", "faces", "media", "storage"},
     # What all stages share, and what each needs of the packages below.
     "defs": {"reconciliation", "storage", "training"},
     "defs.celebrities": {"defs", "celebrities", "dataset", "faces", "media", "storage"},
-    "defs.uploads": {"defs", "uploads", "dataset", "erasure", "storage"},
+    "defs.uploads": {
+        "defs",
+        "access",
+        "review",
+        "uploads",
+        "dataset",
+        "erasure",
+        "storage",
+    },
     "defs.training": {"defs", "training", "dataset", "recognition", "local", "storage"},
     "defs.release": {"defs", "release", "erasure", "dataset", "recognition", "media", "storage"},
     "defs.twins": {"defs", "twins", "erasure", "storage"},
@@ -65,6 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "defs",
         "alerts",
         "reconciliation",
+        "review",
         "erasure",
         "uploads",
         "dataset",
@@ -84,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "twins",
         "erasure",
         "backup",
+        "review",
         "alerts",
         "reconciliation",
         "api",
@@ -230,6 +241,13 @@ def test_a_command_starts_without_what_only_another_one_needs() -> None:
     loaded = run_python(f"import sys, {PACKAGE}.cli.main; print(*sys.modules)")
     assert f"{PACKAGE}.cli.celebrities" in loaded
     assert loaded.isdisjoint({"dagster", "pyarrow", *HEAVY})
+
+
+def test_the_review_page_is_light() -> None:
+    """It runs beside Dagster's webserver, which answers people."""
+    loaded = run_python(f"import sys, {PACKAGE}.review.app; print(*sys.modules)")
+    assert f"{PACKAGE}.review.pictures" in loaded
+    assert loaded.isdisjoint({"dagster", *HEAVY})
 
 
 def test_the_code_server_stays_light() -> None:

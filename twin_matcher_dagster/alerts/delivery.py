@@ -63,7 +63,8 @@ def receivers_of(settings: Settings) -> list[Receiver]:
 
 def desk_of(settings: Settings) -> str:
     """Address of the Dagster UI, for links, without a slash at the end."""
-    here = f"http://{settings.host}:{settings.dagster_port}"
+    scheme = "https" if settings.tls_cert else "http"
+    here = f"{scheme}://{settings.host}:{settings.dagster_port}"
     return (settings.dagster_url or here).rstrip("/")
 
 

@@ -8,9 +8,7 @@ from datetime import datetime
 
 from twin_matcher_dagster.alerts.matters import Matter, MatterKind
 from twin_matcher_dagster.alerts.notebook import News, Notebook, NotedMatter
-
-REVIEW_PATH = "/review"
-"""Where the review page is, below the address of the Dagster UI."""
+from twin_matcher_dagster.review.waiting import REVIEW_PATH
 
 MOST_LINES = 20
 """A crowd is told in one message: so many by themselves, and how many more there are."""

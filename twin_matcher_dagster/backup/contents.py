@@ -22,12 +22,14 @@ _NAMING = re.compile(
     rf"(celebrities/(raw|balanced|reviews)|users/{_ID}|datasets|models|retraining|indexes|releases"
     r"|leaderboard|twins)"
     rf"/versions/\d{{8}}\.json|datasets/members/[0-9a-f]{{64}}\.json"
-    rf"|datasets/changes/{_ID}\.\d+\.json|uploads/manifests/{_ID}\.json|uploads/(arrivals|flagged)/{_ID}"
+    rf"|datasets/changes/{_ID}\.\d+\.json|uploads/(manifests|decisions)/{_ID}\.json|uploads/(arrivals|flagged)/{_ID}"
     rf"|twins/withdrawn/{_ID}\.json"
 )
 _CROP = re.compile(rf"uploads/faces/({_ID})/\d{{3}}\.png")
-_REST = (layout.ERASURE_TRIES, *layout.LEASES)
-_OTHERS_OF_OURS = re.compile(rf"{layout.ERASURE_TRIES}/{_ID}/.+|" + "|".join(layout.LEASES))
+_REST = (layout.ERASURE_TRIES, layout.ALERTS_TOLD, *layout.LEASES)
+_OTHERS_OF_OURS = re.compile(
+    rf"{layout.ERASURE_TRIES}/{_ID}/.+|{layout.ALERTS_TOLD}|" + "|".join(layout.LEASES)
+)
 _DEED = re.compile(rf"{layout.AUDIT}/[\w-]+\.json")
 _TOMBSTONE = re.compile(rf"{layout.TOMBSTONES}/({_ID})\.json")
 
@@ -41,6 +43,7 @@ _NAMING_FOLDERS = (
     layout.MEMBERS,
     layout.CHANGES,
     "users",
+    layout.DECISIONS,
     layout.UPLOAD_MANIFESTS,
     layout.TWIN_WITHDRAWALS,
     layout.ARRIVALS,

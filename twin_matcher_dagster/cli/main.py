@@ -17,7 +17,16 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from twin_matcher_dagster.cli import alerts, celebrities, export, find, models, release, review
+from twin_matcher_dagster.cli import (
+    alerts,
+    celebrities,
+    export,
+    find,
+    models,
+    release,
+    review,
+    uploads,
+)
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.local.environment import environment, state_folder
 from twin_matcher_dagster.local.leftovers import CHILD_MARK
@@ -33,6 +42,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(release.app, name="release")
 app.add_typer(export.app, name="export")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(uploads.app, name="uploads")
 app.command()(find.find)
 app.command("compare")(find.compare_photos)
 app.command("models")(models.list_models)

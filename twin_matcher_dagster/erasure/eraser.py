@@ -16,6 +16,7 @@ were read, and what is added follows from the newest entry.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,6 +34,7 @@ from twin_matcher_dagster.erasure.retention import (
 )
 from twin_matcher_dagster.errors import (
     ErasureError,
+    ObjectChangedError,
     ObjectMissingError,
     RecordError,
     TrainingError,
@@ -58,7 +60,7 @@ from twin_matcher_dagster.storage.records.index import Index
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
 from twin_matcher_dagster.storage.records.twins import TwinPairs
-from twin_matcher_dagster.storage.records.uploads import Verdict
+from twin_matcher_dagster.storage.records.uploads import ERASED, Verdict
 from twin_matcher_dagster.storage.tombstones import (
     Tombstone,
     get_tombstone,
@@ -107,6 +109,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
             layout.face_folder(upload_id),
             layout.arrival(upload_id),
             layout.flagged(upload_id),
+            layout.decision(upload_id),
             layout.change_prefix(upload_id),
             f"{layout.user(upload_id)}/",
             f"{layout.ERASURE_TRIES}/{upload_id}/",
@@ -121,6 +124,7 @@ def erase(store: ObjectStore, upload_id: str, retrain_within: timedelta) -> Eras
         lease.renew()
         _erase_from_datasets(store, upload_id, done, lease)
         _erase_from_verdicts(store, upload_id, lease)
+        _erase_from_decisions(store, upload_id, lease)
         _erase_from_pairs(store, upload_id, lease)
         done.deleted += purge_models(store)
     if trained_on(models(store).entries(), {upload_id}):
@@ -207,6 +211,18 @@ def _erase_from_verdicts(store: ObjectStore, upload_id: str, lease: Lease) -> No
         for number in numbers:
             lease.renew()
             verdicts(store, judged).rewrite(number, without)
+
+
+def _erase_from_decisions(store: ObjectStore, upload_id: str, lease: Lease) -> None:
+    """Take an upload's id out of the notes of decisions on others."""
+    name = upload_id.encode()
+    for key in list(store.list(f"{layout.DECISIONS}/")):
+        lease.renew()
+        with suppress(ObjectMissingError):
+            # Again where somebody decides at this moment.
+            while name in (found := store.read(key)).body:
+                with suppress(ObjectChangedError):
+                    store.replace(key, found.body.replace(name, ERASED.encode()), found.etag)
 
 
 def _erase_from_pairs(store: ObjectStore, upload_id: str, lease: Lease) -> None:

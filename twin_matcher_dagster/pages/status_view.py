@@ -12,6 +12,7 @@ _TONES = {
     UploadState.in_release: "good",
     UploadState.erased: "good",
     UploadState.not_taken: "bad",
+    UploadState.record_again: "wait",
     UploadState.waits_for_a_person: "wait",
 }
 

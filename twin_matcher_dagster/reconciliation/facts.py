@@ -71,14 +71,16 @@ class Arrival:
     Attributes:
         since: when it arrived.
         committed: whether its manifest is there.
-        judged: whether there is a verdict on it.
+        judged: whether there is a verdict on it, with what a person decided last.
         erased: whether it was erased.
+        decided: whether there is a verdict, and a decision that it does not have.
     """
 
     since: datetime
     committed: bool
     judged: bool
     erased: bool
+    decided: bool = False
 
 
 class Cause(NamedTuple):

@@ -128,6 +128,8 @@ def _uploads(facts: Facts) -> Iterator[Missing]:
     for upload_id, arrival in facts.arrivals.items():
         if is_waiting(arrival):
             since, why = arrival.since, "there is no verdict"
+            if arrival.decided:
+                why = "the verdict does not have what a person decided"
             yield _missing(facts, Work("judge", upload_id), since, why, since)
 
 

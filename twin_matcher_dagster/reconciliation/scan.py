@@ -23,7 +23,12 @@ from twin_matcher_dagster.storage.manifest_log import number_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.dataset import Member, list_of
 from twin_matcher_dagster.storage.records.parts import person_of
-from twin_matcher_dagster.uploads.arrivals import announce, is_upload_id
+from twin_matcher_dagster.uploads.arrivals import (
+    announce,
+    has_unheard_decision,
+    is_upload_id,
+)
+from twin_matcher_dagster.uploads.decisions import decided_uploads
 from twin_matcher_dagster.uploads.flagged import flagged_uploads, note_flag
 
 SCANNED_A_TICK = 200
@@ -71,6 +76,7 @@ def scan(store: ObjectStore, after: str = "", at_most: int = SCANNED_A_TICK) -> 
             if upload_id not in judged:
                 announce(store, upload_id)
         _note_again(store, {one: judged[one] for one in shards if one in uploads})
+        _hear_again(store, uploads[0], uploads[-1])
         noted = flagged_uploads(store, uploads[0], uploads[-1])
         # Whoever has a shard was accepted: of these only who is noted all the same is looked at.
         _flag_again(store, {o: n for o, n in judged.items() if o not in shards or o in noted})
@@ -125,6 +131,14 @@ def _note_again(store: ObjectStore, numbers: dict[str, int]) -> None:
                 verdict = verdicts(store, upload_id).read(number).record
                 if verdict.shard and not is_in(upload_id, verdict.person):
                     note_verdict(store, upload_id, number)
+
+
+def _hear_again(store: ObjectStore, first: str, last: str) -> None:
+    """Note what was decided of uploads, and their verdict does not have."""
+    for upload_id in decided_uploads(store, first, last):
+        with suppress(RecordError, ObjectMissingError):
+            if has_unheard_decision(store, upload_id):
+                announce(store, upload_id)
 
 
 def _flag_again(store: ObjectStore, numbers: dict[str, int]) -> None:

@@ -33,7 +33,7 @@ from twin_matcher_dagster.storage.manifest_log import HeadEntry
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.index import Index
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
-from twin_matcher_dagster.uploads.arrivals import is_committed
+from twin_matcher_dagster.uploads.arrivals import has_unheard_decision, is_committed
 
 MOST_NOTES = 1000
 """One page of a listing: how many verdicts wait is shown up to here."""
@@ -165,13 +165,17 @@ def _content(record: Index | Release) -> tuple[str, ...]:
 def arrivals_of(
     store: ObjectStore, waiting: Times, erased: Times, wanted: Sequence[str]
 ) -> dict[str, Arrival]:
-    """What became of some uploads that were noted as waiting: two requests each."""
-    return {
-        upload_id: Arrival(
+    """What became of some uploads that were noted as waiting: two requests each, and one of each
+    that has a verdict."""
+    found = {}
+    for upload_id in wanted:
+        has_verdict = verdicts(store, upload_id).head_number() > 0
+        decided = has_verdict and has_unheard_decision(store, upload_id)
+        found[upload_id] = Arrival(
             waiting[upload_id],
             committed=is_committed(store, upload_id),
-            judged=verdicts(store, upload_id).head_number() > 0,
+            judged=has_verdict and not decided,
             erased=upload_id in erased,
+            decided=decided,
         )
-        for upload_id in wanted
-    }
+    return found

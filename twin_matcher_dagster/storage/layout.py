@@ -12,6 +12,7 @@
     uploads/faces/<upload>/000.png ...          the crops of one clip
     uploads/manifests/<upload>.json             written last: its presence is the commit
     uploads/arrivals/<upload>                   there until there is a verdict
+    uploads/decisions/<upload>.json             what a person decided of it
     uploads/flagged/<upload>                    there while it waits for a person
     users/<upload>/versions/...                 verdict of user_faces         (manifest log)
     users/<upload>/shards/...
@@ -46,6 +47,7 @@ UPLOAD_FACES = "uploads/faces"
 UPLOAD_MANIFESTS = "uploads/manifests"
 ARRIVALS = "uploads/arrivals"
 FLAGGED = "uploads/flagged"
+DECISIONS = "uploads/decisions"
 DATASETS = "datasets"
 CHANGES = "datasets/changes"
 MEMBERS = "datasets/members"
@@ -78,6 +80,11 @@ def arrival(upload_id: str) -> str:
 def flagged(upload_id: str) -> str:
     """Key of the note that an upload waits for a person."""
     return f"{FLAGGED}/{upload_id}"
+
+
+def decision(upload_id: str) -> str:
+    """Key of what a person decided of an upload."""
+    return f"{DECISIONS}/{upload_id}.json"
 
 
 def face_folder(upload_id: str) -> str:

@@ -1,4 +1,5 @@
-"""Who waits for a verdict: a note in the bucket, from before an upload's commit to its verdict.
+"""Who waits for a verdict: a note in the bucket, from before an upload's commit to its verdict, and
+from a person's decision to the verdict that has it.
 
 What waits is listed, and nothing else is: the cost is that of what waits, however many uploads
 there are, and no clock and no order of ids decides what is seen. An upload without a note (of an
@@ -14,8 +15,11 @@ from itertools import islice
 
 from ulid import ULID
 
+from twin_matcher_dagster.errors import RecordError
 from twin_matcher_dagster.storage import layout
+from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.uploads.decisions import get_decision
 
 MOST_ARRIVALS = 2000
 """Two pages of a listing. With more at once the others are seen as soon as these have a verdict."""
@@ -28,8 +32,21 @@ def announce(store: ObjectStore, upload_id: str) -> None:
 
 
 def settle(store: ObjectStore, upload_id: str) -> None:
-    """Say that an upload waits no more."""
+    """Say that an upload waits no more, unless somebody decided otherwise meanwhile."""
     store.delete(layout.arrival(upload_id))
+    if has_unheard_decision(store, upload_id):
+        announce(store, upload_id)
+
+
+def has_unheard_decision(store: ObjectStore, upload_id: str) -> bool:
+    """Whether the verdict on an upload does not say what was decided of it: one request where
+    nothing was."""
+    try:
+        decided = get_decision(store, upload_id)
+        head = verdicts(store, upload_id).head() if decided else None
+    except RecordError:
+        return False  # a damaged one holds up nobody
+    return bool(decided and head and decided.reviewed != head.record.review)
 
 
 def arrivals(store: ObjectStore) -> Mapping[str, datetime]:

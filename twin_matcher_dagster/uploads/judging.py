@@ -19,11 +19,11 @@ from twin_matcher_dagster.storage.manifest_log import Manifest
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.storage.tombstones import get_tombstone
+from twin_matcher_dagster.uploads.decisions import get_decision
 from twin_matcher_dagster.uploads.examination import Examination
 from twin_matcher_dagster.uploads.known_people import KnownPeople
 from twin_matcher_dagster.uploads.resemblance import ResemblanceReport, find_resemblance
 from twin_matcher_dagster.uploads.verdict import (
-    UploadDecision,
     others_to_compare,
     review_now,
     verdict_on,
@@ -50,17 +50,14 @@ def judge_upload(
     upload_id: str,
     examined: Examination,
     recogniser: str,
-    decision: UploadDecision = UploadDecision.none,
-    note: str = "",
 ) -> JudgedUpload:
-    """Compare an upload with everybody known, and store the verdict.
+    """Compare an upload with everybody known, and store the verdict, with what a person decided.
 
     Args:
         store: the bucket.
         upload_id: which.
         examined: its faces.
         recogniser: name of the one whose vectors they are.
-        decision, note: what a person decided now.
 
     Raises:
         UploadError: the upload was erased.
@@ -83,7 +80,7 @@ def judge_upload(
                 alike = find_resemblance(template, examined.name, known, recogniser)
             found.append((known, alike))
             lease.renew()
-            review = review_now(decision, note, before)
+            review = review_now(get_decision(store, upload_id), before)
             return verdict_on(store, upload_id, examined, alike, review, recogniser, before)
 
         verdict = verdicts(store, upload_id).update(next_verdict, lease.reserve)

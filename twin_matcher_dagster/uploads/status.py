@@ -1,7 +1,8 @@
 """What became of an upload, for its owner: read from what is in the bucket, and from nothing else.
 
 At most eight requests, whatever there is: the tombstone, the verdict (two), those who wait (one
-page), and the newest release and pairs (two each, one as long as they are what they were). Of an
+page), and the newest release and pairs (two each, one as long as they are what they were); where
+other pictures are asked for four, the tombstone, the verdict (two) and the decision. Of an
 erased upload at most six: the tombstone, three folders, and the newest release.
 """
 
@@ -22,6 +23,7 @@ from twin_matcher_dagster.storage.records.release import Release, Withdrawn
 from twin_matcher_dagster.storage.records.twins import TwinPairs
 from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.storage.tombstones import Tombstone, get_tombstone
+from twin_matcher_dagster.uploads.decisions import PLEAS, UploadDecision, get_decision
 from twin_matcher_dagster.uploads.not_taken import why_not_taken
 
 _R = TypeVar("_R", bound=Record)
@@ -37,6 +39,7 @@ class UploadState(str, Enum):
     being_checked = "being checked"
     waits_for_a_person = "waits for a person"
     not_taken = "not taken"
+    record_again = "record again"
     taken = "taken"
     another_clip = "another clip"
     in_release = "in release"
@@ -44,7 +47,7 @@ class UploadState(str, Enum):
     erased = "erased"
 
 
-ENDED = frozenset({UploadState.not_taken, UploadState.erased})
+ENDED = frozenset({UploadState.not_taken, UploadState.record_again, UploadState.erased})
 """What nothing follows of by itself."""
 
 
@@ -55,7 +58,7 @@ class UploadStatus:
     Attributes:
         state: in a word.
         ahead: how many uploads wait before it, where it is received; None if there are too many.
-        why: why it is not taken, in words for its owner.
+        why: why it is not taken, or why other pictures are asked for, in words for its owner.
         release: number of the newest release, where the upload is in it.
         since: number of the first release that it was seen in; None where that is not known.
         retrain_by: of an erased one, when no model that learnt from it is in use any more.
@@ -119,7 +122,15 @@ def status_of(store: ObjectStore, upload_id: str, newest: NewestEntries) -> Uplo
         return _accepted(store, head.record, newest)
     if head.record.state == "flagged":
         return UploadStatus(UploadState.waits_for_a_person)
+    if head.record.review.decision == UploadDecision.ask_again.value:
+        return UploadStatus(UploadState.record_again, why=_plea(store, upload_id))
     return UploadStatus(UploadState.not_taken, why=why_not_taken(head.record))
+
+
+def _plea(store: ObjectStore, upload_id: str) -> tuple[str, ...]:
+    """Why other pictures are asked for; nothing where another decision is on its way."""
+    decided = get_decision(store, upload_id)
+    return (PLEAS[decided.reason](),) if decided and decided.reason else ()
 
 
 def _accepted(store: ObjectStore, verdict: Verdict, newest: NewestEntries) -> UploadStatus:

@@ -11,6 +11,7 @@ TITLES = {
     UploadState.being_checked: "Being checked",
     UploadState.waits_for_a_person: "Waits for a person",
     UploadState.not_taken: "Not taken",
+    UploadState.record_again: "Please record once more",
     UploadState.taken: "Taken",
     UploadState.another_clip: "Another clip of you",
     UploadState.in_release: "In",
@@ -25,6 +26,8 @@ SENTENCES = {
     UploadState.waits_for_a_person: "A person has to look at your pictures first, because the face "
     "looks like somebody's who is known already.",
     UploadState.not_taken: "Your pictures are shown to nobody, and will be deleted.",
+    UploadState.record_again: "A person looked at your pictures and asks for others. Hand in new "
+    "ones on the upload page. These are shown to nobody, and will be deleted.",
     UploadState.taken: "Your faces are taken. The next release has you in it; that takes a few "
     "minutes.",
     UploadState.another_clip: "There is a clip of you under this name already. This one is held "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import Enum
 
 from twin_matcher_dagster.dataset.schema import Face
 from twin_matcher_dagster.dataset.shards import put_faces
@@ -13,16 +12,11 @@ from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import ShardEntry, person_of, user_id
 from twin_matcher_dagster.storage.records.uploads import Reviewed, State, Verdict
+from twin_matcher_dagster.uploads.decisions import Decided, UploadDecision
 from twin_matcher_dagster.uploads.examination import Examination
 from twin_matcher_dagster.uploads.resemblance import ResemblanceReport
 
-
-class UploadDecision(str, Enum):
-    """What a person decided about a flagged upload."""
-
-    none = "none"
-    accept = "accept"
-    reject = "reject"
+_KEEPING_OUT = {UploadDecision.reject.value, UploadDecision.ask_again.value}
 
 
 def verdict_on(
@@ -96,10 +90,10 @@ def others_to_compare(uploads: Iterable[str], upload_id: str, before: Verdict | 
     ]
 
 
-def review_now(decision: UploadDecision, note: str, before: Verdict | None) -> Reviewed:
-    """The decision given now, or else the one that was given before."""
-    if decision is not UploadDecision.none or note:
-        return Reviewed(decision.value, note)
+def review_now(decided: Decided | None, before: Verdict | None) -> Reviewed:
+    """The decision that there is; of an earlier version's the one that the verdict has."""
+    if decided:
+        return decided.reviewed
     return before.review if before else Reviewed()
 
 
@@ -115,7 +109,7 @@ def _person(upload_id: str, resemblance: ResemblanceReport, before: Verdict | No
 
 def _state(reasons: Sequence[str], flags: Sequence[str], review: Reviewed) -> State:
     """The verdict: a person's word counts, but nobody can make a face of what is none."""
-    if reasons or review.decision == UploadDecision.reject.value:
+    if reasons or review.decision in _KEEPING_OUT:
         return "rejected"
     if flags and review.decision != UploadDecision.accept.value:
         return "flagged"

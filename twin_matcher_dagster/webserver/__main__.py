@@ -14,6 +14,8 @@ from dagster._utils.log import configure_loggers
 from twin_matcher_dagster.access.guard import App
 from twin_matcher_dagster.access.installation import guarded
 from twin_matcher_dagster.local.environment import WORKSPACE, state_folder
+from twin_matcher_dagster.review.app import review_app
+from twin_matcher_dagster.review.waiting import REVIEW_PATH
 from twin_matcher_dagster.settings import EMBEDDED_BUCKET, Settings
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 from twin_matcher_dagster.webserver.dagster_app import dagster_app, workspace_context
@@ -23,9 +25,9 @@ from twin_matcher_dagster.webserver.server import server_of
 _STATEMENT_MS, _RECYCLE_S, _OVERFLOW = 15_000, 3600, 20
 
 
-def mounted(settings: Settings, store: ObjectStore) -> dict[str, App]:
+def mounted(store: ObjectStore) -> dict[str, App]:
     """What is served beside Dagster, by the path that it begins with."""
-    return {}
+    return {REVIEW_PATH: review_app(store)}
 
 
 def main() -> None:
@@ -43,7 +45,7 @@ def main() -> None:
         with workspace_context(instance, WorkspaceFileTarget([workspace])) as context:
             app = guarded(
                 dagster_app(context),
-                mounted(settings, store),
+                mounted(store),
                 settings,
                 state_folder(settings),
                 store,

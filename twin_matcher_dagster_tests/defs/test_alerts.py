@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -56,6 +56,7 @@ class Sensor:
     def __init__(self, store: ObjectStore, instance: dg.DagsterInstance) -> None:
         self.store, self.instance = store, instance
         self.cursor: str | None = None
+        self.evaluations: Sequence[dg.AssetCheckEvaluation] = ()
 
     def tick(self) -> str:
         resource = ObjectStoreResource(s3=S3Resource(max_attempts=1), bucket=self.store.bucket)
@@ -65,8 +66,11 @@ class Sensor:
             resources={"object_store": resource, "settings": SettingsResource()},
         ) as context:
             said: Any = alerts(context)
-            self.cursor = context.cursor
-        return said.skip_message
+        if isinstance(said, dg.SkipReason):
+            return said.skip_message or ""
+        self.cursor = said.cursor
+        self.evaluations = said.asset_events
+        return said.skip_reason.skip_message
 
 
 @pytest.fixture
@@ -129,12 +133,25 @@ def test_a_receiver_that_fails_is_told_later_and_its_address_nowhere(
     assert SECRET.encode() not in sensor.store.get(layout.ALERTS_TOLD)
 
 
-def test_without_a_receiver_nothing_is_asked(
+def test_without_a_receiver_who_waits_is_counted_all_the_same(
     sensor: Sensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ALERT_WEBHOOK", raising=False)
-    monkeypatch.setattr(ObjectStoreResource, "open_for", None)
     assert sensor.tick().startswith("Nobody is to be told")
+    (evaluation,) = sensor.evaluations
+    assert evaluation.passed
+    sensor.tick()
+    assert sensor.evaluations == []
+    kit = Kit(sensor.store)
+    upload_id = kit.upload(name="Zoë Ödegård")
+    kit.judge(upload_id, state="flagged", flags=("the face looks like Ana Aranda",))
+    sensor.tick()
+    (evaluation,) = sensor.evaluations
+    assert not evaluation.passed
+    assert evaluation.description == "For a person to look at: 1 flagged upload."
+    assert str(evaluation.metadata["review"].value).endswith("/review")
+    assert not any(name in str(evaluation) for name in ("Zoë", "Ana", upload_id))
+    assert layout.ALERTS_TOLD not in list(sensor.store.list("alerts/"))
 
 
 def test_a_store_that_is_away_is_asked_again(

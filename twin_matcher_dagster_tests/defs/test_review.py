@@ -11,18 +11,24 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from twin_matcher_dagster.access.audit import AuditLog
+from twin_matcher_dagster.access.people import Principal, Role
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.dataset.shards import faces_in
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.faces.clip import extract_faces
 from twin_matcher_dagster.media.images import read_image
+from twin_matcher_dagster.review.deciding import decide
 from twin_matcher_dagster.settings import SAMPLE
 from twin_matcher_dagster.storage.logs import balanced_versions, verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.records.uploads import State, Verdict
+from twin_matcher_dagster.uploads.arrivals import arrivals
 from twin_matcher_dagster.uploads.consent import Consent
+from twin_matcher_dagster.uploads.decisions import AskedFor, UploadDecision, get_decision
+from twin_matcher_dagster.uploads.flagged import flagged_uploads
 from twin_matcher_dagster.uploads.submission import new_upload_id, submit
 from twin_matcher_dagster_tests.graph import crops_in, materialize, upload_story
 
@@ -108,6 +114,22 @@ def test_the_same_face_under_another_name_waits_for_a_person(bench: Bench) -> No
 
     assert bench.judge(second, decision="reject", note="no").state == "rejected"
     assert user_id(second) not in bench.people()
+    # It is a decision as any other one, and written down.
+    decided = get_decision(bench.store, second)
+    assert decided
+    assert (decided.by, decided.note) == ("launchpad", "no")
+    assert [deed.what for deed in AuditLog(bench.store).deeds()] == ["accept", "reject"]
+
+    # What the review page or the command decides, a run without a configuration carries out.
+    reviewer, wish = Principal("rita@example.com", Role.REVIEWER), UploadDecision.ask_again
+    decide(bench.store, reviewer, second, wish, reason=AskedFor.live)
+    assert set(arrivals(bench.store)) == {second}
+    judged = bench.judge(second)
+    assert (judged.state, judged.metadata["review"]) == ("rejected", "ask_again")
+    assert not arrivals(bench.store)
+    decide(bench.store, reviewer, second, UploadDecision.none)
+    assert bench.judge(second).state == "flagged"
+    assert set(flagged_uploads(bench.store)) == {second}
 
 
 def test_the_same_person_by_the_same_name_is_that_person_again(bench: Bench) -> None:

@@ -14,6 +14,8 @@ from twin_matcher_dagster.faces.regions import PARTS
 from twin_matcher_dagster.pages.catalogue import ENGLISH, languages, preferred, words_in
 from twin_matcher_dagster.refusals import Fault, Refusal
 from twin_matcher_dagster.release.invented import INVENTED_NOTE
+from twin_matcher_dagster.uploads.decisions import PLEAS
+from twin_matcher_dagster.uploads.status_words import SENTENCES, TITLES
 
 OTHERS = [language for language in languages() if language != ENGLISH]
 
@@ -54,6 +56,8 @@ def test_every_refusal_is_said_in_it(language: str) -> None:
             missing = set(sentences(said)) - set(known)
             assert not missing, f"{name}: {missing}"
     assert {INVENTED_NOTE, *PARTS} <= set(known)
+    assert set(sentences(dict(PLEAS))) <= set(known)
+    assert {*TITLES.values(), *SENTENCES.values()} <= set(known)
 
 
 def test_figures_stay_in_their_places() -> None:

@@ -60,8 +60,8 @@ def test_what_waits_is_seen_at_one_cost_however_many_there_are(busy: ObjectStore
 def test_a_scan_looks_at_a_page_and_goes_on_from_there(busy: ObjectStore) -> None:
     store, requests = counted(busy)
     came_to, pages = scan(store, at_most=A_TICK).came_to, 1
-    # The page, what was made of its uploads, the data set's head, and who waits for a person.
-    assert len(requests) == 4
+    # The page, what was made of its uploads, the data set's head, what was decided, who is flagged.
+    assert len(requests) == 5
     while came_to:
         came_to, pages = scan(store, came_to, A_TICK).came_to, pages + 1
     assert pages == UPLOADS // A_TICK + 1

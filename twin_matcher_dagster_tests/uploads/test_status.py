@@ -8,14 +8,17 @@ from datetime import timedelta
 
 import pytest
 
+from twin_matcher_dagster.access.people import Principal, Role
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.faces.clip import MIN_FACES
 from twin_matcher_dagster.refusals import FAULTS
+from twin_matcher_dagster.review.deciding import decide
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.logs import pairings, releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.uploads import Reviewed
 from twin_matcher_dagster.storage.tombstones import put_tombstone
+from twin_matcher_dagster.uploads.decisions import PLEAS, AskedFor, UploadDecision
 from twin_matcher_dagster.uploads.not_taken import (
     BY_A_PERSON,
     NOT_WHOLE,
@@ -33,6 +36,7 @@ from twin_matcher_dagster_tests.memory import memory_bucket
 from twin_matcher_dagster_tests.records import VERDICT, WITHDRAWN
 
 DAY = timedelta(days=1)
+REVIEWER = Principal("rita@example.com", Role.REVIEWER)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +75,15 @@ def flagged(kit: Kit) -> str:
 def rejected(kit: Kit) -> str:
     upload_id = kit.upload()
     kit.judge(upload_id, state="rejected")
+    return upload_id
+
+
+def asked_again(kit: Kit) -> str:
+    upload_id = kit.upload()
+    kit.judge(upload_id, state="flagged")
+    wish = UploadDecision.ask_again
+    decide(kit.store, REVIEWER, upload_id, wish, reason=AskedFor.light, note="Zoë, I think")
+    kit.judge(upload_id, state="rejected", review=Reviewed(wish.value, "Zoë, I think"))
     return upload_id
 
 
@@ -114,6 +127,7 @@ STATES: Mapping[Callable[[Kit], str], UploadState] = {
     being_checked: UploadState.being_checked,
     flagged: UploadState.waits_for_a_person,
     rejected: UploadState.not_taken,
+    asked_again: UploadState.record_again,
     accepted: UploadState.taken,
     held_out: UploadState.another_clip,
     in_release: UploadState.in_release,
@@ -181,7 +195,9 @@ class Counting:
         return found
 
 
-@pytest.mark.parametrize(("make", "most"), [(in_release, 8), (erased, 6), (being_checked, 3)])
+@pytest.mark.parametrize(
+    ("make", "most"), [(in_release, 8), (erased, 6), (being_checked, 3), (asked_again, 4)]
+)
 def test_it_costs_a_few_requests(
     store: ObjectStore, kit: Kit, make: Callable[[Kit], str], most: int
 ) -> None:
@@ -194,6 +210,14 @@ def test_it_costs_a_few_requests(
 def test_a_person_who_did_not_take_it_is_named_and_not_their_note() -> None:
     by_hand = replace(VERDICT, state="rejected", review=Reviewed("reject", "an actor, phoned him"))
     assert why_not_taken(by_hand) == (BY_A_PERSON(),)
+
+
+def test_whoever_is_asked_for_other_pictures_is_told_why_and_no_note(kit: Kit) -> None:
+    upload_id = asked_again(kit)
+    assert asked(kit, upload_id).why == (PLEAS[AskedFor.light](),)
+    # Another decision is on its way: what was asked for does not count any more.
+    decide(kit.store, REVIEWER, upload_id, UploadDecision.reject)
+    assert asked(kit, upload_id).why == ()
 
 
 def test_too_few_faces_are_counted_and_the_commonest_fault_is_explained() -> None:

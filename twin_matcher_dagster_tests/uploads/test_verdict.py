@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import pytest
 
@@ -14,10 +15,10 @@ from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.parts import person_of, user_id
 from twin_matcher_dagster.storage.records.uploads import Reviewed, Verdict
+from twin_matcher_dagster.uploads.decisions import Decided, UploadDecision
 from twin_matcher_dagster.uploads.examination import Examination, examine
 from twin_matcher_dagster.uploads.resemblance import ResemblanceReport
 from twin_matcher_dagster.uploads.verdict import (
-    UploadDecision,
     others_to_compare,
     review_now,
     verdict_on,
@@ -64,6 +65,7 @@ def judge(store: ObjectStore, examined: Examination) -> Judge:
         ((), True, "accept", "accepted"),
         ((), True, "reject", "rejected"),
         ((), False, "reject", "rejected"),
+        ((), True, "ask_again", "rejected"),
         ((), False, "accept", "accepted"),
         # A person's word counts, but nobody can make a face of what is none.
         (("it is not whole",), False, "accept", "rejected"),
@@ -166,7 +168,9 @@ def test_a_later_verdict_answers_to_earlier_ones_and_those_it_was_flagged_for(
 
 def test_a_persons_word_stays_until_there_is_another() -> None:
     before = replace(VERDICT, review=Reviewed("accept", "twins"))
-    assert review_now(UploadDecision.none, "", None) == Reviewed("none", "")
-    assert review_now(UploadDecision.none, "", before) == Reviewed("accept", "twins")
-    assert review_now(UploadDecision.reject, "", before) == Reviewed("reject", "")
-    assert review_now(UploadDecision.none, "look again", before) == Reviewed("none", "look again")
+    now = datetime.now(timezone.utc)
+    assert review_now(None, None) == Reviewed("none", "")
+    assert review_now(None, before) == Reviewed("accept", "twins")
+    for decision, note in ((UploadDecision.reject, ""), (UploadDecision.none, "look again")):
+        decided = Decided(decision, "Ana", now, note)
+        assert review_now(decided, before) == Reviewed(decision.value, note)

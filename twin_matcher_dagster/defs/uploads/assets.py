@@ -1,8 +1,10 @@
 """user_faces: one upload, verified and judged again, because it came from outside."""
 
 import dagster as dg
+from dagster._core.storage.tags import RETRY_NUMBER_TAG
 from pydantic import Field
 
+from twin_matcher_dagster.access.people import Principal, Role
 from twin_matcher_dagster.dataset.versions import note_verdict
 from twin_matcher_dagster.defs.columns import FACE_COLUMNS
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
@@ -11,13 +13,22 @@ from twin_matcher_dagster.defs.uploads.metadata import verdict_metadata
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
 from twin_matcher_dagster.erasure.eraser import erase_again
 from twin_matcher_dagster.errors import UploadError
+from twin_matcher_dagster.review.deciding import decide
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import get_tombstone
 from twin_matcher_dagster.uploads.arrivals import announce, settle
+from twin_matcher_dagster.uploads.decisions import (
+    LONGEST_NOTE,
+    AskedFor,
+    UploadDecision,
+    get_decision,
+)
 from twin_matcher_dagster.uploads.examination import examine
 from twin_matcher_dagster.uploads.flagged import note_flag
 from twin_matcher_dagster.uploads.judging import judge_upload
-from twin_matcher_dagster.uploads.verdict import UploadDecision
+
+LAUNCHPAD = Principal("launchpad", Role.ADMIN)
+"""Who decides by the configuration of a run. Who launched it is in the audit log before that."""
 
 
 class ReviewConfig(dg.Config):
@@ -25,9 +36,11 @@ class ReviewConfig(dg.Config):
 
     decision: UploadDecision = Field(
         UploadDecision.none,
-        description="accept takes a flagged upload in; reject keeps any upload out.",
+        description="accept takes a flagged upload in; reject keeps any upload out; ask_again "
+        "keeps it out and asks its owner for other pictures. It stays until another one is given.",
     )
-    note: str = Field("", max_length=500, description="Why; shown with the verdict.")
+    reason: AskedFor | None = Field(None, description="Of ask_again; its owner reads it.")
+    note: str = Field("", max_length=LONGEST_NOTE, description="Why; shown with the verdict.")
 
 
 @dg.asset(
@@ -39,7 +52,8 @@ class ReviewConfig(dg.Config):
     description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
     "compared with everyone known; accepted, rejected with the reason, or flagged for review. The "
     "same face under the same name is another clip of that person, and held out. To "
-    'review, materialize with the configuration `decision: "accept"` or `"reject"`.',
+    "decide about one, use the review page, `twin-matcher uploads`, or materialize with a "
+    "decision.",
 )
 @retried()
 def user_faces(
@@ -54,17 +68,11 @@ def user_faces(
     _refuse_erased(store, upload_id)
     # Until the verdict is noted for the data set: whatever cuts this off, it is gone on with.
     announce(store, upload_id)
+    _decide(context, config, store)
     recogniser = settings.read().recogniser
     examined = examine(store, upload_id, recogniser, progress_of(context))
     try:
-        judged = judge_upload(
-            store,
-            upload_id,
-            examined,
-            recogniser,
-            config.decision,
-            config.note,
-        )
+        judged = judge_upload(store, upload_id, examined, recogniser)
     except UploadError as error:
         _refuse_erased(store, upload_id)
         raise refuse(error) from error
@@ -80,6 +88,21 @@ def user_faces(
         shard.rows if shard else 0,
         verdict_metadata(judged.known, examined, judged.resemblance, verdict.record),
     )
+
+
+def _decide(context: dg.AssetExecutionContext, config: ReviewConfig, store: ObjectStore) -> None:
+    """Write down what a person decided in the launchpad, as the review page does."""
+    if config.decision is UploadDecision.none and not config.note:
+        return
+    upload_id = context.partition_key
+    # A retry is no second word: somebody else may have decided since the first try.
+    again = context.retry_number or context.run.tags.get(RETRY_NUMBER_TAG)
+    if again and get_decision(store, upload_id):
+        return
+    try:
+        decide(store, LAUNCHPAD, upload_id, config.decision, reason=config.reason, note=config.note)
+    except UploadError as error:
+        raise refuse(error) from error
 
 
 def _refuse_erased(store: ObjectStore, upload_id: str) -> None:
