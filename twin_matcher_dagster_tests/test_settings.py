@@ -108,3 +108,10 @@ def test_a_damaged_choice_is_a_sentence(
     (tmp_path / CHOSEN_FILE).write_text(content)
     with pytest.raises(ServicesError, match=r"is damaged\. Delete it"):
         Settings()
+
+
+def test_no_check_of_a_setting_hides_another_one() -> None:
+    """They are found by their names: of two that are called the same one would never be asked."""
+    parts = [one for one in Settings.__mro__ if one.__module__.startswith("twin_matcher_dagster")]
+    names = [name for one in parts for name in vars(one) if name.startswith(("_is_", "_have_"))]
+    assert len(names) == len(set(names))

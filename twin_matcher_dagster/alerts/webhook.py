@@ -18,6 +18,7 @@ from twin_matcher_dagster.settings.telling import WebhookStyle
 WEBHOOK_WAIT_S = 10.0
 """For a receiver to take the connection, and to answer. A tick has a minute for all of them."""
 
+_NTFY_BYTES = 4000
 _TEAMS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
 
 
@@ -101,11 +102,13 @@ def _of_ntfy(url: str, message: Message) -> tuple[str, Mapping[str, Any]]:
     """ntfy's JSON: https://docs.ntfy.sh/publish/#publish-as-json."""
     parts = urlsplit(url)
     folder, _, topic = parts.path.rstrip("/").rpartition("/")
+    # A longer message would be handed on as a file.
+    text = message.text.encode()[:_NTFY_BYTES].decode(errors="ignore")
     links = [line.link for line in message.lines if line.link]
     body = {
         "topic": topic,
         "title": message.title,
-        "message": message.text,
+        "message": text,
         "priority": 4 if message.urgent else 3,
         **({"click": links[0]} if links else {}),
     }

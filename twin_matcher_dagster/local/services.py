@@ -32,7 +32,13 @@ ORCHESTRATION = (CODE, DAGSTER, DAEMON)
 BY_THEMSELVES = {DAGSTER: ORCHESTRATION, UPLOAD: (UPLOAD,), PREDICT: (PREDICT,)}
 """What can run by itself, with a bucket of one's own."""
 
-_SECRETS = {"OPENID_CLIENT_SECRET": DAGSTER}
+_SECRETS = {
+    "OPENID_CLIENT_SECRET": DAGSTER,
+    # The code server evaluates the sensor that tells. Who is told belongs to the server of mail.
+    "ALERT_WEBHOOK": CODE,
+    "ALERT_SMTP_URL": CODE,
+    "ALERT_MAIL_TO": CODE,
+}
 """Variables that one service alone is given."""
 
 PROCFILE = Path(__file__).with_name("Procfile")

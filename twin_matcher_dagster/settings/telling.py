@@ -41,7 +41,7 @@ class TellingSettings(BaseModel):
 
     @field_validator("alert_webhook")
     @classmethod
-    def _is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+    def _is_a_webhook(cls, value: SecretStr | None) -> SecretStr | None:
         return _url_of(value, {"http", "https"}, "it is not like https://hooks.example.com/...")
 
     @field_validator("alert_smtp_url")

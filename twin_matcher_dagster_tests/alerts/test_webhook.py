@@ -108,7 +108,7 @@ def test_whoever_hangs_holds_up_nobody(
     receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one is told; and once it is well again it is told the same."""
-    monkeypatch.setattr(delivery, "SENDING_S", 0.2)
+    monkeypatch.setattr(delivery, "SENDING_S", 3.0)
     matter = Matter("disk", "home", NOW, "4%")
     with silent_receiver() as port:
         hangs, well = Webhook(f"http://127.0.0.1:{port}/"), Webhook(receiver.url)

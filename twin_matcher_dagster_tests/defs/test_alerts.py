@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+from botocore.client import BaseClient
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster_aws.s3 import S3Resource
 
@@ -161,6 +163,29 @@ def test_a_store_that_is_away_is_asked_again(
     monkeypatch.setattr(telling, "LOOKED_WITHIN_S", 1.0)
     assert "S3" in sensor.tick()
     assert receiver.got == []
+
+
+@pytest.mark.parametrize("uploads", [1, 5])
+def test_at_rest_a_tick_costs_the_same_however_much_there_is(
+    sensor: Sensor, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch, uploads: int
+) -> None:
+    kit = Kit(sensor.store)
+    kit.celebrities()
+    for _ in range(uploads):
+        kit.member()
+    kit.release()
+    kit.pairs()
+    sensor.tick()
+    asked: list[str] = []
+    ask = BaseClient._make_api_call
+
+    def counted(self: BaseClient, operation: str, values: Any) -> Any:
+        asked.append(operation)
+        return ask(self, operation, values)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", counted)
+    sensor.tick()
+    assert Counter(asked) == {"ListObjectsV2": 12, "GetObject": 3, "HeadBucket": 2}
 
 
 def failed(instance: dg.DagsterInstance, *assets: str, partition: str = "") -> dg.DagsterRun:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from twin_matcher_dagster.dataset.identity import celebrity_id
 from twin_matcher_dagster.erasure.eraser import erase
+from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage import layout
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.decisions import UploadDecision, get_decision
@@ -123,23 +124,18 @@ def test_what_is_no_decision_is_said(flagged: str, browser: TestClient, kit: Kit
     assert "Its owner reads: Your pictures look as if they were taken of a photo" in answer.text
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+def test_a_form_of_another_page_does_nothing(flagged: str, browser: TestClient, kit: Kit) -> None:
+    seen = seen_in(browser.get(address(flagged)).text)
+    form = {"seen": seen, "decision": "accept"}
+    for headers in (
         {"origin": "https://evil.example"},
         {"origin": "http://desk.example:81"},
         {"origin": "null"},
         {"origin": ""},
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": "cross-site"},
-    ],
-)
-def test_a_form_of_another_page_does_nothing(
-    headers: dict[str, str], flagged: str, browser: TestClient, kit: Kit
-) -> None:
-    seen = seen_in(browser.get(address(flagged)).text)
-    form = {"seen": seen, "decision": "accept"}
-    assert browser.post(address(flagged), data=form, headers=headers).status_code == 403
+    ):
+        assert browser.post(address(flagged), data=form, headers=headers).status_code == 403
     assert get_decision(kit.store, flagged) is None
 
 
@@ -243,3 +239,14 @@ def test_an_upload_that_failed_its_checks_cannot_be_accepted(kit: Kit, browser: 
     assert answer.status_code == 400
     assert "failed its checks" in answer.text
     assert HERE.startswith("https")
+
+
+def test_it_has_the_colours_of_the_other_pages() -> None:
+    package = PROJECT_ROOT / "twin_matcher_dagster"
+    ours, theirs = (
+        set(re.findall(r"--[a-z-]+: #\w+", (package / name).read_text()))
+        for name in ("review/static/review.css", "pages/static/look.css")
+    )
+    assert {one for one in ours - theirs if not one.startswith("--edge")} == set()
+    icons = [package / folder / "static/icon.svg" for folder in ("review", "pages")]
+    assert icons[0].read_bytes() == icons[1].read_bytes()
