@@ -39,13 +39,14 @@ class Grace(NamedTuple):
     end: bool = True
 
 
-# Dagster starts a run that was cut off again within two minutes. Whoever decides knows of the end.
+# Dagster starts a run that was cut off again within two minutes; what waited while everything was
+# stopped is caught up with within five. Whoever decides knows of the end.
 GRACES: Mapping[MatterKind, Grace] = {
     "flagged": Grace(end=False),
     "failed": Grace(timedelta(minutes=2)),
     "refused": Grace(end=False),
     "gate": Grace(timedelta(minutes=1)),
-    "stuck": Grace(),
+    "stuck": Grace(timedelta(minutes=5)),
     "unreleased": Grace(),
     "erasure": Grace(),
     "disk": Grace(),
@@ -73,9 +74,9 @@ class Matter:
     pause: timedelta | None = None
 
     @property
-    def is_of_an_upload(self) -> bool:
-        """Whether an upload's id is in it."""
-        return _ID.search(self.subject) is not None
+    def said(self) -> str:
+        """Of what it is, without an upload's id."""
+        return _ID.sub("an upload", self.subject)
 
     @property
     def mark(self) -> str:

@@ -28,7 +28,7 @@ class NotedMatter:
 
     Attributes:
         kind: what it is.
-        subject: of what; empty where that is an upload.
+        subject: of what; an upload is not named.
         noted: when it was noted first, by the store's clock.
         due: from when on it is told, if it is there then.
         over: when it was gone; None while it is there.
@@ -78,8 +78,7 @@ class Notebook:
         for mark, one in there.items():
             if mark not in noted:
                 pause = GRACES[one.kind].pause if one.pause is None else one.pause
-                subject = "" if one.is_of_an_upload else one.subject
-                noted[mark] = NotedMatter(one.kind, subject, now, now + pause)
+                noted[mark] = NotedMatter(one.kind, one.said, now, now + pause)
         return replace(self, matters=noted)
 
     def news_for(self, receiver: str, now: datetime) -> News:

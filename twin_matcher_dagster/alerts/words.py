@@ -123,7 +123,7 @@ def _began(one: Matter, desk: str) -> Line:
 
 
 def _over(one: NotedMatter, sentence: str) -> Line:
-    title = _TITLES[one.kind].format(subject=one.subject or "an upload")
+    title = _TITLES[one.kind].format(subject=one.subject)
     return Line(f"Over: {title}", sentence.format(over=_moment(one.over) if one.over else ""))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from twin_matcher_dagster.cli.bucket import opened_bucket
 from twin_matcher_dagster.settings import Settings
@@ -38,7 +38,8 @@ def list_uploads(
     with opened_bucket(Settings()) as store:
         found = Waitlist(store).look()
         judged = [] if waiting else _judged(store)
-    table = Table("upload", "is", "since", "why")
+    # An id is to be copied: it is whole, whatever the terminal's width.
+    table = Table(Column("upload", no_wrap=True, min_width=26), "is", "since", "why")
     for one in found.uploads:
         state = "decided" if one.decided else "flagged"
         table.add_row(one.upload_id, state, f"{one.since:%Y-%m-%d %H:%M}", "\n".join(one.flags))

@@ -48,7 +48,7 @@ def test_who_waits_for_a_person_matters_each() -> None:
     assert [one.kind for one in found] == ["flagged", "flagged"]
     assert len({one.mark for one in found}) == 2
     # What is kept of it names nobody.
-    assert all(UPLOAD not in one.mark and one.is_of_an_upload for one in found)
+    assert all(UPLOAD not in one.mark and one.said == "an upload" for one in found)
 
 
 def test_a_failed_run_matters_by_what_it_was_for() -> None:
@@ -56,8 +56,8 @@ def test_a_failed_run_matters_by_what_it_was_for() -> None:
     (one,), (other,) = matters_of(seen(failed=[first])), matters_of(seen(failed=[again]))
     assert one.mark == other.mark
     (of_upload,) = matters_of(seen(failed=[first._replace(what=f"user_faces of {UPLOAD}")]))
-    assert of_upload.is_of_an_upload
-    assert not one.is_of_an_upload
+    assert of_upload.said == "user_faces of an upload"
+    assert one.said == "twin_model"
 
 
 def test_a_refused_model_matters() -> None:
