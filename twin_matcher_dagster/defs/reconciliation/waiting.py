@@ -4,6 +4,7 @@ import dagster as dg
 
 from twin_matcher_dagster.alerts.delivery import desk_of
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.reconciliation.report import evaluated
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.review.waiting import REVIEW_PATH, Waitlist
 from twin_matcher_dagster.settings import Settings
@@ -48,12 +49,4 @@ def waiting_result(store: ObjectStore, settings: Settings) -> dg.AssetCheckResul
 
 def waiting_evaluation(store: ObjectStore, settings: Settings) -> dg.AssetCheckEvaluation:
     """The result of the check, as a sensor reports it: no run is needed to count."""
-    result = waiting_result(store, settings)
-    return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(keys.PRODUCTION_RELEASE),
-        check_name=NOBODY_WAITS,
-        passed=result.passed,
-        severity=result.severity,
-        description=result.description,
-        metadata=result.metadata,
-    )
+    return evaluated(NOBODY_WAITS, waiting_result(store, settings))
