@@ -14,6 +14,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 from dagster_aws.s3 import S3Resource
 from ulid import ULID
 
+from twin_matcher_dagster.access.people import Principal, Role
 from twin_matcher_dagster.dataset.versions import update_dataset
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.gates import LOOKED_AT
@@ -24,12 +25,15 @@ from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.erasure.eraser import erase
 from twin_matcher_dagster.reconciliation import missing
 from twin_matcher_dagster.reconciliation.facts import GateState
+from twin_matcher_dagster.review.deciding import decide
 from twin_matcher_dagster.storage import layout, lease
 from twin_matcher_dagster.storage.lease import leased
 from twin_matcher_dagster.storage.logs import balanced_versions, trainings_due
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.training import TrainingDue
+from twin_matcher_dagster.storage.records.uploads import Reviewed
 from twin_matcher_dagster.uploads.arrivals import announce, arrivals
+from twin_matcher_dagster.uploads.decisions import UploadDecision, get_decision
 from twin_matcher_dagster_tests.graph import definitions, materialize
 from twin_matcher_dagster_tests.kit import Kit
 
@@ -88,8 +92,9 @@ class Daemon:
                 asset_check_selection=frozenset(request.asset_check_keys or ()) or None,
             )
         )
-        # Uploads stand behind all else in the queue.
-        assert bool(request.partition_key) is ("dagster/priority" not in request.tags)
+        # Uploads stand behind all else in the queue, but where a person decided.
+        behind = request.partition_key and not get_decision(self.store, request.partition_key)
+        assert bool(behind) is ("dagster/priority" not in request.tags)
         assets = [key.to_user_string() for key in request.asset_selection or ()]
         checks = [
             f"checks of {k.asset_key.to_user_string()}" for k in request.asset_check_keys or ()
@@ -515,3 +520,24 @@ def test_the_check_can_be_asked_by_hand(store: ObjectStore) -> None:
     assert str(found.description) == (
         "1 uploads wait for a verdict. 0 of 1 for longer than the limit."
     )
+
+
+def test_what_a_person_decided_is_launched_and_goes_first(
+    store: ObjectStore, daemon: Daemon, clock: Clock
+) -> None:
+    kit = Kit(store)
+    decided, waits = kit.upload(), kit.upload()
+    kit.judge(decided, state="flagged")
+    decide(store, Principal("rita@example.com", Role.REVIEWER), decided, UploadDecision.accept)
+    assert sorted(daemon.tick()) == sorted([decided, waits])
+    ahead = {one.partition_key for one in daemon.said.run_requests if one.tags}
+    assert ahead == {decided}
+    # A run that was cut off is no reason to forget it.
+    daemon.end()
+    clock.ahead = timedelta(minutes=5)
+    assert decided in daemon.tick()
+    kit.judge(decided, review=Reviewed("accept"))
+    daemon.end()
+    clock.ahead = timedelta(minutes=30)
+    assert decided not in daemon.tick()
+    assert decided not in arrivals(store)

@@ -19,7 +19,7 @@ from twin_matcher_dagster.defs.reconciliation.report import (
 )
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.errors import StorageError
-from twin_matcher_dagster.reconciliation.facts import Work
+from twin_matcher_dagster.reconciliation.facts import Facts, Work
 from twin_matcher_dagster.reconciliation.ledger import Ledger
 from twin_matcher_dagster.reconciliation.missing import Missing, what_is_missing
 
@@ -43,7 +43,8 @@ def reconciliation(
     try:
         seen = Observation(store, context.instance, Ledger.read(context.cursor))
         recalled = seen.scan()
-        missing = what_is_missing(seen.facts())
+        facts = seen.facts()
+        missing = what_is_missing(facts)
     except StorageError as error:
         return dg.SkipReason(str(error))
     due = _due(missing, seen)
@@ -59,7 +60,7 @@ def reconciliation(
         if not context.instance.has_dynamic_partition(keys.UPLOADS_PARTITION, upload_id)
     }.union(recalled.uploads)
     return dg.SensorResult(
-        run_requests=[_request(work) for work in due],
+        run_requests=[_request(work, facts) for work in due],
         skip_reason=None if due else in_a_sentence(missing),
         cursor=ledger.text(),
         dynamic_partitions_requests=[
@@ -79,11 +80,13 @@ def _due(missing: Sequence[Missing], seen: Observation) -> list[Work]:
     return [work for work in due if work.kind != "judge" or work in uploads]
 
 
-def _request(work: Work) -> dg.RunRequest:
+def _request(work: Work, facts: Facts) -> dg.RunRequest:
     """A run that does it. Without a run key: whether there is such a run is asked of the runs."""
     if work.kind == "judge":
         asset = dg.AssetKey(keys.USER_FACES)
-        return dg.RunRequest(asset_selection=[asset], partition_key=work.subject)
+        # Somebody decided, and looks whether it is carried out.
+        tags = keys.AHEAD if facts.arrivals[work.subject].decided else {}
+        return dg.RunRequest(asset_selection=[asset], partition_key=work.subject, tags=tags)
     if work.kind == "check":
         checks = blocking_checks_of(work.subject)
         return dg.RunRequest(asset_selection=[], asset_check_keys=checks, tags=keys.AHEAD)
