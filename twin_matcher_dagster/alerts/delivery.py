@@ -61,13 +61,6 @@ def receivers_of(settings: Settings) -> list[Receiver]:
     return found
 
 
-def desk_of(settings: Settings) -> str:
-    """Address of the Dagster UI, for links, without a slash at the end."""
-    scheme = "https" if settings.tls_cert else "http"
-    here = f"{scheme}://{settings.host}:{settings.dagster_port}"
-    return (settings.dagster_url or here).rstrip("/")
-
-
 def tell(
     notebook: Notebook,
     matters: Sequence[Matter],

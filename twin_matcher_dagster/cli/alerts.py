@@ -23,8 +23,9 @@ def of_alerts() -> None:
 @app.command("test")
 def send_trial() -> None:
     """Send one message to each receiver that the settings name."""
-    from twin_matcher_dagster.alerts.delivery import desk_of, receivers_of
+    from twin_matcher_dagster.alerts.delivery import receivers_of
     from twin_matcher_dagster.alerts.words import trial_message
+    from twin_matcher_dagster.review.waiting import desk_of
 
     settings = Settings()
     receivers = receivers_of(settings)

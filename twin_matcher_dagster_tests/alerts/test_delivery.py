@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from twin_matcher_dagster.alerts.delivery import desk_of, receivers_of
+from twin_matcher_dagster.alerts.delivery import receivers_of
 from twin_matcher_dagster.alerts.mail import Mailbox
 from twin_matcher_dagster.alerts.webhook import Webhook
 from twin_matcher_dagster.local.services import _SECRETS, CODE
+from twin_matcher_dagster.review.waiting import desk_of
 from twin_matcher_dagster.settings import Settings, problems_of
 
 SECRET = "T0PSECRET"

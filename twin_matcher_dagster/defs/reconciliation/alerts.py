@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from twin_matcher_dagster.alerts.delivery import desk_of, receivers_of, tell
+from twin_matcher_dagster.alerts.delivery import receivers_of, tell
 from twin_matcher_dagster.alerts.matters import Matter, Seen, matters_of
 from twin_matcher_dagster.alerts.notebook import Notebook, keep_notebook, read_notebook
 from twin_matcher_dagster.defs.failed_runs import failed_runs
@@ -20,6 +20,7 @@ from twin_matcher_dagster.erasure.deadlines import deadline_of
 from twin_matcher_dagster.errors import StorageError
 from twin_matcher_dagster.reconciliation.ledger import Ledger
 from twin_matcher_dagster.reconciliation.missing import what_is_missing
+from twin_matcher_dagster.review.waiting import desk_of
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.object_store import ObjectStore

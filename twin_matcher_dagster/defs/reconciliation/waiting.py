@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from twin_matcher_dagster.alerts.delivery import desk_of
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.reconciliation.report import evaluated
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.review.waiting import REVIEW_PATH, Waitlist
+from twin_matcher_dagster.review.waiting import REVIEW_PATH, Waitlist, desk_of
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 

@@ -3,9 +3,10 @@
 import dagster as dg
 
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.resources import ObjectStoreResource
+from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.uploads.metadata import in_words
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
+from twin_matcher_dagster.review.waiting import REVIEW_PATH, desk_of
 from twin_matcher_dagster.storage.logs import verdicts
 
 
@@ -17,7 +18,9 @@ from twin_matcher_dagster.storage.logs import verdicts
     "is left out of the data set.",
 )
 def upload_accepted(
-    context: dg.AssetCheckExecutionContext, object_store: ObjectStoreResource
+    context: dg.AssetCheckExecutionContext,
+    object_store: ObjectStoreResource,
+    settings: SettingsResource,
 ) -> dg.AssetCheckResult:
     """Show the verdict of one upload."""
     verdict = verdicts(object_store.open(), context.partition_key).existing_head().record
@@ -25,13 +28,16 @@ def upload_accepted(
     return dg.AssetCheckResult(
         passed=verdict.accepted,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"It is {verdict.state}: {reasons}. To decide otherwise, materialize this "
-        "partition with a `decision`."
+        description=f"It is {verdict.state}: {reasons}. To decide otherwise, open the "
+        "review page, or materialize this partition with a `decision`."
         if not verdict.accepted
         else None,
         metadata={
             "verdict": verdict.state,
             "reasons": reasons,
             "review": in_words(verdict.review),
+            "decide": dg.MetadataValue.url(
+                f"{desk_of(settings.read())}{REVIEW_PATH}/uploads/{verdict.upload_id}"
+            ),
         },
     )

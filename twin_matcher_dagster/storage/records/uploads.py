@@ -17,7 +17,7 @@ ERASED = "ERASED"
 
 @dataclass(frozen=True)
 class Reviewed:
-    """What a person decided of an upload: ``none``, ``accept`` or ``reject``; and why."""
+    """What a person decided of an upload, see ``uploads.decisions``; and why."""
 
     decision: str = "none"
     note: str = ""
