@@ -120,9 +120,12 @@ def test_from_a_flagged_upload_to_an_accepted_one(
     page.locator(f'a[href$="{upload_id}"]').click()
     page.get_by_role("heading", name=NAME, exact=True).wait_for()
     assert page.get_by_text("An earlier upload").is_visible()
-    widths = page.locator(".faces img").evaluate_all("all => all.map(one => one.naturalWidth)")
-    assert len(widths) == 6
-    assert set(widths) == {160}
+    page.wait_for_function(
+        """() => {
+          const all = [...document.querySelectorAll(".faces img")];
+          return all.length == 6 && all.every((one) => one.naturalWidth == 160);
+        }"""
+    )
     # By keys alone: from the note to the button.
     page.get_by_label("Note, for other reviewers").fill("a twin sister, checked by phone")
     page.keyboard.press("Tab")
