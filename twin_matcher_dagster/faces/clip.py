@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -35,7 +34,7 @@ from twin_matcher_dagster.faces.quality import (
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.sameness import SAME_PERSON, load_sameness
 from twin_matcher_dagster.faces.tracking import SAME_IN_CLIP, Person, people_of
-from twin_matcher_dagster.media.video import stream_frames
+from twin_matcher_dagster.media.video import Clip, stream_frames
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 MIN_FACES = 20
@@ -127,14 +126,14 @@ class ClipReport:
 
 
 def extract_faces(
-    path: Path,
+    clip: Clip,
     progress: Callable[[float], None] = lambda share: None,
     recogniser: str = BUNDLED_RECOGNISER,
 ) -> ClipReport:
     """Find the faces of the one person in a clip.
 
     Args:
-        path: video file of 4 to 5 seconds.
+        clip: video file of 4 to 5 seconds, by its path or open.
         progress: called with the share that is done, 0 to 1.
         recogniser: as for :func:`~twin_matcher_dagster.faces.recogniser.load_recogniser`.
 
@@ -143,7 +142,7 @@ def extract_faces(
     """
     progress(0.0)
     collector = FaceCollector()
-    for frame in upright(stream_frames(path)):
+    for frame in upright(stream_frames(clip)):
         collector.add(frame.image, frame.time)
         # Over the 4.5 seconds that are asked for; a longer clip waits at the end.
         progress(min(0.95, frame.time / 4.5))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twin_matcher_dagster import refusals
@@ -18,8 +18,21 @@ from twin_matcher_dagster.media.video import MAX_FRAMES
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
 
+@dataclass(frozen=True)
+class NamedPhoto:
+    """An encoded photo in memory.
+
+    Attributes:
+        name: as its person knows it; free text.
+        data: the file.
+    """
+
+    name: str
+    data: bytes
+
+
 def extract_from_photos(
-    paths: Sequence[Path],
+    photos: Sequence[Path | NamedPhoto],
     progress: Callable[[float], None] = lambda share: None,
     recogniser: str = BUNDLED_RECOGNISER,
     cancellation: Cancellation | None = None,
@@ -29,22 +42,22 @@ def extract_from_photos(
     A photo that cannot be read is left out, and named in the report.
 
     Args:
-        paths: photos of any kind that is read.
+        photos: of any kind that is read.
         progress, recogniser: as for :func:`~twin_matcher_dagster.faces.clip.extract_faces`.
         cancellation: of the request.
 
     Raises:
         MediaError: none of them can be read, there are too many, or nobody waits any more.
     """
-    if len(paths) > MAX_FRAMES:
-        raise MediaError(refusals.TOO_MANY_PHOTOS(count=len(paths), limit=MAX_FRAMES))
+    if len(photos) > MAX_FRAMES:
+        raise MediaError(refusals.TOO_MANY_PHOTOS(count=len(photos), limit=MAX_FRAMES))
     collector = FaceCollector(every_s=0)
     skipped: dict[int, str] = {}
     with PhotoReader(cancellation) as reader:
-        for index, path in enumerate(paths):
-            progress(index / len(paths))
+        for index, photo in enumerate(photos):
+            progress(index / len(photos))
             try:
-                view = upright_view(reader.read(path))
+                view = upright_view(reader.read(photo.data if isinstance(photo, NamedPhoto) else photo))
             except MediaError as error:
                 if cancellation:
                     raise
@@ -56,9 +69,9 @@ def extract_from_photos(
     if skipped and not collector.frames:
         raise MediaError(*list(skipped.values())[:1])
     report = report_on(collector, recogniser, moving=False)
-    skipped |= _left_out(report, set(range(len(paths))) - set(skipped))
+    skipped |= _left_out(report, set(range(len(photos))) - set(skipped))
     progress(1.0)
-    named = [SkippedPhoto(paths[index].name, skipped[index]) for index in sorted(skipped)]
+    named = [SkippedPhoto(photos[index].name, skipped[index]) for index in sorted(skipped)]
     return replace(report, skipped=named)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,16 @@ REFILL_AFTER_S = 0.5
 _PIPE_BYTES = 2**20
 
 
+class HandedChild(subprocess.Popen[bytes]):
+    """A child that is handed its task, and an open file, over a socket that is its standard input.
+
+    Attributes:
+        line: our end of it.
+    """
+
+    line: socket.socket
+
+
 class ChildPool:
     """One child that has started already and waits: starting takes as long as a short clip.
 
@@ -27,23 +38,22 @@ class ChildPool:
     def __init__(self, module: str) -> None:
         self._module = module
         self._lock = threading.Lock()
-        self._spare: subprocess.Popen[bytes] | None = None
+        self._spare: HandedChild | None = None
         self._owner = 0
 
-    def take(self) -> subprocess.Popen[bytes]:
+    def take(self) -> HandedChild:
         """A fresh child."""
         with self._lock:
             child, self._spare = self._spare, None
             return child if self._usable(child) else _start(self._module)
 
-    def end(self, child: subprocess.Popen[bytes]) -> None:
+    def end(self, child: HandedChild) -> None:
         """Kill a child, and start the next one when the processor is free again."""
         child.kill()
         child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe:
-                with contextlib.suppress(OSError):  # what was not sent is not wanted any more
-                    pipe.close()
+        child.line.close()
+        if child.stdout:
+            child.stdout.close()
         timer = threading.Timer(REFILL_AFTER_S, self._refill)
         timer.daemon = True
         timer.start()
@@ -53,7 +63,7 @@ class ChildPool:
             if not self._usable(self._spare):
                 self._spare, self._owner = _start(self._module), os.getpid()
 
-    def _usable(self, child: subprocess.Popen[bytes] | None) -> TypeGuard[subprocess.Popen[bytes]]:
+    def _usable(self, child: HandedChild | None) -> TypeGuard[HandedChild]:
         """Whether it lives, and is ours: after a fork the pipes would be shared with the parent."""
         return child is not None and self._owner == os.getpid() and child.poll() is None
 
@@ -76,16 +86,19 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def _start(module: str) -> subprocess.Popen[bytes]:
-    child = subprocess.Popen(
-        python_command(module),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=child_environment(),
-        close_fds=True,
-    )
+def _start(module: str) -> HandedChild:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        child = HandedChild(
+            python_command(module),
+            stdin=theirs.fileno(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=child_environment(),
+            close_fds=True,
+        )
+    child.line = ours
     # Room for a frame, where the system allows it: the child decodes the next one meanwhile.
     if child.stdout and hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):

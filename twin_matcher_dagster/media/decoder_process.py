@@ -2,8 +2,9 @@
 
 A clip is decoded by FFmpeg's C code, which a crafted file may crash, hang or worse. So it happens
 in a process of its own, with limits, for one file; it is not handed our environment (credentials),
-and it can be killed. It runs as the same user: it is no sandbox. It reads one
-line of JSON, and writes frames as they come:
+and it can be killed. It runs as the same user: it is no sandbox. It opens no file: over its standard
+input, a socket, it is handed its task as JSON together with the file, open. It writes frames as they
+come:
 
     b"F" time:f64 width:u16 height:u16 turns:u8 transfer:u8 primaries:u8 RGB bytes ...   a frame
     b"D"                                          done
@@ -15,12 +16,13 @@ It does without numpy: that would be half of the time that it takes to start.
 from __future__ import annotations
 
 import json
+import os
+import socket
 import struct
 import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from twin_matcher_dagster import clip_refusals
@@ -55,19 +57,23 @@ _MAX_CPU_S = 14
 _MAX_MEMORY = 950 * 2**20
 # Address space: FFmpeg reserves some 100 MB a thread at 4K, and uses a part of it.
 _MAX_ADDRESS_SPACE = 4 * 2**30
-# Playlists and lists of files name other files: what is handed in is read, and nothing else.
+# At once from the file: FFmpeg asks for each part by way of Python.
+_PART_BYTES = 2**18
+_LONGEST_TASK = 4096
+# Playlists and lists of files name other files: what is handed in is read, and nothing else, by no
+# protocol that there is.
 _ONLY_VIDEO_FILES = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,asf,flv,gif,"
     "apng",
-    "protocol_whitelist": "file",
+    "protocol_whitelist": "none",
 }
 
 
-def decode(path: str, every_s: float, side: int, most: int) -> Iterator[Packed]:
+def decode(file: BinaryIO, every_s: float, side: int, most: int) -> Iterator[Packed]:
     """Frames of a clip, at least so many seconds apart, shrunk.
 
     Args:
-        path: video file.
+        file: video file, open.
         every_s: time between frames.
         side: longer side of the frames that are given, in pixels; smaller ones stay as they are.
         most: so many frames at most, spread over the whole clip.
@@ -77,12 +83,12 @@ def decode(path: str, every_s: float, side: int, most: int) -> Iterator[Packed]:
     """
     import av
 
-    _refuse_other_kinds(path)
+    _refuse_other_kinds(file)
     try:
-        with _opened(path) as container:
+        with _opened(file) as container:
             track = picture_track(container)
             index, times = track.index, _times(container, track)
-        with _opened(path) as container:
+        with _opened(file) as container:
             stream = container.streams[index]
             _check(container, stream)
             while _span(times) > (most - 1) * every_s:
@@ -97,21 +103,24 @@ def decode(path: str, every_s: float, side: int, most: int) -> Iterator[Packed]:
     except MemoryError as error:
         raise MediaError(clip_refusals.CLIP_TOO_HEAVY()) from error
     except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
-        raise MediaError(_why_unreadable(path)) from error
+        raise MediaError(_why_unreadable(file)) from error
 
 
-def _opened(path: str) -> Any:
+def _opened(file: BinaryIO) -> Any:
     """The file as PyAV's container."""
     import av
 
     # Names and titles in other letters than Unicode are no fault of the clip.
-    return av.open(path, options=_ONLY_VIDEO_FILES, metadata_errors="ignore")
+    file.seek(0)
+    return av.open(
+        file, options=_ONLY_VIDEO_FILES, metadata_errors="ignore", buffer_size=_PART_BYTES
+    )
 
 
-def _refuse_other_kinds(path: str) -> None:
+def _refuse_other_kinds(file: BinaryIO) -> None:
     """Photos, sounds and documents, by their first bytes."""
-    with Path(path).open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
     if not head:
         raise MediaError(clip_refusals.CLIP_EMPTY())
     kind = kind_of(head)
@@ -135,20 +144,19 @@ def _may_move(head: bytes) -> bool:
     return head.startswith(b"GIF8") or animated_png or sequence
 
 
-def _why_unreadable(path: str) -> str:
+def _why_unreadable(file: BinaryIO) -> str:
     """Whether an MP4 file ends before its index does, which is last in a fresh recording."""
     whole = set()
-    size = Path(path).stat().st_size
+    size = file.seek(0, os.SEEK_END)
     mp4, place = False, 0
-    with Path(path).open("rb") as file:
-        while place + 8 <= size and len(whole) < 100:
-            file.seek(place)
-            length, name = struct.unpack(">I4s", file.read(8))
-            if length == 1:
-                (length,) = struct.unpack(">Q", file.read(8).rjust(8, b"\xff"))
-            place += length if length >= 8 else size
-            mp4 = mp4 or name in (b"ftyp", b"wide", b"mdat")
-            whole |= {name} if place <= size else set()
+    while place + 8 <= size and len(whole) < 100:
+        file.seek(place)
+        length, name = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            (length,) = struct.unpack(">Q", file.read(8).rjust(8, b"\xff"))
+        place += length if length >= 8 else size
+        mp4 = mp4 or name in (b"ftyp", b"wide", b"mdat")
+        whole |= {name} if place <= size else set()
     cut_off = mp4 and b"moov" not in whole
     return (clip_refusals.CLIP_CUT_OFF if cut_off else clip_refusals.CLIP_DAMAGED)()
 
@@ -248,9 +256,9 @@ def _wanted(times: list[tuple[float, int]], every_s: float) -> set[int]:
     return {units for seconds, units in times if grid.takes(seconds)}
 
 
-def _write(out: BinaryIO, task: dict[str, Any]) -> None:
+def _write(out: BinaryIO, file: BinaryIO, task: dict[str, Any]) -> None:
     try:
-        for *header, pixels in decode(**task):
+        for *header, pixels in decode(file, **task):
             out.write(FRAME + FRAME_HEADER.pack(*header))
             out.write(pixels)
             out.flush()
@@ -269,13 +277,12 @@ def main() -> None:
     # No messages, and none through Python: a thread of FFmpeg that waits for the interpreter, while
     # the interpreter waits for the thread to end, hangs for ever.
     av.logging.set_level(None)
-    line = sys.stdin.buffer.readline()
-    if line:
+    with socket.socket(fileno=0) as line:
+        task, handed, _, _ = socket.recv_fds(line, _LONGEST_TASK, 1)
+    if handed:
         limit_this_process(_MAX_ADDRESS_SPACE, _MAX_CPU_S, _MAX_MEMORY)
-        task = json.loads(line)
-        if not Path(task["path"]).is_file():
-            raise SystemExit(2)
-        _write(sys.stdout.buffer, task)
+        with os.fdopen(handed[0], "rb") as file:
+            _write(sys.stdout.buffer, file, json.loads(task))
 
 
 if __name__ == "__main__":

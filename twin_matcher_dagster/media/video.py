@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
+import socket
+import stat
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from twin_matcher_dagster import clip_refusals
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.child_answers import REFUSED, read_exactly, read_sentence
-from twin_matcher_dagster.media.child_process import ChildPool
+from twin_matcher_dagster.media.child_process import ChildPool, HandedChild
 from twin_matcher_dagster.media.colour import in_srgb
 from twin_matcher_dagster.media.decoder_process import DONE, FRAME, FRAME_HEADER
-from twin_matcher_dagster.media.files import is_file
 from twin_matcher_dagster.media.frame_format import MIRRORED, SWAPPED, UPSIDE_DOWN
 from twin_matcher_dagster.media.frame_sampling import TimeGrid
 
@@ -35,6 +38,8 @@ MAX_BYTES = 200 * 1024 * 1024
 WORKING_SIDE = 720
 # Time for a whole clip, on a machine with other work to do: the child has 14 seconds of processor.
 TIMEOUT_S = 90.0
+Clip = Path | BinaryIO
+"""A clip as its file: by its path, or open, which no other file can be put in place of."""
 # A child that closed its pipe ends within this.
 _END_S = 1.0
 
@@ -47,11 +52,11 @@ class Frame:
     image: np.ndarray
 
 
-def read_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> list[Frame]:
+def read_frames(clip: Clip, every_s: float = SAMPLE_EVERY_S) -> list[Frame]:
     """Decode a clip and keep a frame every 100 ms, at most 100, spread over the whole clip.
 
     Args:
-        path: a video file: MP4, MOV, M4V, WebM, AVI and what else FFmpeg reads.
+        clip: a video file: MP4, MOV, M4V, WebM, AVI and what else FFmpeg reads.
         every_s: seconds between frames.
 
     Returns:
@@ -62,7 +67,7 @@ def read_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> list[Frame]:
     """
     kept: list[Frame] = []
     grid = TimeGrid(every_s)
-    for frame in stream_frames(path, every_s):
+    for frame in stream_frames(clip, every_s):
         if grid.takes(frame.time):
             kept.append(frame)
         if len(kept) > MAX_FRAMES:
@@ -71,15 +76,43 @@ def read_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> list[Frame]:
     return kept
 
 
-def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame]:
+def stream_frames(clip: Clip, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame]:
     """The frames of a clip as they are decoded, so that they can be looked at meanwhile.
 
     As :func:`read_frames`; a damaged clip, whose times are wrong, may give more than 100.
     """
-    if not is_file(path) or path.is_symlink():
+    with _opened(clip) as file:
+        yield from _decoded(file, every_s)
+
+
+@contextlib.contextmanager
+def _opened(clip: Clip) -> Generator[int]:
+    """The descriptor of a clip's file, which is one, and not too large."""
+    if not isinstance(clip, Path):
+        _check_file(clip.fileno())
+        yield clip.fileno()
+        return
+    try:
+        # A pipe that nobody writes to is not waited for, nor is another file named by a link.
+        file = os.open(clip, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except (OSError, ValueError) as error:
+        raise MediaError(clip_refusals.CLIP_GONE()) from error
+    try:
+        _check_file(file)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _check_file(file: int) -> None:
+    about = os.fstat(file)
+    if not stat.S_ISREG(about.st_mode):
         raise MediaError(clip_refusals.CLIP_GONE())
-    if path.stat().st_size > MAX_BYTES:
+    if about.st_size > MAX_BYTES:
         raise MediaError(clip_refusals.CLIP_TOO_LARGE(limit=MAX_BYTES // 2**20))
+
+
+def _decoded(file: int, every_s: float) -> Iterator[Frame]:
     child = _WAITING.take()
     # What hangs is killed; the pipe then ends, which is an error like any other.
     overdue = threading.Event()
@@ -92,7 +125,7 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
     watchdog.start()
     count = 0
     try:
-        for frame in _exchange(child, path, every_s):
+        for frame in _exchange(child, file, every_s):
             count += 1
             yield frame
     except (EOFError, OSError) as error:
@@ -106,14 +139,12 @@ def stream_frames(path: Path, every_s: float = SAMPLE_EVERY_S) -> Iterator[Frame
         raise MediaError(clip_refusals.CLIP_WITHOUT_FRAMES())
 
 
-def _exchange(child: subprocess.Popen[bytes], path: Path, every_s: float) -> Iterator[Frame]:
-    """Hand the child its task, and read what it writes."""
-    if child.stdin is None or child.stdout is None:
+def _exchange(child: HandedChild, file: int, every_s: float) -> Iterator[Frame]:
+    """Hand the child its task and the open file, and read what it writes."""
+    if child.stdout is None:
         raise EOFError
-    where = str(path.absolute())
-    task = {"path": where, "every_s": every_s, "side": WORKING_SIDE, "most": MAX_FRAMES}
-    child.stdin.write(json.dumps(task).encode() + b"\n")
-    child.stdin.flush()
+    task = {"every_s": every_s, "side": WORKING_SIDE, "most": MAX_FRAMES}
+    socket.send_fds(child.line, [json.dumps(task).encode()], [file])
     while (kind := child.stdout.read(1)) == FRAME:
         header = FRAME_HEADER.unpack(read_exactly(child.stdout, FRAME_HEADER.size))
         time, width, height, turns, transfer, primaries = header

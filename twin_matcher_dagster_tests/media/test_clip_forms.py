@@ -26,9 +26,10 @@ RED, GREEN, SKIN = (200, 40, 40), (40, 160, 60), (176, 130, 105)
 def frames_of(path: Path) -> list[Frame]:
     """As ``read_frames``, without a process of its own; upright clips."""
     frames = []
-    for time, width, height, _, transfer, primaries, pixels in decode(str(path), 0.1, 720, 100):
-        image = np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
-        frames.append(Frame(time, in_srgb(image, transfer, primaries)))
+    with path.open("rb") as file:
+        for time, width, height, _, transfer, primaries, pixels in decode(file, 0.1, 720, 100):
+            image = np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+            frames.append(Frame(time, in_srgb(image, transfer, primaries)))
     return frames
 
 

@@ -145,7 +145,7 @@ def test_memory_does_not_grow_with_a_clip(tmp_path: Path) -> None:
     code = (
         "import sys, psutil; from twin_matcher_dagster.media.decoder_process import decode; "
         "process = psutil.Process(); "
-        "most = [process.memory_info().rss for _ in decode(sys.argv[1], 0.1, 720, 100)]; "
+        "most = [process.memory_info().rss for _ in decode(open(sys.argv[1], 'rb'), 0.1, 720, 100)]; "
         "print(len(most), max(most))"
     )
     done = subprocess.run(
