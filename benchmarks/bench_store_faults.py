@@ -105,9 +105,7 @@ def main() -> int:
             session, upload_id = Session(FACES), kit.upload()
             asks = {
                 "send": lambda s=session: (
-                    send_faces(
-                        store, s, "Ana", Consent.now(), lambda share, desc: None, ENGLISH
-                    ).message
+                    send_faces(store, s, "Ana", Consent.now(), ENGLISH).message
                 ),
                 "status": lambda u=upload_id: status_of_visitor(u),
                 "erase": lambda u=upload_id: erase_for_visitor(store, u, CODE, ENGLISH),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from twin_matcher_dagster import clip_refusals, refusals
+from twin_matcher_dagster import clip_refusals, door_refusals, refusals
 from twin_matcher_dagster.faces.quality import QualityLimits
 from twin_matcher_dagster.refusals import CLIP_REFUSED, FAULTS, PHOTOS_REFUSED, Refusal
 from twin_matcher_dagster.settings import PROJECT_ROOT
@@ -27,7 +27,7 @@ ERRORS = {
 DOORS = {"media", "faces", "release", "pages"}
 CATALOGUE = {
     name: value
-    for name, value in {**vars(refusals), **vars(clip_refusals)}.items()
+    for name, value in {**vars(refusals), **vars(clip_refusals), **vars(door_refusals)}.items()
     if name.isupper() and name[0] != "_"
 }
 FIGURES = dict.fromkeys(("width", "height", "count", "limit", "value", "threshold"), 3)
@@ -57,7 +57,9 @@ def test_a_refusal_is_a_cause_and_a_way_out(name: str) -> None:
     assert refusal.cause.endswith((".", "stored:")), name
     assert refusal.way_out.endswith("."), name
     places = {place for _, place, _, _ in string.Formatter().parse(refusal.cause) if place}
-    words = refusal(**{place: FIGURES.get(place, 1.0) for place in places | {"limit", "count"}})
+    words = refusal(
+        **{place: FIGURES.get(place, 1.0) for place in places | {"limit", "count", "minutes"}}
+    )
     assert "{" not in words
     assert re.fullmatch(r"[A-Z{\d].*\.", words), words
 

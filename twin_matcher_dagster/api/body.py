@@ -9,18 +9,41 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from twin_matcher_dagster import refusals
+from twin_matcher_dagster import door_refusals, refusals
 from twin_matcher_dagster.api.problems import ProblemError
 from twin_matcher_dagster.media.photo_decoding import MAX_PHOTO_BYTES
 
 _AROUND_BYTES = 64 * 1024
 """What a form may have besides its photos: boundaries and headers of parts take some hundreds."""
 
+MOST_BODY_BYTES = 2 * MAX_PHOTO_BYTES * 4 // 3 + _AROUND_BYTES
+"""The largest body: two photos, in base64 where they come in line."""
+
 _READING_S = 30.0
 """A photo of 25 MB takes so long at 7 Mbit/s; whoever is slower keeps others from being asked."""
 
 _BYTES = "application/octet-stream"
 _RAW = ("image/", _BYTES)
+
+
+async def body_of(request: Request, limit: int) -> bytes:
+    """The body of a request that is no form, in memory.
+
+    Raises:
+        ProblemError: it is too large, or its client left.
+    """
+    if _announced(request) > limit:
+        raise ProblemError(413, "too-large", door_refusals.SENT_TOO_LARGE())
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise ProblemError(413, "too-large", door_refusals.SENT_TOO_LARGE())
+            parts.append(part)
+    except ClientDisconnect as error:
+        raise ProblemError(400, "photo-cancelled", refusals.PHOTO_CANCELLED()) from error
+    return b"".join(parts)
 
 
 class InMemoryParser(MultiPartParser):

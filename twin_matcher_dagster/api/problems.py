@@ -36,13 +36,16 @@ _STATUS = {
 }
 PROBLEM_TITLES = {
     400: "The request is not as it should be",
+    403: "Not from there",
     404: "There is nothing here",
     405: "This is not asked for in this way",
     408: "The photo came too slowly",
     409: "Several faces",
     413: "Too large",
     415: "Not a photo of a kind that is known",
+    421: "Not under this name",
     422: "Nothing to answer",
+    429: "Too often",
     500: "Something is wrong on our side",
     503: "Not at the moment",
 }
@@ -68,11 +71,13 @@ class ProblemError(Exception):
         status: of HTTP.
         reason: a code.
         detail: what is wrong and what to do.
+        again_s: in how many seconds it may work; None where waiting does not help.
     """
 
-    def __init__(self, status: int, reason: str, detail: str) -> None:
+    def __init__(self, status: int, reason: str, detail: str, again_s: int | None = None) -> None:
         super().__init__(detail)
         self.status, self.reason, self.detail = status, reason, detail
+        self.again_s = RETRY_AFTER_S if again_s is None and status == 503 else again_s
 
 
 def problem_of(error: TwinMatcherError) -> ProblemError:
@@ -96,7 +101,7 @@ def problem_response(problem: ProblemError, **more: Any) -> JSONResponse:
         reason=problem.reason,
         **more,
     )
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.status == 503 else None
+    headers = {"Retry-After": str(problem.again_s)} if problem.again_s else None
     return JSONResponse(
         body.model_dump(mode="json"), problem.status, headers, media_type=MEDIA_TYPE
     )

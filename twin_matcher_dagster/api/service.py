@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
@@ -12,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from twin_matcher_dagster import door_refusals
 from twin_matcher_dagster.api.answers import (
     MOST_TWINS,
     SHOWN_KINDS,
@@ -36,6 +38,9 @@ from twin_matcher_dagster.api.problems import (
 from twin_matcher_dagster.api.recent_portraits import RecentPortraits
 from twin_matcher_dagster.api.reference import reference_page
 from twin_matcher_dagster.api.turns import Turns
+from twin_matcher_dagster.doors.entry import QUOTAS
+from twin_matcher_dagster.doors.quotas import QUESTIONS
+from twin_matcher_dagster.doors.visitors import visitor_of
 from twin_matcher_dagster.errors import NoReleaseError, TwinMatcherError
 from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.media.photos import read_photo
@@ -77,7 +82,7 @@ def api_app(production: Production) -> FastAPI:
         title="Twin Matcher", version="1", description=_ABOUT, docs_url=None, redoc_url=None
     )
     doors = _Doors(production)
-    asked = dict.fromkeys((400, 408, 409, 413, 415, 422, 500, 503), ProblemOut)
+    asked = dict.fromkeys((400, 408, 409, 413, 415, 422, 429, 500, 503), ProblemOut)
     of_one = _problems({**asked, 409: SeveralFacesOut})
     app.post("/twins", responses=of_one, openapi_extra=_body("photo"))(doors.twins)
     of_two = _problems(asked)
@@ -180,6 +185,10 @@ class _Doors:
         ask: Callable[[list[bytes], Cancellation], _Given],
     ) -> _Given:
         """An answer in its turn; work at it ends when nobody waits for it any more."""
+        quotas = request.scope.get(QUOTAS)
+        if quotas and (spent := quotas.take(QUESTIONS, visitor_of(request.scope))):
+            said = door_refusals.TOO_MANY[QUESTIONS](minutes=ceil(spent.again_s / 60))
+            raise ProblemError(429, "too-many-questions", said, spent.again_s)
         cancellation = Cancellation()
 
         def counted_ask(photos: list[bytes]) -> _Given:

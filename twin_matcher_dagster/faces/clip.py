@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin_matcher_dagster.errors import FaceError
+from twin_matcher_dagster import clip_refusals
+from twin_matcher_dagster.errors import FaceError, MediaError
 from twin_matcher_dagster.faces.advice import sentence
 from twin_matcher_dagster.faces.bystanders import (
     Scene,
@@ -34,6 +35,7 @@ from twin_matcher_dagster.faces.quality import (
 from twin_matcher_dagster.faces.recogniser import load_recogniser
 from twin_matcher_dagster.faces.sameness import SAME_PERSON, load_sameness
 from twin_matcher_dagster.faces.tracking import SAME_IN_CLIP, Person, people_of
+from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.media.video import Clip, stream_frames
 from twin_matcher_dagster.settings import BUNDLED_RECOGNISER
 
@@ -129,6 +131,7 @@ def extract_faces(
     clip: Clip,
     progress: Callable[[float], None] = lambda share: None,
     recogniser: str = BUNDLED_RECOGNISER,
+    cancellation: Cancellation | None = None,
 ) -> ClipReport:
     """Find the faces of the one person in a clip.
 
@@ -136,13 +139,16 @@ def extract_faces(
         clip: video file of 4 to 5 seconds, by its path or open.
         progress: called with the share that is done, 0 to 1.
         recogniser: as for :func:`~twin_matcher_dagster.faces.recogniser.load_recogniser`.
+        cancellation: of the request.
 
     Raises:
-        MediaError: the file is not a readable video.
+        MediaError: the file is not a readable video, or nobody waits any more.
     """
     progress(0.0)
     collector = FaceCollector()
     for frame in upright(stream_frames(clip)):
+        if cancellation:
+            raise MediaError(clip_refusals.CLIP_GONE())
         collector.add(frame.image, frame.time)
         # Over the 4.5 seconds that are asked for; a longer clip waits at the end.
         progress(min(0.95, frame.time / 4.5))

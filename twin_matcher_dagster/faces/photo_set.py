@@ -57,7 +57,9 @@ def extract_from_photos(
         for index, photo in enumerate(photos):
             progress(index / len(photos))
             try:
-                view = upright_view(reader.read(photo.data if isinstance(photo, NamedPhoto) else photo))
+                view = upright_view(
+                    reader.read(photo.data if isinstance(photo, NamedPhoto) else photo)
+                )
             except MediaError as error:
                 if cancellation:
                     raise

@@ -2,9 +2,9 @@
 
 A clip is decoded by FFmpeg's C code, which a crafted file may crash, hang or worse. So it happens
 in a process of its own, with limits, for one file; it is not handed our environment (credentials),
-and it can be killed. It runs as the same user: it is no sandbox. It opens no file: over its standard
-input, a socket, it is handed its task as JSON together with the file, open. It writes frames as they
-come:
+and it can be killed. It runs as the same user: it is no sandbox. It opens no file: over its
+standard input, a socket, it is handed its task as JSON together with the file, open. It writes
+frames as they come:
 
     b"F" time:f64 width:u16 height:u16 turns:u8 transfer:u8 primaries:u8 RGB bytes ...   a frame
     b"D"                                          done

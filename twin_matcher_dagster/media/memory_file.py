@@ -1,4 +1,4 @@
-"""Files that no folder has: what a visitor hands in is gone when the process is, however it ends."""
+"""Files that no folder has: what a visitor hands in is gone with the process, whatever ends it."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ def new_memory_file() -> BinaryIO:
     disk without a name, so that its room is free again as soon as nobody has it open."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("handed-in", os.MFD_CLOEXEC), "w+b")
-    return cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+    return cast(BinaryIO, tempfile.TemporaryFile())

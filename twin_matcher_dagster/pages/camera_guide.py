@@ -30,8 +30,8 @@ class Guide:
         self._collector = FaceCollector()
         self._started: float | None = None
         self._advice, self._known_text = "guide.press", True
-        self.done = self.abandoned = False
-        self._good, self._told = 0, ""
+        self.done = False
+        self._good = 0
 
     def add(self, frame: np.ndarray) -> bool:
         """Look at one more frame; whether the set is complete now, or as large as it may become.
@@ -73,14 +73,6 @@ class Guide:
     def advice(self, words: Words) -> str:
         """What to do next, in a sentence."""
         return words(self._advice) if self._known_text else words.said(self._advice)
-
-    def advice_if_new(self, words: Words) -> str:
-        """The same, where it is another one than before: it is read out."""
-        said = self.advice(words)
-        if said == self._told:
-            return ""
-        self._told = said
-        return said
 
     def ring(self, words: Words) -> str:
         """How far it is, as HTML: a ring of directions around the number of good pictures."""

@@ -117,11 +117,6 @@ def preferred(accept_language: str) -> str:
     return next((code for quality, code in wishes if quality and code in languages()), ENGLISH)
 
 
-def translations() -> gr.I18n:
-    """The texts for labels of Gradio's components, which the browser translates itself."""
-    return gr.I18n(**{code: dict(words_in(code).texts) for code in languages()})
-
-
 @lru_cache
 def _templates() -> Environment:
     made = Environment(

@@ -9,13 +9,18 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 import gradio as gr
 
 from twin_matcher_dagster import refusals
+from twin_matcher_dagster.doors.quotas import ERASURES
 from twin_matcher_dagster.erasure.eraser import ErasureResult, erase
 from twin_matcher_dagster.erasure.request import note_with_code
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.pages.catalogue import Words, words_in, words_of
+from twin_matcher_dagster.pages.lanes import Lane
 from twin_matcher_dagster.pages.page import LOG, VISITOR_WAITS_S, html_place, message_for_visitor
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
+
+ERASING = 4
+"""Erasures that are asked for at a time: each waits for the store, for seconds at most."""
 
 # One at a time: each waits for the others' lock.
 _ERASERS = ThreadPoolExecutor(1, "erasing")
@@ -66,11 +71,12 @@ def add_erasure_form(store: ObjectStore) -> list[gr.Accordion | gr.Textbox | gr.
 
     # The code is nobody else's business: not in a public interface, not in a list of events.
     button.click(
-        on_erase,
+        Lane("erasing", ERASING).event(on_erase, ERASURES),
         [upload_id, code],
         outcome,
         show_progress_on=outcome,
         api_visibility="private",
+        queue=False,
     )
     return [part, upload_id, code, button]
 

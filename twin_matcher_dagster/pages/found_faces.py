@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.faces.clip import MIN_FACES, ClipReport
@@ -13,7 +12,6 @@ from twin_matcher_dagster.pages.catalogue import Words
 from twin_matcher_dagster.pages.page import message_for_visitor
 from twin_matcher_dagster.pages.session import Session
 from twin_matcher_dagster.pages.yaw_plot import yaw_plot
-from twin_matcher_dagster.settings import Settings
 
 # Photos that are left out, one by one; of more than these only how many.
 MAX_NAMED = 12
@@ -38,17 +36,6 @@ class Found:
 
 NOTHING = Found()
 """Before the page looked at anything."""
-
-
-def find_faces(
-    extract: Callable[..., ClipReport], given: Any, progress: Any, words: Words
-) -> Found:
-    """The faces of what was handed in, by ``extract_faces`` or ``extract_from_photos``."""
-
-    def report(share: float) -> None:
-        progress(share, desc=words("faces.looking"))
-
-    return report_faces(lambda: extract(given, report, Settings().recogniser), words)
 
 
 def report_faces(report: Callable[[], ClipReport], words: Words) -> Found:

@@ -13,8 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from twin_matcher_dagster.pages.catalogue import ENGLISH, translations, words_in
-from twin_matcher_dagster.pages.clip_preview import PREVIEW_CSS
+from twin_matcher_dagster.pages.catalogue import ENGLISH, words_in
 from twin_matcher_dagster.pages.site import Look
 
 STATIC = Path(__file__).parent / "static"
@@ -22,6 +21,11 @@ STATIC = Path(__file__).parent / "static"
 
 STATIC_PATH = "/look"
 ICON = STATIC / "icon.svg"
+
+
+def script(*names: str) -> str:
+    """Scripts of :data:`STATIC` after one another, as Gradio runs them for a part of a page."""
+    return "\n".join((STATIC / name).read_text("utf-8") for name in names)
 
 
 def look_of(page: str, root: str = "./") -> Look:
@@ -37,7 +41,7 @@ def look_of(page: str, root: str = "./") -> Look:
         files = urljoin(address, f"{root}look/")
         return words.render("head.html", page=page, address=address, look=files)
 
-    return Look(theme(), css(), head, i18n=translations(), favicon=ICON)
+    return Look(theme(), css(), head, ICON)
 
 
 def routes_of_look() -> Sequence[BaseRoute]:
@@ -122,7 +126,4 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """The style sheets of both pages."""
-    sheets = [
-        (STATIC / name).read_text("utf-8") for name in ("look.css", "predict.css", "upload.css")
-    ]
-    return "\n".join([*sheets, PREVIEW_CSS])
+    return script("look.css", "predict.css", "upload.css")

@@ -9,13 +9,14 @@ import gradio as gr
 
 from twin_matcher_dagster.errors import ServicesError, TwinMatcherError
 from twin_matcher_dagster.pages.catalogue import ENGLISH, Words, words_in, words_of
+from twin_matcher_dagster.pages.lanes import Lane
 from twin_matcher_dagster.pages.links import Links
 from twin_matcher_dagster.release.invented import NO_PEOPLE, ReleasePeople, newest_people
 from twin_matcher_dagster.release.reasons import OURS, sentence_of
 from twin_matcher_dagster.settings import Settings, command
 from twin_matcher_dagster.storage.object_store import PAGE_CONFIG, ObjectStore
 
-# Pictures of people are kept in the page's temporary folder no longer than this.
+# Pictures of people are kept in a page's memory no longer than this.
 FORGET_AFTER_S = 900
 
 VISITOR_WAITS_S = 8.0
@@ -68,7 +69,14 @@ def add_header(page: gr.Blocks, store: ObjectStore, links: Links, here: str) -> 
         return _header(words_of(request), links.seen_by(request), here, people)
 
     header = html_place("header", _header(words_in(ENGLISH), links, here, NO_PEOPLE))
-    page.load(look, None, header, show_progress="hidden", api_visibility="private")
+    page.load(
+        Lane("header", 2, each=20).event(look),
+        None,
+        header,
+        show_progress="hidden",
+        api_visibility="private",
+        queue=False,
+    )
 
 
 def _header(words: Words, links: Links, here: str, people: ReleasePeople) -> str:

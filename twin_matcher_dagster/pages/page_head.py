@@ -1,4 +1,7 @@
-"""What a page says of itself before any script runs: title, icons, link preview, manifest."""
+"""What a page says of itself before any script runs: title, icons, link preview, manifest.
+
+And which scripts are its own: a browser runs those alone (``doors.rules``).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from twin_matcher_dagster.doors.entry import NONCE
+
 Head = Callable[[str], str]
 """HTML for the head of a page, by the address of the page as its visitor has it: with ``/`` at the
 end. What is in it is the page's own, and escaped."""
 
 _OPENING = re.compile(rb"<head[^>]*>")
+_SCRIPT = re.compile(rb"<script(?=[\s>])")
 # Gradio's link preview, of itself: what reads it runs no script.
 _PREVIEW = re.compile(rb"""<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*""")
 
@@ -48,21 +54,25 @@ class PageHead:
             else:
                 body += message.get("body", b"")
                 if not message.get("more_body"):
-                    changed = self._changed(body, _address(scope))
+                    changed = self._changed(body, scope)
                     MutableHeaders(raw=start["headers"])["content-length"] = str(len(changed))
                     await send(start)
                     await send({**message, "body": changed})
 
         await self._app(scope, receive, send_changed)
 
-    def _changed(self, page: bytes, address: str) -> bytes:
+    def _changed(self, page: bytes, scope: Scope) -> bytes:
+        if nonce := scope.get(NONCE):
+            # What visitors write is in none of these pages: Gradio's and ours are all there are.
+            page = _SCRIPT.sub(b'<script nonce="%s"' % nonce.encode(), page)
         opening = _OPENING.search(page)
         if opening is None:
             return page
         before, after = page[: opening.end()], page[opening.end() :]
         # As far as the head goes: what follows may be anybody's text.
         head, end, rest = after.partition(b"</head>")
-        return before + self._head(address).encode() + _PREVIEW.sub(b"", head) + end + rest
+        ours = self._head(_address(scope)).encode()
+        return before + ours + _PREVIEW.sub(b"", head) + end + rest
 
 
 def _address(scope: Scope) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 
 from twin_matcher_dagster import refusals
 from twin_matcher_dagster.api.tools import Tools
+from twin_matcher_dagster.api.turns import ANSWERING
+from twin_matcher_dagster.doors.quotas import QUESTIONS
 from twin_matcher_dagster.errors import MediaError, TwinMatcherError
 from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.media.photos import PhotoReader
@@ -26,6 +28,7 @@ from twin_matcher_dagster.pages.answer_view import (
 )
 from twin_matcher_dagster.pages.catalogue import ENGLISH, Words, words_in, words_of
 from twin_matcher_dagster.pages.examples import example_photos, example_thumbnail
+from twin_matcher_dagster.pages.lanes import Lane, lane_for_words
 from twin_matcher_dagster.pages.links import Links, links_apart
 from twin_matcher_dagster.pages.look import STATIC, look_of, routes_of_look
 from twin_matcher_dagster.pages.page import (
@@ -45,8 +48,6 @@ from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.tally import counting
 from twin_matcher_dagster.settings import Settings
 
-# Gradio's own door for files is not used here, see `visitor_photos`.
-MAX_FILE = "1kb"
 _MOST_TWINS = 60
 
 
@@ -205,11 +206,7 @@ def predict_page(production: Production, given: VisitorPhotos, links: Links) -> 
         links: to the other page.
     """
     desk = Desk(production, given)
-    with gr.Blocks(
-        title="Twin Matcher: who looks like you?",
-        analytics_enabled=False,
-        delete_cache=(60, FORGET_AFTER_S),
-    ) as page:
+    with gr.Blocks(title="Twin Matcher: who looks like you?", analytics_enabled=False) as page:
         add_header(page, production.store, links, "predict")
         visits = Visits(page)
         asked = gr.State(None, time_to_live=FORGET_AFTER_S)
@@ -226,18 +223,20 @@ def predict_page(production: Production, given: VisitorPhotos, links: Links) -> 
             return gr.skip() if words.language == ENGLISH else _picker(desk, words)
 
         def on_question(
-            before: TwinQuestion | None, event: gr.EventData, request: gr.Request
+            before: TwinQuestion | None,
+            event: gr.EventData,
+            request: gr.Request,
+            cancellation: Cancellation,
         ) -> Any:
             words = words_of(request)
             try:
-                question = TwinQuestion.of(event._data, before)
+                question = TwinQuestion.of(event._data or {}, before)
             except TwinMatcherError as error:
                 return before, None, *asdict(trouble_view(error, words)).values()
             if before and before.tokens != question.tokens:
                 given.forget(before.tokens)
             visits.at_end(request, partial(given.forget, question.tokens))
-            with visits.work(request) as cancellation:
-                said, shown = desk.answer(question, words, cancellation)
+            said, shown = desk.answer(question, words, cancellation)
             if question.pair and shown.answer:
                 shown = replace(shown, scene=gr.skip())
             return question, said, *asdict(shown).values()
@@ -247,21 +246,21 @@ def predict_page(production: Production, given: VisitorPhotos, links: Links) -> 
 
         tools = Tools(production)
         for tool in (tools.find_twins, tools.compare_faces):
-            gr.api(tool)
-        page.load(on_load, None, picker, show_progress="hidden", api_visibility="private")
+            gr.api(tool, concurrency_id="tools", concurrency_limit=ANSWERING)
+        # Not in Gradio's queue, which is for programs: see `lanes`.
+        quiet: dict[str, Any] = {
+            "show_progress": "hidden", "api_visibility": "private", "queue": False,
+        }  # fmt: skip
+        page.load(lane_for_words().event(on_load), None, picker, **quiet)
+        answering, explaining = Lane("page", ANSWERING), Lane("explaining", 1)
         for event in (picker.submit, picker.select):
             event(
-                on_question,
+                answering.event(on_question, QUESTIONS),
                 asked,
                 [asked, found, *places],
-                show_progress="hidden",
-                api_visibility="private",
-            ).then(None, js="() => {window.dispatchEvent(new Event('answered'))}").then(
-                on_answer,
-                found,
-                places[2],
-                show_progress="hidden",
-                api_visibility="private",
+                **quiet,
+            ).then(None, js="() => {window.dispatchEvent(new Event('answered'))}", **quiet).then(
+                explaining.event(on_answer), found, places[2], **quiet
             )
     return page
 
@@ -270,7 +269,7 @@ def predict_site(production: Production) -> Site:
     """The page by itself."""
     given = VisitorPhotos()
     page = predict_page(production, given, links_apart(Settings()))
-    pages = [SitePage("/", page, MAX_FILE, look_of("predict"))]
+    pages = [SitePage("/", page, look_of("predict"), for_tools=True)]
     return Site(pages, production.store, production, [given.route(), *routes_of_look()])
 
 

@@ -1,7 +1,6 @@
 """A recorder of our own: it counts down, shows a ring of five seconds, and stops itself.
 
-Gradio's camera records from a click to the next. This one hands its clip to a file input of
-Gradio's, which is not shown: from there on it is a clip like any other.
+Gradio's camera records from a click to the next, and hands its clip over as a file.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import gradio as gr
 
 from twin_matcher_dagster.pages.catalogue import Words, words_in
-from twin_matcher_dagster.pages.file_inputs import taken_by, video_path
-from twin_matcher_dagster.pages.look import STATIC
+from twin_matcher_dagster.pages.look import script
 from twin_matcher_dagster.pages.page import html_place
 
 SECONDS = 5
@@ -26,11 +24,7 @@ def recorder_view(words: Words) -> str:
     return words.render("recorder.html", seconds=SECONDS, names=TEXTS)
 
 
-def clip_recorder() -> tuple[gr.HTML, gr.File]:
-    """The recorder, and the input that its clip comes by; within a page."""
-    script = (STATIC / "recorder.js").read_text()
-    recorder = html_place("recorder", recorder_view(words_in("en")), js_on_load=script)
-    recorded = taken_by(
-        video_path, gr.File(label="recorded", elem_id="recorded", file_count="single")
-    )
-    return recorder, recorded
+def clip_recorder() -> gr.HTML:
+    """The recorder, within a page; its clip comes with the event ``submit``, by a token."""
+    ours = script("hand.js", "recorder.js")
+    return html_place("recorder", recorder_view(words_in("en")), js_on_load=ours)

@@ -100,7 +100,7 @@ def missing_of(session: Session | None, name: str, agreed: bool) -> list[str]:
         clean_name(name or "")
     except UploadError:
         missing.append("upload.needs_name")
-    return missing if agreed else [*missing, "upload.needs_consent"]
+    return missing if agreed is True else [*missing, "upload.needs_consent"]
 
 
 def send_faces(
@@ -108,7 +108,6 @@ def send_faces(
     session: Session | None,
     name: str,
     consent: Consent | None,
-    progress: Any,
     words: Words,
     address: str = "",
 ) -> Outcome:
@@ -118,7 +117,6 @@ def send_faces(
         store: the bucket.
         session: of the visitor.
         name, consent: what they say.
-        progress: Gradio's.
         words: the visitor's language.
         address: of the status page, as the visitor has it; empty where that is not known.
     """
@@ -131,7 +129,6 @@ def send_faces(
 
     def report(share: float) -> None:
         prompt.renew()
-        progress(share, desc=words("upload.sending"))
 
     try:
         if len(session.kept) < MIN_FACES:

@@ -6,8 +6,6 @@ import errno
 import socket
 import ssl
 import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,28 +15,37 @@ from pathlib import Path
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from gradio.i18n import I18n
 from gradio.themes import ThemeClass
-from gradio.utils import get_upload_folder
 from pydantic import ValidationError
 from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
+from twin_matcher_dagster.api.body import MOST_BODY_BYTES
 from twin_matcher_dagster.api.service import api_app
+from twin_matcher_dagster.api.turns import WAITING
+from twin_matcher_dagster.doors.connections import guarded_protocol
+from twin_matcher_dagster.doors.entry import Entry
+from twin_matcher_dagster.doors.visitors import Proxies
 from twin_matcher_dagster.errors import ServicesError, TwinMatcherError
+from twin_matcher_dagster.media.video import MAX_BYTES as MOST_CLIP_BYTES
+from twin_matcher_dagster.pages.event_check import EventCheck
+from twin_matcher_dagster.pages.guided_camera import FRAMES_PATH, MOST_FRAME_BYTES
 from twin_matcher_dagster.pages.health import Health
 from twin_matcher_dagster.pages.log_lines import write_log_as_json
-from twin_matcher_dagster.pages.page import FORGET_AFTER_S
 from twin_matcher_dagster.pages.page_head import Head, PageHead
-from twin_matcher_dagster.pages.room import RoomForFiles
+from twin_matcher_dagster.pages.refused import explain
+from twin_matcher_dagster.pages.visitor_clips import CLIPS_PATH
+from twin_matcher_dagster.pages.visitor_photos import PHOTOS_PATH
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.tally import watch_waiting
 from twin_matcher_dagster.settings import Settings, problems_of
+from twin_matcher_dagster.settings.doors import values_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
-AT_A_TIME, WAITING = 2, 50
-"""Questions of visitors that a page answers at a time, and that wait; further ones get a 503."""
+_MOST_EVENT_BYTES = 64 * 1024
+"""What an event of a page says: names, texts, tokens."""
 
 # Browsers hold a connection open for as long as a page is: nobody waits for these to end.
 _GRACE_S = 2
@@ -52,14 +59,12 @@ class Look:
         theme: colours and fonts.
         css: further rules.
         head: HTML for the page's head: title, icons, link preview, manifest.
-        i18n: the texts in other languages.
         favicon: file of the icon; of a page at ``/`` only, as Gradio has it.
     """
 
     theme: ThemeClass | None = None
     css: str = ""
     head: Head = lambda address: ""
-    i18n: I18n | None = None
     favicon: Path | None = None
 
 
@@ -70,14 +75,14 @@ class SitePage:
     Attributes:
         path: ``/``, or a path such as ``/upload``.
         blocks: the page.
-        max_file: size of the largest file that is taken from a browser, such as ``50mb``.
         look: of the page.
+        for_tools: whether programs ask it as well, by way of Gradio.
     """
 
     path: str
     blocks: gr.Blocks
-    max_file: str
     look: Look = field(default_factory=Look)
+    for_tools: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,22 +101,20 @@ class Site:
     production: Production | None = None
     routes: Sequence[BaseRoute] = ()
 
-    def app(self, mcp: bool = False) -> FastAPI:
-        """The site as an application; it forgets what visitors handed over while it runs.
+    def app(self, settings: Settings) -> Entry:
+        """The site as an application.
 
         Args:
-            mcp: whether models may use what answers questions as a tool.
+            settings: of its doors; and whether models may use what answers questions as a tool.
 
         Raises:
             ServicesError: they may, and the package for it is not installed.
         """
-        if mcp and find_spec("mcp") is None:
+        if settings.mcp and find_spec("mcp") is None:
             raise ServicesError(
                 "MCP is set, and the package for it is not there. Install it: pip install 'mcp<2'"
             )
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        folder = Path(get_upload_folder())
-        app.add_middleware(RoomForFiles, folder=folder)
         app.router.routes += [*Health(self.store, self.production).routes(), *self.routes]
         if self.production:
             app.mount("/v1", api_app(self.production))
@@ -119,22 +122,41 @@ class Site:
         for page in sorted(self.pages, key=lambda page: -len(page.path)):
             if page.path != "/":
                 app.router.routes.append(_with_slash(page.path))
-            _mount(app, page, mcp and page.path == "/" and self.production is not None)
-        threading.Thread(target=_forget, args=(folder,), daemon=True).start()
-        return app
+            _mount(app, page, settings.mcp and page.path == "/" and self.production is not None)
+        return Entry(app, settings, explain, self._most_bytes)
+
+    def _most_bytes(self, scope: Scope) -> int:
+        """How large the body of a request may be: by far the most bring no file."""
+        path = scope["path"]
+        handed = {
+            CLIPS_PATH: MOST_CLIP_BYTES,
+            PHOTOS_PATH: MOST_BODY_BYTES,
+            FRAMES_PATH: MOST_FRAME_BYTES,
+        }
+        for name, most in handed.items():
+            if path.endswith(name):
+                return most
+        tools = self.production and path.startswith(_TOOL_PATHS)
+        return MOST_BODY_BYTES if tools or path.startswith("/v1/") else _MOST_EVENT_BYTES
+
+
+_TOOL_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/mcp/")
+"""Where a program hands photos over in line."""
 
 
 def _mount(app: FastAPI, page: SitePage, mcp: bool) -> None:
     look = page.look
+    inside = [
+        Middleware(EventCheck, page=page.blocks, for_tools=page.for_tools),
+        Middleware(PageHead, head=look.head),
+    ]
     gr.mount_gradio_app(
         app,
-        page.blocks.queue(default_concurrency_limit=AT_A_TIME, max_size=WAITING),
+        page.blocks.queue(max_size=WAITING, api_open=False),
         page.path,
         theme=look.theme,
         css=look.css,
-        i18n=look.i18n,
         favicon_path=str(look.favicon) if look.favicon and page.path == "/" else None,
-        max_file_size=page.max_file,
         footer_links=[],
         # What a visitor is told is a message of ours; anything else is for the log.
         show_error=False,
@@ -143,9 +165,10 @@ def _mount(app: FastAPI, page: SitePage, mcp: bool) -> None:
         run_history=False,
         enable_monitoring=False,
         mcp_server=mcp,
-        app_kwargs={"middleware": [Middleware(PageHead, head=look.head)]},
+        app_kwargs={"middleware": inside},
     )
-    watch_waiting(f"page {page.path}", page.blocks._queue.__len__)
+    if page.for_tools:
+        watch_waiting("tools", page.blocks._queue.__len__)
 
 
 def _with_slash(path: str) -> Route:
@@ -162,7 +185,7 @@ def serve_site(make: Callable[[Settings], Site], port_setting: str) -> None:
     """
     try:
         settings = Settings()
-        app = make(settings).app(settings.mcp)
+        app = make(settings).app(settings)
         server = uvicorn.Server(_config(app, settings))
         listening = _bind(settings.host, getattr(settings, port_setting), port_setting)
     except ValidationError as error:
@@ -174,7 +197,7 @@ def serve_site(make: Callable[[Settings], Site], port_setting: str) -> None:
         server.run([listening])
 
 
-def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def _config(app: Entry, settings: Settings) -> uvicorn.Config:
     """How it is served: with https where there is a certificate, and no list of who asked.
 
     Raises:
@@ -182,6 +205,15 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """
     config = uvicorn.Config(
         app,
+        http=guarded_protocol(
+            settings.visitor_connections, Proxies(values_of(settings.trusted_proxies)).trusts
+        ),
+        # Nothing here speaks it.
+        ws="none",
+        # Whom a proxy asks for is seen by the entry, where a proxy is trusted. uvicorn would trust
+        # whoever is on this machine.
+        proxy_headers=False,
+        server_header=False,
         ssl_certfile=settings.tls_cert and str(settings.tls_cert.expanduser()),
         ssl_keyfile=settings.tls_key and str(settings.tls_key.expanduser()),
         log_level="warning",
@@ -220,16 +252,3 @@ def _bind(host: str, port: int, port_setting: str) -> socket.socket:
             why += f"{port_setting.upper()}, to another one."
         raise ServicesError(why) from error
     return bound
-
-
-def _forget(folder: Path) -> None:
-    """Delete what visitors handed over once it is old enough, whichever process left it there.
-
-    Gradio's own ``delete_cache`` knows the files of the living process only.
-    """
-    while True:
-        for path in folder.rglob("*"):
-            with suppress(OSError):
-                if path.is_file() and time.time() - path.stat().st_mtime > FORGET_AFTER_S:
-                    path.unlink()
-        time.sleep(60)

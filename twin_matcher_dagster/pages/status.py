@@ -6,9 +6,11 @@ from typing import Any
 
 import gradio as gr
 
+from twin_matcher_dagster.doors.quotas import ERASURES
 from twin_matcher_dagster.errors import TwinMatcherError
 from twin_matcher_dagster.pages.catalogue import Words, words_in, words_of
-from twin_matcher_dagster.pages.erasure_form import erase_for_visitor
+from twin_matcher_dagster.pages.erasure_form import ERASING, erase_for_visitor
+from twin_matcher_dagster.pages.lanes import Lane, lane_for_status, lane_for_words
 from twin_matcher_dagster.pages.links import Links
 from twin_matcher_dagster.pages.look import STATIC
 from twin_matcher_dagster.pages.page import (
@@ -94,9 +96,7 @@ def status_page(store: ObjectStore, links: Links) -> gr.Blocks:
         links: to the other pages.
     """
     act, english = StatusActions(store), words_in("en")
-    with gr.Blocks(
-        title=english("status.tab"), analytics_enabled=False, delete_cache=(60, FORGET_AFTER_S)
-    ) as page:
+    with gr.Blocks(title=english("status.tab"), analytics_enabled=False) as page:
         add_header(page, store, links, "status")
         shown = gr.State(None, time_to_live=FORGET_AFTER_S)
         with gr.Column(elem_id="ask"):
@@ -115,16 +115,21 @@ def status_page(store: ObjectStore, links: Links) -> gr.Blocks:
         places: list[Any] = [shown, message, status, twin, nobody, forget, timer]
         named: list[Any] = [upload_id, code, show, nobody, forget, what, erase]
         # The code is nobody else's business: not in a public interface, not in a list of events.
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        page.load(_labels, None, named, **quiet)
+        quiet: dict[str, Any] = {
+            "api_visibility": "private", "show_progress": "hidden", "queue": False,
+        }  # fmt: skip
+        seen: dict[str, Any] = {
+            "api_visibility": "private", "show_progress_on": message, "queue": False,
+        }  # fmt: skip
+        asking, erasing = lane_for_status(), Lane("erasing", ERASING)
+        page.load(lane_for_words().event(_labels), None, named, **quiet)
         page.load(None, None, both, js=(STATIC / "status.js").read_text(), **quiet).then(
-            act.follow, both, places, **quiet
+            asking.event(act.follow), both, places, **quiet
         )
-        timer.tick(act.look, shown, places, **quiet)
-        seen: dict[str, Any] = {"api_visibility": "private", "show_progress_on": message}
-        gr.on([show.click, code.submit], act.show, both, places, **seen)
-        nobody.click(act.tell_of_nobody, shown, places, **seen)
-        erase.click(act.erase, both, places, **seen)
+        timer.tick(asking.event(act.look), shown, places, **quiet)
+        gr.on([show.click, code.submit], asking.event(act.show, ERASURES), both, places, **seen)
+        nobody.click(asking.event(act.tell_of_nobody), shown, places, **seen)
+        erase.click(erasing.event(act.erase, ERASURES), both, places, **seen)
     return page
 
 

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
-from twin_matcher_dagster.faces.clip import extract_faces
-from twin_matcher_dagster.faces.photo_set import extract_from_photos
-from twin_matcher_dagster.pages.camera_guide import Guide
+from twin_matcher_dagster.doors.quotas import LOOKS, UPLOADS
+from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.pages.catalogue import words_of
-from twin_matcher_dagster.pages.found_faces import (
-    NOTHING,
-    find_faces,
-    report_faces,
-)
+from twin_matcher_dagster.pages.lanes import Lane, lane_for_status, lane_for_words
 from twin_matcher_dagster.pages.links import Links, links_apart
 from twin_matcher_dagster.pages.look import look_of, routes_of_look
-from twin_matcher_dagster.pages.page import FORGET_AFTER_S, add_header, bucket_of_environment
+from twin_matcher_dagster.pages.page import add_header, bucket_of_environment
 from twin_matcher_dagster.pages.session import Session
 from twin_matcher_dagster.pages.site import Site, SitePage, serve_site
 from twin_matcher_dagster.pages.status import status_page
 from twin_matcher_dagster.pages.upload_desk import UploadDesk
 from twin_matcher_dagster.pages.upload_parts import UploadParts, add_upload_parts, labels_of
-from twin_matcher_dagster.pages.visits import Visits
+from twin_matcher_dagster.pages.ways_in import WaysIn
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import Consent
 
-MAX_CLIP_FILE = "200mb"
-MAX_STATUS_FILE = "1kb"
-FRAME_EVERY_S = 0.2
+LOOKING, SENDING = 2, 4
+"""Clips and sets of photos that are looked at at a time, each for seconds of two cores; and uploads
+that are sent, which wait for the store."""
 
+_ON_FOUND = "() => {window.dispatchEvent(new Event('found'))}"
 
 # The page's address as the visitor has it, behind whatever proxy: for a link that others open. And
 # what is said without a click is read out.
@@ -45,116 +38,49 @@ _ON_OPEN = """() => {
 }"""
 
 
-def upload_page(store: ObjectStore, links: Links) -> gr.Blocks:
+def upload_page(store: ObjectStore, links: Links, ways: WaysIn) -> gr.Blocks:
     """The page.
 
     Args:
         store: the bucket.
         links: to the other pages.
+        ways: in.
     """
-    with gr.Blocks(
-        title="Twin Matcher: add your face",
-        analytics_enabled=False,
-        delete_cache=(60, FORGET_AFTER_S),
-    ) as page:
+    with gr.Blocks(title="Twin Matcher: add your face", analytics_enabled=False) as page:
         add_header(page, store, links, "upload")
         parts = add_upload_parts(page, store)
-        desk, visits = UploadDesk(store, links), Visits(page)
-        _add_doors(desk, parts, visits)
-        _add_guide(desk, parts)
+        desk = UploadDesk(store, links)
+        _add_ways(desk, parts, ways)
         _add_form(page, desk, parts)
     return page
 
 
-def _add_doors(desk: UploadDesk, parts: UploadParts, visits: Visits) -> None:
-    """The clip and the photos."""
+def _add_ways(desk: UploadDesk, parts: UploadParts, ways: WaysIn) -> None:
+    """What is handed over is looked at."""
 
-    def on_clip(
-        path: str | None,
+    def on_given(
         name: str,
         agreed: bool,
+        event: gr.EventData,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        cancellation: Cancellation,
     ) -> Any:
         words = words_of(request)
-        given = Path(path) if path else None
-        found = find_faces(extract_faces, given, progress, words) if given else NOTHING
+        found = ways.found(event._data or {}, words, cancellation)
         return desk.show(found, name, agreed, words)
 
-    def on_photos(
-        files: list[Path],
-        name: str,
-        agreed: bool,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Any:
-        words = words_of(request)
-        with visits.work(request) as cancellation:
-            extract = partial(extract_from_photos, cancellation=cancellation)
-            found = find_faces(extract, files, progress, words) if files else NOTHING
-        return desk.show(found, name, agreed, words)
-
-    for component, event, act in (
-        (parts.recorded, parts.recorded.upload, on_clip),
-        (parts.clip, parts.clip.change, on_clip),
-        (parts.photos, parts.photos.change, on_photos),
-    ):
-        event(
+    act = Lane("looking", LOOKING).event(on_given, LOOKS)
+    for way in parts.ways:
+        way.submit(
             act,
-            [component, *parts.said],
+            [*parts.said],
             parts.found,
             show_progress_on=parts.message,
             # Once refused, because too many wait, Gradio's default would ask no more.
             trigger_mode="multiple",
             api_visibility="private",
-        )
-
-
-def _add_guide(desk: UploadDesk, parts: UploadParts) -> None:
-    """The camera with a guide."""
-    same = [gr.skip()] * (3 + len(parts.found))
-    guided = [parts.guide, parts.ring, parts.advice, *parts.found]
-
-    def on_frame(
-        state: Guide, frame: np.ndarray | None, name: str, agreed: bool, request: gr.Request
-    ) -> Any:
-        if frame is not None and state.add(frame):
-            return on_finish(state, name, agreed, request)
-        if state.abandoned:
-            return same
-        words = words_of(request)
-        return [state, state.ring(words), state.advice_if_new(words) or gr.skip(), *same[3:]]
-
-    def on_finish(state: Guide, name: str, agreed: bool, request: gr.Request) -> Any:
-        if state.done:
-            return same
-        words = words_of(request)
-        found = report_faces(state.finish, words)
-        # Start again was pressed meanwhile: what is on its way must not undo it.
-        if state.abandoned:
-            return same
-        shown = desk.show(found, name, agreed, words)
-        return [state, state.ring(words), state.advice(words), *shown]
-
-    def on_again(state: Guide, name: str, agreed: bool, request: gr.Request) -> Any:
-        state.abandoned = True
-        words, fresh = words_of(request), Guide()
-        shown = desk.show(NOTHING, name, agreed, words)
-        return [fresh, fresh.ring(words), fresh.advice(words), *shown]
-
-    asked = [parts.guide, *parts.said]
-    parts.camera.stream(
-        on_frame,
-        [parts.guide, parts.camera, *parts.said],
-        guided,
-        stream_every=FRAME_EVERY_S,
-        time_limit=120,
-        concurrency_limit=4,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    for button, act in ((parts.finish, on_finish), (parts.again, on_again)):
-        button.click(act, asked, guided, show_progress="hidden", api_visibility="private")
+            queue=False,
+        ).then(None, js=_ON_FOUND, api_visibility="private")
 
 
 def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
@@ -171,7 +97,7 @@ def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
         event: gr.EventData,
         request: gr.Request,
     ) -> Any:
-        numbers = event._data.get("left_out")
+        numbers = (event._data or {}).get("left_out")
         return desk.choose(session, name, agreed, numbers, words_of(request))
 
     def on_word(session: Session | None, name: str, agreed: bool, request: gr.Request) -> Any:
@@ -185,38 +111,41 @@ def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
         published: bool,
         here: str,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Any:
         words = words_of(request)
-        given = Consent.now(publication=published, long_lost_twin=twin, language=words.language)
-        return desk.send(session, name, given if agreed else None, here, progress, words)
+        # What else than True a browser may say is no consent.
+        given = Consent.now(
+            publication=published is True, long_lost_twin=twin is True, language=words.language
+        )
+        return desk.send(session, name, given if agreed is True else None, here, words)
 
     def on_look(session: Session | None, request: gr.Request) -> Any:
         return desk.look(session, words_of(request))
 
     said: list[Any] = [parts.session, *parts.said]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    page.load(on_open, None, parts.labelled, **quiet)
+    # Not in Gradio's queue, which is everybody's: see `lanes`.
+    unseen: dict[str, Any] = {"api_visibility": "private", "queue": False}
+    quiet: dict[str, Any] = {**unseen, "show_progress": "hidden"}
+    small = lane_for_words()
+    page.load(small.event(on_open), None, parts.labelled, **quiet)
     page.load(None, None, parts.here, js=_ON_OPEN, **quiet)
-    # Not in the queue: who says a name does not wait behind others' clips.
-    parts.faces.select(on_choice, said, parts.chosen, queue=False, **quiet)
+    parts.faces.select(small.event(on_choice), said, parts.chosen, **quiet)
     gr.on(
         [parts.name.change, parts.consent.input],
-        on_word,
+        small.event(on_word),
         said,
         [parts.outcome, *parts.sendable],
         trigger_mode="multiple",
-        queue=False,
         **quiet,
     )
     parts.send.click(
-        on_send,
+        Lane("sending", SENDING).event(on_send, UPLOADS),
         [*said, parts.twin_consent, parts.publish, parts.here],
         parts.sent,
         show_progress_on=parts.outcome,
-        api_visibility="private",
+        **unseen,
     ).then(None, js="() => document.querySelector('#receipt .receipt')?.focus()")
-    parts.timer.tick(on_look, parts.session, parts.watched, **quiet)
+    parts.timer.tick(lane_for_status().event(on_look), parts.session, parts.watched, **quiet)
     parts.another.click(None, js="() => location.reload()")
 
 
@@ -229,13 +158,14 @@ def upload_site(store: ObjectStore) -> Site:
     """The page and the status page, by themselves."""
     links = links_apart(Settings())
     # Of one site: relative, so that a proxy may stand before it.
-    upload = upload_page(store, replace(links, upload="./", status="status/"))
+    ways = WaysIn.new()
+    upload = upload_page(store, replace(links, upload="./", status="status/"), ways)
     status = status_page(store, replace(links, upload="../", status="./"))
     pages = [
-        SitePage("/", upload, MAX_CLIP_FILE, look_of("upload")),
-        SitePage("/status", status, MAX_STATUS_FILE, look_of("status", "../")),
+        SitePage("/", upload, look_of("upload")),
+        SitePage("/status", status, look_of("status", "../")),
     ]
-    return Site(pages, store, routes=routes_of_look())
+    return Site(pages, store, routes=[*ways.routes(), *routes_of_look()])
 
 
 if __name__ == "__main__":

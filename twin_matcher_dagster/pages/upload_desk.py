@@ -56,13 +56,11 @@ class UploadDesk:
         name: str,
         consent: Consent | None,
         here: str,
-        progress: Any,
         words: Words,
     ) -> list[Any]:
         """Hand the faces in; for ``parts.sent``."""
-        done = send_faces(
-            self._store, session, name, consent, progress, words, self._links.status_from(here)
-        )
+        address = self._links.status_from(here)
+        done = send_faces(self._store, session, name, consent, words, address)
         is_sent = bool(done.session and done.session.sent)
         return [
             done.session,

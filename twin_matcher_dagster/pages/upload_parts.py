@@ -8,14 +8,19 @@ from typing import Any
 
 import gradio as gr
 
-from twin_matcher_dagster.pages.camera_guide import Guide
-from twin_matcher_dagster.pages.catalogue import Words, translations, words_in
-from twin_matcher_dagster.pages.clip_preview import clip_input
+from twin_matcher_dagster.pages.catalogue import Words, words_in
 from twin_matcher_dagster.pages.erasure_form import add_erasure_form, erasure_labels
-from twin_matcher_dagster.pages.file_inputs import given_frame, taken_by, visitor_photos
 from twin_matcher_dagster.pages.look import STATIC
 from twin_matcher_dagster.pages.page import FORGET_AFTER_S, html_place
 from twin_matcher_dagster.pages.recorder import clip_recorder, recorder_view
+from twin_matcher_dagster.pages.ways_in import (
+    CLIP,
+    PHOTOS,
+    camera_view,
+    given_files,
+    given_view,
+    guided_camera,
+)
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.consent import (
@@ -31,9 +36,8 @@ class UploadParts:
     """The components, and the lists of them that events fill.
 
     Attributes:
-        session, guide, here: what the page knows, and its own address.
-        recorded, clip, camera, photos: the ways in.
-        ring, advice, finish, again: of the guided camera.
+        session, here: what the page knows, and its own address.
+        ways: in: what each hands over comes with its event ``submit``.
         message, faces: of what was found.
         name, consent, twin_consent, publish, send: the form.
         outcome, another, timer: of what was sent.
@@ -44,21 +48,12 @@ class UploadParts:
         sendable: the button, and what is missing.
         sent: after sending: session, outcome, receipt, form, another, what is missing, timer.
         watched: after a look at what became of it: timer, status.
-        labelled: everything that has words, in the order of :func:`labels_of`; but what files come
-            by: an output of an event is made anew, without our reader (``file_inputs``).
+        labelled: everything that has words, in the order of :func:`labels_of`.
     """
 
     session: gr.State
-    guide: gr.State
     here: gr.Textbox
-    recorded: gr.File
-    clip: gr.Video
-    camera: gr.Image
-    photos: gr.File
-    ring: gr.HTML
-    advice: gr.HTML
-    finish: gr.Button
-    again: gr.Button
+    ways: Sequence[gr.HTML]
     message: gr.HTML
     faces: gr.HTML
     name: gr.Textbox
@@ -85,42 +80,20 @@ def add_upload_parts(page: gr.Blocks, store: ObjectStore) -> UploadParts:
         page: that is being built.
         store: the bucket.
     """
-    words, said = words_in("en"), translations()
+    words = words_in("en")
     session = gr.State(None, time_to_live=FORGET_AFTER_S)
-    guide = gr.State(Guide, time_to_live=FORGET_AFTER_S)
     here = gr.Textbox(visible="hidden", elem_id="here")
     with gr.Column(elem_id="form") as form:
         with gr.Tabs(elem_id="ways"):
             with gr.Tab(words("upload.record"), id="record") as record_tab:
-                recorder, recorded = clip_recorder()
+                recorder = clip_recorder()
             with gr.Tab(words("upload.guided"), id="guided") as guided_tab:
-                ring = html_place("ring", Guide().ring(words))
-                advice = html_place("advice", Guide().advice(words), elem_classes="advice live")
-                camera = taken_by(
-                    given_frame,
-                    gr.Image(
-                        sources=["webcam"],
-                        streaming=True,
-                        label=said("upload.camera_label"),
-                        elem_id="camera",
-                        height=360,
-                    ),
-                )
-                with gr.Row():
-                    finish = gr.Button(words("upload.finish"), elem_id="finish")
-                    again = gr.Button(words("upload.again"), elem_id="again")
+                camera = guided_camera(words)
             with gr.Tab(words("upload.clip"), id="clip") as clip_tab:
-                clip = clip_input(page, said("upload.clip_label"))
+                clip = given_files(CLIP, words)
             with gr.Tab(words("upload.photos"), id="photos") as photos_tab:
-                photos = taken_by(
-                    visitor_photos,
-                    gr.File(
-                        file_count="multiple",
-                        label=said("upload.photos_label"),
-                        elem_id="photos",
-                        height=200,
-                    ),
-                )
+                photos = given_files(PHOTOS, words)
+        ways = [recorder, camera, clip, photos]
         message = html_place("found")
         faces = html_place("faces", js_on_load=(STATIC / "faces.js").read_text())
         note = html_place("faces-note", elem_classes="note live")
@@ -147,16 +120,8 @@ def add_upload_parts(page: gr.Blocks, store: ObjectStore) -> UploadParts:
     sendable = [send, missing]
     return UploadParts(
         session=session,
-        guide=guide,
         here=here,
-        recorded=recorded,
-        clip=clip,
-        camera=camera,
-        photos=photos,
-        ring=ring,
-        advice=advice,
-        finish=finish,
-        again=again,
+        ways=ways,
         message=message,
         faces=faces,
         name=name,
@@ -175,7 +140,7 @@ def add_upload_parts(page: gr.Blocks, store: ObjectStore) -> UploadParts:
         watched=[timer, status],
         labelled=[
             *(record_tab, guided_tab, clip_tab, photos_tab),
-            *(recorder, ring, advice, finish, again),
+            *ways,
             *(name, consent, exactly, twin_consent, publish, send, another),
             *forget,
         ],
@@ -184,15 +149,13 @@ def add_upload_parts(page: gr.Blocks, store: ObjectStore) -> UploadParts:
 
 def labels_of(words: Words) -> list[Any]:
     """The words of everything that has some, in a language."""
-    guide = Guide()
     part, *fields = erasure_labels(words)
     return [
         *(gr.Tab(label=words(f"upload.{way}")) for way in ("record", "guided", "clip", "photos")),
         recorder_view(words),
-        guide.ring(words),
-        guide.advice(words),
-        gr.Button(words("upload.finish")),
-        gr.Button(words("upload.again")),
+        camera_view(words),
+        given_view(CLIP, words),
+        given_view(PHOTOS, words),
         gr.Textbox(label=words("upload.name"), placeholder=words("upload.name_hint")),
         gr.Checkbox(label=words.said(CONSENT_TEXT)),
         _exactly(words),

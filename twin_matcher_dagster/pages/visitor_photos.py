@@ -23,14 +23,14 @@ from twin_matcher_dagster.api.turns import Turns
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.pages.catalogue import preferred, words_in
 
-KEPT_S = 900.0
+PHOTO_KEPT_S = 900.0
 """So long a photo is there for further questions, unless its visitor leaves before."""
 
-MOST_BYTES = 512 * 2**20
+MOST_PHOTOS_BYTES = 512 * 2**20
 """All photos together. Beyond that the eldest are let go: whoever floods the page loses their own
 questions, and it goes on answering."""
 
-PATH = "/photos"
+PHOTOS_PATH = "/photos"
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ class VisitorPhotos:
                 self._drop(token)
 
     def _let_go(self) -> None:
-        old = time.monotonic() - KEPT_S
+        old = time.monotonic() - PHOTO_KEPT_S
         while self._photos:
             token, eldest = next(iter(self._photos.items()))
-            if eldest.at > old and self._bytes <= MOST_BYTES:
+            if eldest.at > old and self._bytes <= MOST_PHOTOS_BYTES:
                 return
             self._drop(token)
 
@@ -91,9 +91,13 @@ class VisitorPhotos:
     def __len__(self) -> int:
         return len(self._photos)
 
-    def route(self) -> Route:
-        """Where the page hands a photo over: its bytes, one at a time."""
-        return Route(PATH, self._take, methods=["POST"])
+    def route(self, prefix: str = "") -> Route:
+        """Where a page hands a photo over: its bytes, one at a time.
+
+        Args:
+            prefix: path of the page.
+        """
+        return Route(prefix + PHOTOS_PATH, self._take, methods=["POST"])
 
     async def _take(self, request: Request) -> Response:
         words = words_in(preferred(request.headers.get("accept-language", "")))

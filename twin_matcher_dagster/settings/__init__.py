@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from twin_matcher_dagster.settings.doors import DoorSettings
 from twin_matcher_dagster.settings.keeping import EMBEDDED_BUCKET, KeepingSettings
 from twin_matcher_dagster.settings.learning import (
     BUNDLED_BACKBONE,
@@ -63,6 +64,7 @@ __all__ = [
 class Settings(
     KeepingSettings,
     ServingSettings,
+    DoorSettings,
     SigningInSettings,
     TrackingSettings,
     LearningSettings,

@@ -47,6 +47,10 @@ class Consent:
     publication: bool = False
     long_lost_twin: bool = False
 
+    def is_typed(self) -> bool:
+        """Whether each answer is yes or no, and not a word that a form may have sent for it."""
+        return type(self.publication) is bool and type(self.long_lost_twin) is bool
+
     @classmethod
     def now(
         cls, *, publication: bool = False, long_lost_twin: bool = False, language: str = "en"

@@ -99,7 +99,7 @@ def submit(
         StorageError: S3 does not answer, and this try committed nothing.
         StoredAlreadyError: an earlier try was committed, and says something else.
     """
-    if consent is None:
+    if not (isinstance(consent, Consent) and consent.is_typed()):
         raise UploadError(refusals.NO_CONSENT())
     label = clean_name(name)
     if not faces:

@@ -19,7 +19,7 @@ from twin_matcher_dagster.faces.single_face import SeveralFacesError
 from twin_matcher_dagster.pages.predict import predict_site
 from twin_matcher_dagster.publication.model_export import export_model
 from twin_matcher_dagster.release.serving import Production
-from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE
+from twin_matcher_dagster.settings import PROJECT_ROOT, SAMPLE, Settings
 from twin_matcher_dagster.storage.logs import releases
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.release import Release, Withdrawn
@@ -34,7 +34,7 @@ def production(released: ObjectStore) -> Production:
 
 @pytest.fixture(scope="module")
 def client(production: Production) -> TestClient:
-    return TestClient(predict_site(production).app())
+    return TestClient(predict_site(production).app(Settings()), base_url="http://127.0.0.1")
 
 
 def test_a_site_is_ready_and_says_what_answers(client: TestClient) -> None:

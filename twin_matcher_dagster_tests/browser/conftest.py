@@ -16,7 +16,7 @@ from pathlib import Path
 
 import av
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from twin_matcher_dagster.cli.demo import Story
 from twin_matcher_dagster.local.ports import HeldPorts
@@ -95,10 +95,18 @@ def page(browser: Browser) -> Generator[Page]:
     page = context.new_page()
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(f"error in the page: {error}"))
+    page.on("console", lambda said: troubles.extend(complaints(said)))
     page.on("request", lambda request: troubles.extend(elsewhere(request.url)))
     yield page
     context.close()
     assert troubles == []
+
+
+def complaints(said: ConsoleMessage) -> list[str]:
+    """What a browser complains of: of what a page may not do, too. What was not answered is for the
+    tests to say."""
+    is_answer = said.text.startswith("Failed to load resource")
+    return [said.text] if said.type == "error" and not is_answer else []
 
 
 def elsewhere(url: str) -> list[str]:

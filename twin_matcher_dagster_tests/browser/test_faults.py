@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from twin_matcher_dagster.cli.demo import Story
-from twin_matcher_dagster.refusals import DISK_FULL
+from twin_matcher_dagster.door_refusals import TOO_BUSY
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster_tests.browser.conftest import Serve
 from twin_matcher_dagster_tests.browser.test_predict_page import ask
@@ -18,13 +18,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def full(route: Route) -> None:
-    """What ``RoomForFiles`` answers."""
-    route.fulfill(status=507, content_type="text/plain; charset=utf-8", body=DISK_FULL())
+    """What the page answers when no more clips and photos fit into its memory."""
+    route.fulfill(status=503, content_type="text/plain; charset=utf-8", body=TOO_BUSY())
 
 
 def busy(route: Route) -> None:
-    """What Gradio answers when its queue is full."""
-    route.fulfill(status=503, json={"detail": "Queue is full. Max size is 50."})
+    """What the page answers when too many wait for it to look at their clips."""
+    route.fulfill(status=503, json={"error": TOO_BUSY()})
 
 
 def toast(page: Page) -> str:
@@ -34,29 +34,24 @@ def toast(page: Page) -> str:
     return message.inner_text()
 
 
-def test_a_full_disk_and_a_full_queue_are_said(
+def test_too_many_visitors_are_said(
     page: Page, serve: Serve, store: ObjectStore, story: Story
 ) -> None:
     page.goto(serve("upload", store))
-    page.route("**/upload*", full)
+    for kind, name, file in (("clip", "My clip", story.clip), ("photos", "Photos", story.photo)):
+        page.route(f"**/{kind.rstrip('s')}s", full)
+        page.get_by_role("tab", name=name).click()
+        page.set_input_files(f"#{kind} input[type=file]", [file])
+        page.wait_for_selector(f"#{kind} .trouble:visible")
+        assert page.inner_text(f"#{kind} .trouble") == TOO_BUSY()
+    page.unroute_all()
+    page.reload()
+    page.wait_for_selector("#recorder button")
+    page.route("**/gradio_api/run/*", busy)
     page.get_by_role("tab", name="My clip").click()
     page.set_input_files("#clip input[type=file]", story.clip)
-    assert DISK_FULL() in toast(page)
-    page.reload()
-    page.get_by_role("tab", name="Photos").click()
-    page.set_input_files("#photos input[type=file]", [story.photo])
-    assert DISK_FULL() in toast(page)
-    page.unroute("**/upload*")
-    page.reload()
-    page.route("**/queue/join*", busy)
-    page.get_by_role("tab", name="My clip").click()
-    page.set_input_files("#clip input[type=file]", story.clip)
-    assert "currently busy. Please try again" in toast(page)
-    # Who says a name does not wait.
-    page.fill("#name input, #name textarea", "Ana")
-    page.wait_for_function("document.querySelector('#missing').innerText.includes('agree')")
-    page.unroute("**/queue/join*")
-    page.click('#clip button[aria-label="Clear"]')
+    assert toast(page) == TOO_BUSY()
+    page.unroute_all()
     choose(page, story.clip)
     assert "faces found" in page.inner_text("#found .success")
 

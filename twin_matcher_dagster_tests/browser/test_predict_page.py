@@ -186,11 +186,13 @@ def test_too_much_to_do_is_said_and_can_be_tried_again(
 ) -> None:
     page.goto(serve("predict", released))
     page.wait_for_selector(".drop")
-    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "full"}))
+    page.route(
+        "**/gradio_api/run/*", lambda route: route.fulfill(status=503, json={"error": "full"})
+    )
     page.click('[data-example="1"]')
     page.wait_for_selector(".toast-body")
     page.wait_for_function("document.querySelector('.waiting .said').textContent === ''")
-    page.unroute("**/queue/join*")
+    page.unroute("**/gradio_api/run/*")
     page.click('[data-example="1"]')
     page.wait_for_selector("#answer .answered", timeout=90_000)
 

@@ -145,7 +145,8 @@ def test_memory_does_not_grow_with_a_clip(tmp_path: Path) -> None:
     code = (
         "import sys, psutil; from twin_matcher_dagster.media.decoder_process import decode; "
         "process = psutil.Process(); "
-        "most = [process.memory_info().rss for _ in decode(open(sys.argv[1], 'rb'), 0.1, 720, 100)]; "
+        "clip = open(sys.argv[1], 'rb'); "
+        "most = [process.memory_info().rss for _ in decode(clip, 0.1, 720, 100)]; "
         "print(len(most), max(most))"
     )
     done = subprocess.run(

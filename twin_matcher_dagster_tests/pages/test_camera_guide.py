@@ -79,9 +79,3 @@ def test_the_ring_fills_as_the_head_turns(clock: list[float]) -> None:
     assert lit[0] == 0
     assert lit == sorted(lit)
     assert lit[-1] > 12  # more than one side
-
-
-def test_what_is_the_same_is_not_said_again(clock: list[float]) -> None:
-    guide = Guide()
-    assert guide.advice_if_new(ENGLISH) == guide.advice(ENGLISH)
-    assert guide.advice_if_new(ENGLISH) == ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from twin_matcher_dagster import clip_refusals, refusals
+from twin_matcher_dagster import clip_refusals, door_refusals, refusals
 from twin_matcher_dagster.faces.regions import PARTS
 from twin_matcher_dagster.pages.catalogue import ENGLISH, languages, preferred, words_in
 from twin_matcher_dagster.refusals import Fault, Refusal
@@ -51,7 +51,7 @@ def test_every_text_is_there_with_the_same_figures(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_refusal_is_said_in_it(language: str) -> None:
     known = words_in(language).sentences
-    for module in (refusals, clip_refusals):
+    for module in (refusals, clip_refusals, door_refusals):
         for name, said in vars(module).items():
             missing = set(sentences(said)) - set(known)
             assert not missing, f"{name}: {missing}"

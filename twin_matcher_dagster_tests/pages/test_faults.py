@@ -56,7 +56,7 @@ def through(store: ObjectStore, faulty: FaultyStore) -> ObjectStore:
 
 def sent(store: ObjectStore, session: Session) -> tuple[Session, str]:
     began = time.monotonic()
-    done = send_faces(store, session, "Ana", Consent.now(), lambda share, desc: None, ENGLISH)
+    done = send_faces(store, session, "Ana", Consent.now(), ENGLISH)
     assert time.monotonic() - began < 10
     assert done.session
     return done.session, done.message + done.receipt

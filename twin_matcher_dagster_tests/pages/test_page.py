@@ -15,6 +15,7 @@ from twin_matcher_dagster.pages.links import FROM_PREDICT, FROM_UPLOAD
 from twin_matcher_dagster.pages.predict import predict_page
 from twin_matcher_dagster.pages.upload import upload_page
 from twin_matcher_dagster.pages.visitor_photos import VisitorPhotos
+from twin_matcher_dagster.pages.ways_in import WaysIn
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.settings import PROJECT_ROOT
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -60,7 +61,7 @@ def test_with_a_port_that_is_taken() -> None:
 
 def test_both_pages_have_a_header(store: ObjectStore) -> None:
     predict = predict_page(Production(store), VisitorPhotos(), FROM_PREDICT)
-    for page in (upload_page(store, FROM_UPLOAD), predict):
+    for page in (upload_page(store, FROM_UPLOAD, WaysIn.new()), predict):
         marks = [part["props"].get("elem_id") for part in page.config["components"]]
         assert marks.count("header") == 1
 
@@ -72,7 +73,7 @@ def test_publication_is_asked_for_where_there_is_any(
     monkeypatch.setenv("HUB_DATASET", dataset)
     shown = {
         part["props"].get("elem_id"): part["props"].get("visible")
-        for part in upload_page(store, FROM_UPLOAD).config["components"]
+        for part in upload_page(store, FROM_UPLOAD, WaysIn.new()).config["components"]
     }
     assert shown["publish"] is bool(dataset)
     assert shown["consent"] is True

@@ -33,11 +33,12 @@ def preview(address: str) -> str:
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     pages = [
-        SitePage("/", blocks("the first"), "1mb", Look(head=preview)),
-        SitePage("/upload", blocks("the second"), "2mb", Look(head=preview)),
+        SitePage("/", blocks("the first"), Look(head=preview), for_tools=True),
+        SitePage("/upload", blocks("the second"), Look(head=preview)),
     ]
     icon = Route("/icon.svg", lambda request: PlainTextResponse("an icon"))
-    return TestClient(Site(pages, Store(), routes=[icon]).app())
+    app = Site(pages, Store(), routes=[icon]).app(Settings())
+    return TestClient(app, base_url="http://127.0.0.1")
 
 
 def test_each_page_is_at_its_place(client: TestClient) -> None:
@@ -53,7 +54,7 @@ def test_a_link_is_previewed_as_ours_and_not_as_gradios(
 ) -> None:
     head = client.get(path, headers={"accept-encoding": encoding}).text.partition("</head>")[0]
     assert head.count('"og:url"') == 1
-    assert f'<meta property="og:url" content="http://testserver{path}">' in head
+    assert f'<meta property="og:url" content="http://127.0.0.1{path}">' in head
     assert "gradio-app" not in head
     assert 'name="twitter:' not in head
 
@@ -62,7 +63,7 @@ def test_a_page_is_found_without_its_slash(client: TestClient) -> None:
     asked = client.get("/upload?a=b", follow_redirects=False)
     assert (asked.status_code, asked.headers["location"]) == (
         307,
-        "http://testserver/upload/?a=b",
+        "http://127.0.0.1/upload/?a=b",
     )
 
 
@@ -70,7 +71,7 @@ def test_what_is_not_a_page_comes_before_the_pages(client: TestClient) -> None:
     assert client.get("/icon.svg").text == "an icon"
     assert client.get("/healthz").json() == {"page": "ok", "store": "ok"}
     figures = client.get("/metrics").text
-    assert 'twin_matcher_waiting{door="page /upload"} 0.0' in figures
+    assert 'twin_matcher_waiting{door="tools"} 0.0' in figures
 
 
 def test_a_page_keeps_nothing_in_the_browser(client: TestClient) -> None:
@@ -82,7 +83,7 @@ def test_a_page_keeps_nothing_in_the_browser(client: TestClient) -> None:
 def test_tools_for_models_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sites, "find_spec", lambda name: None)
     with pytest.raises(ServicesError, match=r"pip install 'mcp<2'"):
-        Site([], Store()).app(mcp=True)
+        Site([], Store()).app(Settings(mcp=True))
 
 
 def asked(url: str) -> gr.Request:

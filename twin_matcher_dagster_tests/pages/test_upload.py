@@ -12,26 +12,32 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from twin_matcher_dagster.erasure.request import erase_with_code
+from twin_matcher_dagster.errors import UploadError
 from twin_matcher_dagster.faces.clip import MIN_FACES, ClipFace, ClipReport, SkippedPhoto
 from twin_matcher_dagster.faces.coverage import coverage_of
 from twin_matcher_dagster.faces.pose import Pose
 from twin_matcher_dagster.pages.catalogue import words_in
 from twin_matcher_dagster.pages.found_faces import MAX_NAMED, faces_note, report_faces
-from twin_matcher_dagster.pages.links import FROM_UPLOAD, links_apart
+from twin_matcher_dagster.pages.links import FROM_STATUS, FROM_UPLOAD, links_apart
 from twin_matcher_dagster.pages.receipt import receipt, status_link
 from twin_matcher_dagster.pages.session import Outcome, Session, missing_of, send_faces
+from twin_matcher_dagster.pages.status import status_page
 from twin_matcher_dagster.pages.upload import upload_page
 from twin_matcher_dagster.pages.upload_parts import labels_of
+from twin_matcher_dagster.pages.ways_in import WaysIn
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.uploads.arrivals import arrivals
 from twin_matcher_dagster.uploads.consent import CONSENT_VERSION, Consent
 from twin_matcher_dagster.uploads.manifest import get_faces, get_manifest
+from twin_matcher_dagster.uploads.submission import submit
 from twin_matcher_dagster_tests.kit import CODE
 from twin_matcher_dagster_tests.memory import memory_bucket
 
 FACES = tuple(np.full((160, 160, 3), 5 * n, np.uint8) for n in range(MIN_FACES + 3))
 ENGLISH, GERMAN = words_in("en"), words_in("de")
+NO_CONSENT: list[Any] = ["false", "true", "True", 1, [1], {"a": 1}, 1.0, "on"]
+"""What a browser may say in place of True."""
 STATUS = "https://twins.example/status/"
 
 
@@ -52,7 +58,7 @@ class LostAnswer:
 
 
 def sent(store: ObjectStore, session: Session | None, name: str, consent: Consent) -> Outcome:
-    return send_faces(store, session, name, consent, lambda share, desc: None, ENGLISH, STATUS)
+    return send_faces(store, session, name, consent, ENGLISH, STATUS)
 
 
 @pytest.fixture
@@ -142,11 +148,12 @@ def test_what_a_browser_says_of_faces_is_not_trusted() -> None:
         (Session(FACES), " \u200b ", True, ["name"]),
         (Session(FACES), "Ana", False, ["consent"]),
         (None, "", False, ["faces", "name", "consent"]),
+        *((Session(FACES), "Ana", word, ["consent"]) for word in NO_CONSENT),
     ],
-    ids=["all", "faces", "more", "name", "consent", "nothing"],
+    ids=["all", "faces", "more", "name", "consent", "nothing", *map(repr, NO_CONSENT)],
 )
 def test_send_can_be_pressed_when_it_can_work(
-    session: Session | None, name: str, agreed: bool, missing: list[str]
+    session: Session | None, name: str, agreed: Any, missing: list[str]
 ) -> None:
     assert missing_of(session, name, agreed) == [f"upload.needs_{one}" for one in missing]
 
@@ -229,19 +236,35 @@ def test_consent_in_other_words_is_noted() -> None:
     assert Consent.now(language="de").version == f"{CONSENT_VERSION} de"
 
 
-def test_files_are_read_by_our_own_readers() -> None:
-    """What is an output of an event is made anew for a visitor, with Gradio's own reader."""
-    page = upload_page(memory_bucket(), FROM_UPLOAD)
-    ours = {one for one in page.blocks.values() if "preprocess" in vars(one)}
-    assert len(ours) == 4
-    outputs = {one for event in page.fns.values() for one in event.outputs}
-    assert not ours & outputs
-    kinds = (gr.File, gr.Video, gr.Image)
-    assert {one for one in page.blocks.values() if isinstance(one, kinds)} == ours
+def test_no_part_of_the_page_takes_files() -> None:
+    page = upload_page(memory_bucket(), FROM_UPLOAD, WaysIn.new())
+    takers = (gr.File, gr.Video, gr.Image, gr.Audio, gr.UploadButton)
+    assert not [one for one in page.blocks.values() if isinstance(one, takers)]
+
+
+def test_nothing_waits_in_a_queue_that_others_fill() -> None:
+    for page in (
+        upload_page(memory_bucket(), FROM_UPLOAD, WaysIn.new()),
+        status_page(memory_bucket(), FROM_STATUS),
+    ):
+        asked = [one for one in page.fns.values() if one.fn]
+        ours = [one for one in asked if not any(event == "unload" for _, event in one.targets)]
+        assert ours
+        assert not [one.targets for one in ours if one.queue is not False]
+
+
+@pytest.mark.parametrize("word", NO_CONSENT)
+def test_consent_is_true_and_nothing_else(word: Any) -> None:
+    store = memory_bucket()
+    forged = Consent(CONSENT_VERSION, "2026-11-28T00:00:00+00:00", word)
+    for given in (forged, replace(forged, publication=True, long_lost_twin=word), word):
+        with pytest.raises(UploadError, match="consent box"):
+            submit(store, FACES, "Ana", given)
+    assert list(store.list("")) == []
 
 
 def test_every_part_with_words_has_them_in_every_language() -> None:
-    page = upload_page(memory_bucket(), FROM_UPLOAD)
+    page = upload_page(memory_bucket(), FROM_UPLOAD, WaysIn.new())
     counts = {len(event.outputs) for event in page.fns.values()}
     assert len(labels_of(GERMAN)) in counts
     assert str(MIN_FACES) in ENGLISH("upload.photos_label")

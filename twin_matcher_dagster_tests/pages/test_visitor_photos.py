@@ -60,7 +60,7 @@ def test_another_site_cannot_hand_photos_over(client: TestClient, given: Visitor
 
 def test_photos_are_forgotten(given: VisitorPhotos, monkeypatch: pytest.MonkeyPatch) -> None:
     token = given.keep(b"a photo")
-    later = time.monotonic() + visitor_photos.KEPT_S + 1
+    later = time.monotonic() + visitor_photos.PHOTO_KEPT_S + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
     with pytest.raises(MediaError):
         given.photos([token])
@@ -70,7 +70,7 @@ def test_photos_are_forgotten(given: VisitorPhotos, monkeypatch: pytest.MonkeyPa
 def test_whoever_floods_the_page_loses_the_eldest(
     given: VisitorPhotos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(visitor_photos, "MOST_BYTES", 10)
+    monkeypatch.setattr(visitor_photos, "MOST_PHOTOS_BYTES", 10)
     first, second, third = (given.keep(bytes(4)) for _ in range(3))
     assert given.photos([second, third]) == [bytes(4)] * 2
     with pytest.raises(MediaError):

@@ -1,4 +1,4 @@
-"""Work of visitors ends when they leave."""
+"""When a visitor leaves, what they handed over is let go."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ def visitor(name: str) -> Any:
     return SimpleNamespace(session_hash=name)
 
 
-def test_who_leaves_ends_their_own_work_and_nobody_elses() -> None:
+def test_who_leaves_ends_their_own_and_nobody_elses() -> None:
     with gr.Blocks() as page:
         visits = Visits(page)
-    with visits.work(visitor("a")) as first, visits.work(visitor("b")) as other:
-        with visits.work(visitor("a")) as second:
-            visits.leave(visitor("a"))
-            assert first
-            assert second
-        assert not other
-        with visits.work(visitor("a")) as later:
-            assert not later
+    ended: list[str] = []
+    visits.at_end(visitor("a"), lambda: ended.append("a, before"))
+    visits.at_end(visitor("a"), lambda: ended.append("a"))
+    visits.at_end(visitor("b"), lambda: ended.append("b"))
+    visits.at_end(None, lambda: ended.append("nobody"))
     visits.leave(visitor("a"))
-    assert visits._running == {}
+    visits.leave(visitor("a"))
+    assert ended == ["a"]
 
 
 def test_the_page_tells_when_somebody_leaves() -> None:

@@ -1,5 +1,5 @@
 // A recorder for a clip of the visitor: counts down, shows a ring, stops itself, and hands the clip
-// to the page's own file input. Gradio runs it once, with `element`; what is in that may be rendered
+// over. Gradio runs it once, with `element`; what is in that may be rendered
 // anew, in another language, so nothing of it is kept.
 const $ = (selector) => element.querySelector(selector);
 const root = () => $(".recorder");
@@ -35,12 +35,7 @@ function obstacle() {
   return navigator.mediaDevices?.getUserMedia && window.MediaRecorder ? "" : "unsupported";
 }
 
-function hand(clip) {
-  const input = document.querySelector("#recorded input[type=file]");
-  const files = new DataTransfer();
-  files.items.add(clip);
-  input.files = files.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
+async function hand(clip) {
   rest("done");
   const video = $("video");
   video.srcObject = null;
@@ -49,6 +44,12 @@ function hand(clip) {
   video.loop = true;
   video.play().catch(() => {});
   say("sent");
+  try {
+    trigger("submit", { clip: (await handOver("clips", clip)).token });
+  } catch (error) {
+    rest("failed");
+    $(".recorder-says").textContent = why(error, text("dropped"));
+  }
 }
 
 function record() {
