@@ -83,6 +83,8 @@ def test_one_visitor_keeps_no_other_from_sending_and_erasing(
     site = Site([SitePage("/", page)], store, routes=ways.routes())
     with listening(site) as url, ThreadPoolExecutor(2 * IDLE) as crowd, ExitStack() as idle:
         greedy, other = Visitor.at(url, GREEDY), Visitor.at(url, OTHER)
+        status, found = other.event(look, "", False, event_data={"clip": "known"})
+        assert status == 200, found
         for one in idle_requests(url, GREEDY, IDLE):
             idle.enter_context(one)
         many = [crowd.submit(greedy.ask, "/frames", b"x") for _ in range(IDLE)]
@@ -91,8 +93,6 @@ def test_one_visitor_keeps_no_other_from_sending_and_erasing(
         # They have more under way than a visitor may, and the rest is told so.
         refused = [one.result()[0] for one in _until(many, IDLE)]
         assert set(refused) <= {429, 503}
-        status, found = other.event(look, "", False, event_data={"clip": "known"})
-        assert status == 200, found
         status, sent = other.event(send, None, "Ana", True, False, None, "http://a/")
         assert (status, "Received" in sent) == (200, True), sent
         status, erased = other.event(erase, theirs, CODE)
