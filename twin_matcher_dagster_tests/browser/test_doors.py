@@ -163,7 +163,9 @@ def test_nothing_of_a_visitor_is_on_the_disk_when_the_page_is_killed(
     process.kill()
     process.wait()
     assert len(uploads(store)) == 1
-    assert files_in(folder) <= before
+    left = files_in(folder) - before
+    # What libraries keep for themselves: lists of fonts.
+    assert not [path for path in left if ".cache" not in path.parts]
     assert not [path for path in folder.rglob("*") if len(path.name) == 64]  # named by a hash
     new = (set(shared.rglob("*")) if shared.exists() else set()) - shared_before
     assert not [path for path in new if not path.name.startswith(".org.chromium")]
