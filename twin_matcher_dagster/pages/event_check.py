@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +35,7 @@ _TOOLS = {
 
 _COUNTED = ("/gradio_api/queue/join", "/gradio_api/call/", "/gradio_api/mcp/")
 _EVENTS = "/gradio_api/run/"
+_STREAM = "/gradio_api/queue/data"
 _CALLS = "/gradio_api/call/"
 _OTHERS = ("/gradio_api/cancel", "/gradio_api/reset")
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -76,6 +78,8 @@ class EventCheck:
             refused = TurnedAway(404, "nothing-here")
         elif is_tool and path.startswith(_COUNTED) and method == "POST":
             refused = _counted(scope)
+        elif is_tool and method == "GET" and not self._is_awaited(scope, path):
+            refused = TurnedAway(404, "nothing-here")
         if refused is None and method == "POST" and "/mcp/" not in path:
             receive, refused = await self._checked(scope, path, receive)
         if refused:
@@ -100,6 +104,19 @@ class EventCheck:
         except (ValueError, RecursionError):
             is_whole = False
         return _again(body, receive), None if is_whole else TurnedAway(422, "damaged-request")
+
+    def _is_awaited(self, scope: Scope, path: str) -> bool:
+        """Whether there is what a program wants to hear of: Gradio begins to answer before it looks,
+        and breaks it off."""
+        queue = self._page._queue
+        if path == _STREAM:
+            session = QueryParams(scope["query_string"]).get("session_hash")
+            return session in queue.pending_messages_per_session
+        if not path.startswith(_CALLS):
+            return True
+        event = path.rpartition("/")[2]
+        known = queue.pending_event_ids_session.values()
+        return event in queue.event_ids_to_events or any(event in events for events in known)
 
     def _fits(self, said: Mapping[str, Any], path: str) -> bool:
         session, number = said.get("session_hash"), said.get("fn_index")

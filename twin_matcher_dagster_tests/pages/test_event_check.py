@@ -145,6 +145,8 @@ def test_the_queue_is_for_programs_alone(client: TestClient) -> None:
     body = {"data": ["a", True, None], "fn_index": 0, "session_hash": "abc"}
     assert client.post(f"/upload{API}/queue/join", json=body).status_code == 404
     assert client.get(f"/upload{API}/queue/data?session_hash=abc").status_code == 404
+    for gone in ("queue/data?session_hash=abc", "queue/data", "call/shout/gone"):
+        assert client.get(f"{API}/{gone}").status_code == 404
     # Programs ask as `api/test_served.py` does, with a queue that runs.
     assert client.post(f"{API}/call/shout", json={"data": ["hello"]}).status_code == 200
     assert client.post(f"{API}/call/nobody", json={"data": []}).status_code == 422
