@@ -106,7 +106,7 @@ class EventCheck:
         return _again(body, receive), None if is_whole else TurnedAway(422, "damaged-request")
 
     def _is_awaited(self, scope: Scope, path: str) -> bool:
-        """Whether there is what a program wants to hear of: Gradio begins to answer before it looks,
+        """Whether what a program waits for is there: Gradio begins an answer before it looks,
         and breaks it off."""
         queue = self._page._queue
         if path == _STREAM:
