@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
+import anyio
 import gradio as gr
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from twin_matcher_dagster.api.turns import READING
 from twin_matcher_dagster.doors.entry import QUOTAS, TurnedAway
 from twin_matcher_dagster.doors.quotas import QUESTIONS
 from twin_matcher_dagster.doors.visitors import visitor_of
@@ -46,6 +50,8 @@ _KINDS: dict[type[Any], tuple[type[Any], ...]] = {
 """What a browser says of the value of a component."""
 
 _DEEPEST = 30
+_READING_S = 30.0
+"""As for the photos of `/v1`: whoever is slower keeps others from being read."""
 
 
 class EventCheck:
@@ -63,6 +69,7 @@ class EventCheck:
 
     def __init__(self, app: ASGIApp, page: gr.Blocks, for_tools: bool) -> None:
         self._app, self._page, self._for_tools = app, page, for_tools
+        self._large = asyncio.Semaphore(READING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -94,9 +101,12 @@ class EventCheck:
     ) -> tuple[Receive, TurnedAway | None]:
         """The body once more, if it is one that a page sends."""
         try:
-            body = await Request(scope, receive).body()
-        except ClientDisconnect:
-            return receive, TurnedAway(400, "damaged-request")
+            # The others are not read meanwhile, and wait at their clients.
+            async with self._large if path.startswith(_COUNTED) else nullcontext():
+                with anyio.fail_after(_READING_S):
+                    body = await Request(scope, receive).body()
+        except (ClientDisconnect, TimeoutError):
+            return receive, TurnedAway(408, "too-slow")
         try:
             said = json.loads(body)
             is_whole = isinstance(said, dict) and not _names_file(said)

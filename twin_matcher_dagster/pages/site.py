@@ -24,7 +24,7 @@ from starlette.types import Scope
 
 from twin_matcher_dagster.api.body import MOST_BODY_BYTES
 from twin_matcher_dagster.api.service import api_app
-from twin_matcher_dagster.api.turns import WAITING
+from twin_matcher_dagster.api.turns import READING
 from twin_matcher_dagster.doors.connections import guarded_protocol
 from twin_matcher_dagster.doors.entry import Entry
 from twin_matcher_dagster.doors.visitors import Proxies
@@ -152,7 +152,7 @@ def _mount(app: FastAPI, page: SitePage, mcp: bool) -> None:
     ]
     gr.mount_gradio_app(
         app,
-        page.blocks.queue(max_size=WAITING, api_open=False),
+        page.blocks.queue(max_size=READING, api_open=False),
         page.path,
         theme=look.theme,
         css=look.css,

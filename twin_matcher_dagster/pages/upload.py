@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -69,7 +70,7 @@ def _add_ways(desk: UploadDesk, parts: UploadParts, ways: WaysIn) -> None:
         found = ways.found(event._data or {}, words, cancellation)
         return desk.show(found, name, agreed, words)
 
-    act = Lane("looking", LOOKING).event(on_given, LOOKS)
+    act, small = Lane("looking", LOOKING).event(on_given, LOOKS), lane_for_words()
     for way in parts.ways:
         way.submit(
             act,
@@ -80,7 +81,24 @@ def _add_ways(desk: UploadDesk, parts: UploadParts, ways: WaysIn) -> None:
             trigger_mode="multiple",
             api_visibility="private",
             queue=False,
-        ).then(None, js=_ON_FOUND, api_visibility="private")
+        ).then(None, js=_ON_FOUND, api_visibility="private").then(
+            # Of a name that was typed meanwhile, what was found knows nothing.
+            small.event(_on_word(desk)),
+            [parts.session, *parts.said],
+            [parts.outcome, *parts.sendable],
+            show_progress="hidden",
+            api_visibility="private",
+            queue=False,
+        )
+
+
+def _on_word(desk: UploadDesk) -> Callable[..., Any]:
+    """What is missing, whenever a visitor says something else of themselves."""
+
+    def on_word(session: Session | None, name: str, agreed: bool, request: gr.Request) -> Any:
+        return ["", *desk.sendable(session, name, agreed, words_of(request))]
+
+    return on_word
 
 
 def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
@@ -99,9 +117,6 @@ def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
     ) -> Any:
         numbers = (event._data or {}).get("left_out")
         return desk.choose(session, name, agreed, numbers, words_of(request))
-
-    def on_word(session: Session | None, name: str, agreed: bool, request: gr.Request) -> Any:
-        return ["", *desk.sendable(session, name, agreed, words_of(request))]
 
     def on_send(
         session: Session | None,
@@ -132,7 +147,7 @@ def _add_form(page: gr.Blocks, desk: UploadDesk, parts: UploadParts) -> None:
     parts.faces.select(small.event(on_choice), said, parts.chosen, **quiet)
     gr.on(
         [parts.name.change, parts.consent.input],
-        small.event(on_word),
+        small.event(_on_word(desk)),
         said,
         [parts.outcome, *parts.sendable],
         trigger_mode="multiple",

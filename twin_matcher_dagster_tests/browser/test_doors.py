@@ -154,6 +154,7 @@ def test_nothing_of_a_visitor_is_on_the_disk_when_the_page_is_killed(
     before, shared_before = files_in(folder), set(shared.rglob("*")) if shared.exists() else set()
     page.click("#recorder button")
     page.wait_for_selector("#found .success, #found .problem", timeout=120_000)
+    page.reload()
     choose(page, short_clip)
     page.wait_for_selector("#found .success", timeout=90_000)
     send(page, "Amara")

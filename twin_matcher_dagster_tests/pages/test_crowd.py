@@ -74,6 +74,7 @@ def test_one_visitor_keeps_no_other_from_sending_and_erasing(
 ) -> None:
     monkeypatch.setattr(guided_camera, "_look", lambda *given: {"waited": hold.wait(120)})
     ways = _Ways.new()
+    assert isinstance(ways, _Ways)
     ways.hold = hold
     page = upload_page(store, FROM_UPLOAD, ways)
     look, send, erase = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,18 +29,11 @@ async def gone() -> bool:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30) if hasattr(asyncio, "timeout") else _Patience():
-        while not is_so():
-            await asyncio.sleep(0.005)
-
-
-class _Patience:
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *error: object) -> None: ...
-
-
-Visit = Callable[..., Awaitable[Any]]
+    for _ in range(6000):
+        if is_so():
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("it never came")
 
 
 async def full(lane: Lane, hold: threading.Event, visitor: str) -> asyncio.Task[Any]:
