@@ -82,7 +82,8 @@ def _host(netloc: str) -> str:
     """Without port, user and the dot of the root."""
     bare = netloc.lower().rpartition("@")[2]
     if bare.startswith("["):
-        return bare.partition("]")[0] + "]"
+        number, end, _ = bare.partition("]")
+        return number + end
     return bare.partition(":")[0].rstrip(".")
 
 

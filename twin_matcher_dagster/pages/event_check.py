@@ -142,7 +142,12 @@ class EventCheck:
             return number is None
         event = self._page.fns.get(number) if type(number) is int else None
         values = said.get("data")
-        if event is None or not isinstance(values, list) or len(values) != len(event.inputs):
+        if (
+            event is None
+            or event.fn is None
+            or not isinstance(values, list)
+            or len(values) != len(event.inputs)
+        ):
             return False
         pairs = zip(event.inputs, values, strict=True)
         return all(isinstance(value, _KINDS.get(type(part), object)) for part, value in pairs)

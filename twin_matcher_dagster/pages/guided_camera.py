@@ -27,7 +27,7 @@ from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.pages.camera_guide import Guide
 from twin_matcher_dagster.pages.catalogue import Words, preferred, words_in
-from twin_matcher_dagster.pages.lanes import BusyError, Lane, has_left
+from twin_matcher_dagster.pages.lanes import BusyError, GoneError, Lane, has_left
 from twin_matcher_dagster.pages.refused import sentence_of_quota
 
 FRAME_EVERY_S = 0.2
@@ -118,7 +118,7 @@ class GuidedCameras:
             return PlainTextResponse(words.said(problem.detail), problem.status)
         except MediaError as error:
             return PlainTextResponse(words.said(str(error)), 410)
-        except BusyError:
+        except (BusyError, GoneError):
             return PlainTextResponse(words.said(door_refusals.TOO_BUSY()), 503)
         return JSONResponse({"guide": token, **said})
 

@@ -39,6 +39,10 @@ class BusyError(Exception):
     """Too many wait already."""
 
 
+class GoneError(Exception):
+    """Whoever waited has left."""
+
+
 class Lane:
     """Does work in threads of its own.
 
@@ -80,7 +84,7 @@ class Lane:
 
         Raises:
             BusyError: too many wait.
-            asyncio.CancelledError: they left before.
+            GoneError: they left before.
         """
         async with self._turn(visitor, is_gone):
             loop = asyncio.get_running_loop()
@@ -118,7 +122,7 @@ class Lane:
         try:
             while not (await asyncio.wait([turn], timeout=_LOOK_EVERY_S))[0]:
                 if await is_gone():
-                    raise asyncio.CancelledError
+                    raise GoneError
         except BaseException:
             if turn.done():
                 self._pass_on()
@@ -166,7 +170,7 @@ class Lane:
             _raise_if_spent(quota, visitor, request)
             try:
                 return await self.do(partial(act, *given, **more), visitor, is_gone, cancellation)
-            except BusyError:
+            except (BusyError, GoneError):
                 said = words_of(request).said(door_refusals.TOO_BUSY())
                 raise gr.Error(said, print_exception=False) from None
 

@@ -58,7 +58,7 @@ class StatusDesk:
             TwinMatcherError: they do not belong together, or the store is away.
         """
         store = self._store.within(VISITOR_WAITS_S)
-        return self.look(prove_ownership(store, upload_id, code), words)
+        return self.look(prove_ownership(store, upload_id or "", code or ""), words)
 
     def look(self, upload_id: str, words: Words) -> StatusShown:
         """For whoever has proven that it is theirs.

@@ -26,6 +26,7 @@ OURS = Names("127.0.0.1", ["https://twins.example/", None], ["twins.lan"])
         ("192.168.1.5", False),
         ("", False),
         ("[::2]", False),
+        ("[::1", False),
         ("127.0.0.1@evil.example", False),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from twin_matcher_dagster.media.cancellation import Cancellation
 from twin_matcher_dagster.pages import lanes
-from twin_matcher_dagster.pages.lanes import BusyError, Lane
+from twin_matcher_dagster.pages.lanes import BusyError, GoneError, Lane
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_who_left_is_dropped_and_takes_nobodys_turn() -> None:
     async def run() -> None:
         lane, hold, done = Lane("a", 1), threading.Event(), list[str]()
         first = await full(lane, hold, "a")
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(GoneError):
             await lane.do(partial(done.append, "gone"), "b", gone)
         waiting = asyncio.create_task(lane.do(partial(done.append, "here"), "b", here))
         hold.set()
