@@ -18,7 +18,7 @@ from twin_matcher_dagster.doors.quotas import MEGABYTES, REQUESTS, Quotas
 from twin_matcher_dagster.doors.rules import BrowserRules, new_nonce
 from twin_matcher_dagster.doors.visitors import Proxies, visitor_of
 from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.settings.doors import values_of
+from twin_matcher_dagster.settings.doors import separated
 
 QUOTAS, NONCE = "twin_matcher.quotas", "twin_matcher.nonce"
 """Where a request's scope has them, for what is behind the entry."""
@@ -89,10 +89,10 @@ class Entry:
         self._names = Names(
             settings.host,
             [settings.upload_url, settings.predict_url],
-            values_of(settings.page_hosts),
+            separated(settings.page_hosts),
         )
-        self._proxies = Proxies(values_of(settings.trusted_proxies))
-        self._embedding = values_of(settings.embedding_sites)
+        self._proxies = Proxies(separated(settings.trusted_proxies))
+        self._embedding = separated(settings.embedding_sites)
         self._rules = BrowserRules(self._embedding)
         self._quotas = Quotas(settings)
         self._open: Counter[str] = Counter()

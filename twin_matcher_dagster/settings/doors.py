@@ -45,11 +45,11 @@ class DoorSettings(BaseModel):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        for one in values_of(value):
+        for one in separated(value):
             ipaddress.ip_network(one, strict=False)
         return value
 
 
-def values_of(value: str) -> list[str]:
+def separated(value: str) -> list[str]:
     """What a setting of several values names."""
     return [one.strip() for one in value.split(",") if one.strip()]
