@@ -175,7 +175,7 @@ class Lane:
                 raise gr.Error(said, print_exception=False) from None
 
         # Gradio looks for a component for each parameter.
-        do.__signature__ = shown  # ty: ignore[unresolved-attribute]
+        do.__signature__ = shown  # ty: ignore[missing-attribute]
         return do
 
 
