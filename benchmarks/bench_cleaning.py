@@ -27,11 +27,7 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Column, Table
 
-from twin_matcher_dagster.celebrities.cleaning import (
-    CleaningLimits,
-    find_errors,
-    second_person,
-)
+from twin_matcher_dagster.celebrities.cleaning import CleaningLimits, find_errors
 from twin_matcher_dagster.celebrities.findings import (
     Finding,
     InspectedImage,
@@ -40,6 +36,7 @@ from twin_matcher_dagster.celebrities.inspection import Inspection, inspect
 from twin_matcher_dagster.celebrities.namesakes import NAMESAKES, waiting_in
 from twin_matcher_dagster.dataset.schema import RawFace
 from twin_matcher_dagster.faces.sameness import load_sameness
+from twin_matcher_dagster.faces.second_person import second_person
 from twin_matcher_dagster.media.images import encode_jpeg, read_image
 from twin_matcher_dagster.recognition.intervals import interval_of_share
 from twin_matcher_dagster.settings import PROJECT_ROOT

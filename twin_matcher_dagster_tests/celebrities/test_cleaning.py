@@ -15,8 +15,6 @@ from twin_matcher_dagster.celebrities.cleaning import (
     CleaningLimits,
     People,
     find_errors,
-    robust_centre,
-    second_person,
 )
 from twin_matcher_dagster.celebrities.findings import (
     ANOTHER_PERSON,
@@ -29,6 +27,7 @@ from twin_matcher_dagster.celebrities.findings import (
 )
 from twin_matcher_dagster.faces.duplicate_photos import SAME_PHOTO
 from twin_matcher_dagster.faces.sameness import SAME_PERSON, load_sameness
+from twin_matcher_dagster.faces.second_person import robust_centre, second_person
 
 PEOPLE = 6
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twin_matcher_dagster.celebrities.cleaning import CleaningLimits, People, second_person
+from twin_matcher_dagster.celebrities.cleaning import CleaningLimits, People
 from twin_matcher_dagster.celebrities.contact_sheet import contact_sheet
 from twin_matcher_dagster.celebrities.curation import Curation, curate
 from twin_matcher_dagster.celebrities.findings import (
@@ -20,6 +20,7 @@ from twin_matcher_dagster.celebrities.findings import (
 )
 from twin_matcher_dagster.celebrities.namesakes import waiting_in
 from twin_matcher_dagster.faces.sameness import load_sameness
+from twin_matcher_dagster.faces.second_person import second_person
 from twin_matcher_dagster.storage.records.celebrities import ReviewDecision
 from twin_matcher_dagster_tests.celebrities.test_cleaning import (
     PEOPLE,
