@@ -44,6 +44,8 @@ class Recheck:
         refused: those that can be shown but are not good, in order, likewise.
         verdicts: on every crop, in order.
         template: mean vector of the good ones, float32 [128]; zeros where there is none.
+        vectors: of the good ones and of those that were left out as another person's, in order:
+            float32 [n, 128].
         coverage: how far the head turned.
         flat: whether the faces move like a flat picture; a hint, see ``coverage.looks_flat``.
     """
@@ -54,6 +56,7 @@ class Recheck:
     refused: Sequence[np.ndarray]
     verdicts: Sequence[FaceVerdict]
     template: np.ndarray
+    vectors: np.ndarray
     coverage: Coverage
     flat: bool
 
@@ -106,6 +109,7 @@ def recheck(
         refused=[refused[index] for index in sorted(refused)],
         verdicts=verdicts,
         template=template_of(good),
+        vectors=np.stack(list(vectors.values())) if vectors else good[:0],
         coverage=coverage_of([pose_of(landmarks[index]).yaw for index in kept]),
         flat=looks_flat([landmarks[index] for index in kept]),
     )

@@ -68,15 +68,17 @@ def robust_centre(
 
 
 def second_person(
-    vectors: np.ndarray, sameness: Sameness, limits: SecondPersonLimits
+    vectors: np.ndarray, sameness: Sameness, limits: SecondPersonLimits | None = None
 ) -> np.ndarray:
     """The smaller of two well-separated groups of faces: bool [n], all False where there is one.
 
     Args:
         vectors: float32 [n, 128], unit vectors of one identity.
         sameness: how they are compared.
-        limits: what counts as well separated.
+        limits: what counts as well separated; the usual ones by default.
     """
+
+    limits = limits or SecondPersonLimits()
 
     def centre(part: np.ndarray, same: float = limits.same_person) -> np.ndarray:
         return robust_centre(vectors[part], sameness, same)

@@ -18,6 +18,7 @@ from twin_matcher_dagster.uploads.manifest import (
     get_manifest,
     readable_faces,
 )
+from twin_matcher_dagster.uploads.mixtures import mixed
 from twin_matcher_dagster.uploads.not_taken import too_few_crops
 from twin_matcher_dagster.uploads.submission import clean_name
 
@@ -38,6 +39,7 @@ class Examination:
         crops: PNG bytes of the good crops, and what was measured on each.
         found: the crops, judged again; None if the upload is not whole.
         reasons: why it is refused.
+        flags: what a person has to look into.
         hints: what a person may want to look into.
         publication: whether its person agreed to being published.
         shown: pictures for whoever looks into it, uint8 RGB [160, 160, 3]: of a refused upload all
@@ -48,6 +50,7 @@ class Examination:
     crops: tuple[tuple[bytes, Measures], ...]
     found: Recheck | None
     reasons: tuple[str, ...]
+    flags: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     publication: bool = False
     shown: Sequence[np.ndarray] = ()
@@ -71,15 +74,24 @@ def examine(
         encoded = list(get_faces(store, manifest))
     except UploadError as error:
         return Examination(name, (), None, (str(error),), shown=_decoded(store, manifest))
-    found = recheck(encoded, load_recogniser(recogniser), load_sameness(recogniser), progress)
+    sameness = load_sameness(recogniser)
+    found = recheck(encoded, load_recogniser(recogniser), sameness, progress)
     # No more than the page gives: spread over what came.
     chosen = spread(len(found.kept), MAX_FACES)
     good = tuple((encoded[found.kept[i]], found.measures[i]) for i in chosen)
     if len(good) < MIN_FACES:
         reason = too_few_crops(len(good), len(encoded), MIN_FACES, found.left_out())
         return Examination(name, good, found, (reason,), shown=found.pixels)
-    hints = _hints(manifest, found)
-    return Examination(name, good, found, (), hints, manifest.publication, found.pixels)
+    return Examination(
+        name=name,
+        crops=good,
+        found=found,
+        reasons=(),
+        flags=mixed(found.vectors, sameness),
+        hints=_hints(manifest, found),
+        publication=manifest.publication,
+        shown=found.pixels,
+    )
 
 
 def _decoded(store: ObjectStore, manifest: UploadManifest) -> list[np.ndarray]:

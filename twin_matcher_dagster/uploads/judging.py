@@ -76,8 +76,7 @@ def judge_upload(
             known = KnownPeople(store, others, lease.renew)
             alike = ResemblanceReport()
             if examined.found and not examined.reasons:
-                template = examined.found.template
-                alike = find_resemblance(template, examined.name, known, recogniser)
+                alike = find_resemblance(examined.found, examined.name, known, recogniser)
             found.append((known, alike))
             lease.renew()
             review = review_now(get_decision(store, upload_id), before)

@@ -15,7 +15,7 @@ from twin_matcher_dagster.faces.templates import decode_template
 from twin_matcher_dagster.storage.logs import balanced_versions, verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.records.celebrities import BalancedVersion
-from twin_matcher_dagster.storage.records.parts import ShardEntry, user_id
+from twin_matcher_dagster.storage.records.parts import ShardEntry, people_in, user_id
 from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.uploads.manifest import get_manifest
 from twin_matcher_dagster.uploads.submission import clean_name
@@ -80,14 +80,33 @@ class KnownPeople:
 
     def name(self, identity_id: str) -> str:
         """Display name of somebody known."""
-        for shard in self._shards:
-            for person in shard.identities:
-                if person.identity_id == identity_id:
-                    return person.label
+        return self.names()[identity_id]
+
+    def names(self) -> Mapping[str, str]:
+        """Display names of all celebrities, and users whose face is known, by identity id."""
+        return self._names
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        found = {one.identity_id: one.label for one in people_in(self._shards)}
+        for who, verdict in self._verdicts.items():
+            if verdict.template:
+                found[who] = self._name_of(verdict)
+        return found
+
+    def _name_of(self, verdict: Verdict) -> str:
+        """The name that an upload came with; of an accepted one it is known already."""
+        if verdict.shard:
+            return verdict.shard.identities[0].label
+        self._alive()
         try:
-            return clean_name(get_manifest(self._store, identity_id.removeprefix("u-")).name)
+            return clean_name(get_manifest(self._store, verdict.upload_id).name)
         except UploadError:
             return "an upload that is gone"
+
+    def called(self, identity_id: str) -> str:
+        """How a flag or a hint calls somebody: name and id."""
+        return f"{self.shown(identity_id)} ({identity_id})"
 
     def shown(self, identity_id: str) -> str:
         """How somebody is called in the record of another person's upload.

@@ -39,7 +39,7 @@ def verdict_on(
         before: the verdict that there was.
     """
     person = _person(upload_id, resemblance, before)
-    flags = tuple(resemblance.flagged.values())
+    flags = (*examined.flags, *resemblance.flagged.values())
     state = _state(examined.reasons, flags, review)
     shard = _put(store, upload_id, examined) if state == "accepted" else None
     found = examined.found
@@ -62,7 +62,7 @@ def verdict_on(
         reasons=examined.reasons,
         flags=flags,
         resembles=tuple(resemblance.flagged),
-        hints=examined.hints,
+        hints=(*examined.hints, *resemblance.hints),
         review=review,
         # Kept of those who are in, or may come in: to know the face again.
         template=encode_template(found.template) if found and state != "rejected" else None,

@@ -52,7 +52,9 @@ class Judge:
     def __call__(self, store: ObjectStore, upload_id: str) -> Verdict:
         name = "Ana" if upload_id == self._uploads[0] else "Berta"
         coverage = Coverage(30.0, 30.0, ())
-        found = Recheck((0, 1, 2), (), [MEASURES] * 3, (), (), LOOKS, coverage, flat=False)
+        found = Recheck(
+            (0, 1, 2), (), [MEASURES] * 3, (), (), LOOKS, LOOKS[None], coverage, flat=False
+        )
         examined = Examination(name, self._crops, found, ())
         return judge_upload(store, upload_id, examined, RECOGNISER).verdict.record
 

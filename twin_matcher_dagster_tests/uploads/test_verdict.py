@@ -78,6 +78,12 @@ def test_what_decides(
     resemblance = FLAGGED if flagged else ResemblanceReport()
     verdict = judge(resemblance, Reviewed(decision, "why"), reasons=reasons)
     assert verdict.state == state
+    # What the faces themselves are flagged for counts as much.
+    if flagged:
+        own = judge(NOBODY, Reviewed(decision, "why"), reasons=reasons, flags=("two people",))
+        assert own.state == state
+        assert own.flags == ("two people",)
+        assert own.resembles == ()
     assert verdict.accepted is (state == "accepted")
     assert (verdict.shard is not None) is verdict.accepted
     assert (verdict.template is None) is (state == "rejected")

@@ -48,7 +48,7 @@ class ReviewConfig(dg.Config):
     group_name="uploads",
     kinds={"opencv", "onnx", "s3"},
     metadata=FACE_COLUMNS,
-    code_version="7",
+    code_version="8",
     description="The faces of one upload: checksums verified, found again with RetinaFace, judged, "
     "compared with everyone known; accepted, rejected with the reason, or flagged for review. The "
     "same face under the same name is another clip of that person, and held out. To "

@@ -20,7 +20,7 @@ def verdict_metadata(
         "verdict": verdict.state,
         "reasons": "; ".join(examined.reasons) or "none",
         "flags": "; ".join(verdict.flags) or "none",
-        "hints": "; ".join(examined.hints) or "none",
+        "hints": "; ".join(verdict.hints) or "none",
         "review": in_words(verdict.review),
         "another clip": "yes, of an earlier upload" if verdict.is_another_clip else "no",
         "name": examined.name,
