@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-up test-all test-shuffled test-reversed fuzz bench bench-faces \
-	bench-model bench-pairs bench-twins bench-gate bench-serve bench-fair bench-doors bench-impersonation bench-flow prove-flow prove-demo lint format docs build \
+	bench-model bench-pairs bench-twins bench-gate bench-serve bench-fair bench-doors bench-impersonation bench-presentation bench-flow prove-flow prove-demo lint format docs build \
 	lock audit sbom clean sample sample-report \
 	pretrain
 
@@ -75,7 +75,7 @@ fuzz: $(VENV)/installed-dev ## Run the property tests on inputs drawn anew, ROUN
 	done
 
 bench: $(VENV)/installed ## Measure, each claim beside its alternative.
-	@failed=0; for script in $(filter-out %/bench_model.py %/bench_flow.py %/bench_serve.py %/bench_impersonation.py,$(wildcard benchmarks/bench_*.py)); do \
+	@failed=0; for script in $(filter-out %/bench_model.py %/bench_flow.py %/bench_serve.py %/bench_impersonation.py %/bench_presentation.py,$(wildcard benchmarks/bench_*.py)); do \
 		HAAR_PYTHON=$(wildcard $(HAAR_PYTHON)) $(BIN)/python $$script || failed=1; \
 	done; exit $$failed
 
@@ -108,6 +108,9 @@ bench-doors: $(VENV)/installed ## Measure what a photo costs at the door, beside
 
 bench-impersonation: $(VENV)/installed ## Measure which uploads made of several people are flagged (fifteen minutes).
 	@$(BIN)/python benchmarks/bench_impersonation.py
+
+bench-presentation: $(VENV)/installed ## Measure which photos held to a camera get a hint, beside the hint before (five minutes).
+	@$(BIN)/python benchmarks/bench_presentation.py
 
 bench-serve: $(VENV)/installed ## Measure the prediction page with 100,000 people, beside the page before (ten minutes).
 	@$(BIN)/python benchmarks/bench_serve.py $(SERVE)

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin_matcher_dagster.errors import MediaError
 from twin_matcher_dagster.faces.alignment import FACE_SIZE
-from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_flat
+from twin_matcher_dagster.faces.coverage import Coverage, coverage_of, looks_planar
 from twin_matcher_dagster.faces.detection import Detection, detect_faces
 from twin_matcher_dagster.faces.pose import pose_of
 from twin_matcher_dagster.faces.quality import (
@@ -47,7 +47,7 @@ class Recheck:
         vectors: of the good ones and of those that were left out as another person's, in order:
             float32 [n, 128].
         coverage: how far the head turned.
-        flat: whether the faces move like a flat picture; a hint, see ``coverage.looks_flat``.
+        flat: whether the faces move like a flat picture; a hint, see ``coverage.looks_planar``.
     """
 
     kept: Sequence[int]
@@ -111,7 +111,7 @@ def recheck(
         template=template_of(good),
         vectors=np.stack(list(vectors.values())) if vectors else good[:0],
         coverage=coverage_of([pose_of(landmarks[index]).yaw for index in kept]),
-        flat=looks_flat([landmarks[index] for index in kept]),
+        flat=looks_planar([landmarks[index] for index in kept]),
     )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from twin_matcher_dagster.dataset.identity import tidy
+
+_TABLE = Path(__file__).parent / "unicode" / "confusables.txt"
 
 # Accents and strokes that may stand on a letter of any script: blocks of Unicode. Marks of one
 # script are letters of a word there: without vowel signs two Hindi names are soon one.
@@ -72,7 +74,7 @@ class _Prototypes(dict[int, str]):
 
 @lru_cache(maxsize=1)
 def _prototypes() -> _Prototypes:
-    rows = (files("twin_matcher_dagster") / "uploads" / "unicode" / "confusables.txt").read_text()
+    rows = _TABLE.read_text(encoding="utf-8")
     pairs = (row.split(";") for row in rows.splitlines() if not row.startswith("#"))
     return _Prototypes(
         (int(shown, 16), _word_part("".join(chr(int(code, 16)) for code in stands.split())))

@@ -179,10 +179,11 @@ def _equal(one: str, other: str) -> bool:
 def _look_at_names(name: str, known: KnownPeople, flags: dict[str, list[str]]) -> list[str]:
     """Hints at those whose name can be taken for this one; a celebrity's name itself is flagged."""
     look, hints = NameLook.of(name), []
+    plain = look.unmarked()
     for who, other in known.names().items():
         its = NameLook.of(other)
         if is_celebrity(who) and its.is_like(look):
             flags[who].append(f"the name looks like that of {known.called(who)}")
-        elif not _equal(other, name) and its.unmarked().is_like(look.unmarked()):
+        elif not _equal(other, name) and its.unmarked().is_like(plain):
             hints.append(f"the name looks like that of {known.called(who)}")
     return hints[:_NAMED]

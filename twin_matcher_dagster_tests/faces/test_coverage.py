@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin_matcher_dagster.faces.coverage import WANTED_YAW, coverage_of, looks_flat
+from twin_matcher_dagster.faces.coverage import WANTED_YAW, coverage_of, looks_flat, looks_planar
 from twin_matcher_dagster.faces.detection import detect_faces
 from twin_matcher_dagster.media.images import read_image
 from twin_matcher_dagster.settings import SAMPLE
@@ -63,7 +63,9 @@ def test_what_is_missing_is_what_keeps_the_share_from_one(yaws: list[float]) -> 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.stem)
 def test_a_sample_clip_is_a_living_head_from_both_sides(clip: Path) -> None:
     report = sample_report(clip)[0]
-    assert not looks_flat([face.landmarks for face in report.faces])
+    landmarks = [face.landmarks for face in report.faces]
+    assert not looks_flat(landmarks)
+    assert not looks_planar(landmarks)
     assert report.hints == []
     assert report.coverage.missing == ()
 
@@ -86,15 +88,35 @@ def test_points_that_never_move_against_one_another_are_flat() -> None:
     assert not looks_flat(held_up(still, 0.1))
 
 
+def turned_photo(degrees: float) -> list[np.ndarray]:
+    """Five points of a photo that is turned to and fro before a camera, its distance fourfold."""
+    shown = []
+    for turn in np.radians(np.linspace(-degrees, degrees, 40)):
+        plane = HEAD[:, :2] - HEAD[:, :2].mean(0)
+        depth = 5 + plane[:, :1] * np.sin(turn)
+        shown.append(90 * 5 * plane * [np.cos(turn), 1] / depth)
+    return shown
+
+
+@pytest.mark.parametrize("degrees", [0, 15, 30])
+def test_a_photo_that_is_turned_is_planar(degrees: float) -> None:
+    photo = turned_photo(degrees)
+    assert looks_planar(photo)
+    # Before: whoever turns the photo got past the hint.
+    assert looks_flat(photo) is (degrees < 20)
+
+
 def test_a_head_that_turns_is_not_flat() -> None:
-    assert not looks_flat([turned(yaw, 0)[:, :2] * 90 for yaw in np.linspace(-25, 25, 40)])
-    assert not looks_flat([turned(0, pitch)[:, :2] * 90 for pitch in np.linspace(-20, 20, 40)])
+    for flat in (looks_flat, looks_planar):
+        assert not flat([turned(yaw, 0)[:, :2] * 90 for yaw in np.linspace(-25, 25, 40)])
+        assert not flat([turned(0, pitch)[:, :2] * 90 for pitch in np.linspace(-20, 20, 40)])
 
 
 def test_a_few_frames_say_nothing() -> None:
-    assert not looks_flat([])
-    assert not looks_flat([HEAD[:, :2]] * 9)
-    assert looks_flat([HEAD[:, :2]] * 10)
+    for flat in (looks_flat, looks_planar):
+        assert not flat([])
+        assert not flat([HEAD[:, :2]] * 9)
+        assert flat([HEAD[:, :2]] * 10)
 
 
 @pytest.mark.parametrize("name", ["amara", "teodor"])

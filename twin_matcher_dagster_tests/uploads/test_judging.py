@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from twin_matcher_dagster.dataset.identity import is_celebrity
 from twin_matcher_dagster.erasure.eraser import erase, erase_again
 from twin_matcher_dagster.erasure.verification import verify
 from twin_matcher_dagster.errors import LeaseLostError, UploadError
@@ -17,9 +18,11 @@ from twin_matcher_dagster.faces.recheck import Recheck
 from twin_matcher_dagster.storage import lease
 from twin_matcher_dagster.storage.logs import verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
+from twin_matcher_dagster.storage.records.parts import user_id
 from twin_matcher_dagster.storage.records.uploads import Verdict
 from twin_matcher_dagster.uploads.examination import Examination
 from twin_matcher_dagster.uploads.judging import judge_upload
+from twin_matcher_dagster.uploads.known_people import KnownPeople
 from twin_matcher_dagster_tests.erasure.conftest import DAY
 from twin_matcher_dagster_tests.kit import RECOGNISER, Kit
 from twin_matcher_dagster_tests.pauses import paused_at
@@ -80,6 +83,19 @@ def test_of_two_that_are_judged_at_once_the_second_sees_the_first(
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda one: judged(kit.store, one), uploads))
     assert sorted(states(kit.store, uploads)) == ["accepted", "flagged"]
+
+
+def test_names_are_known_of_celebrities_and_of_users_whether_they_are_in_or_wait(
+    kit: Kit, uploads: list[str], judged: Judge
+) -> None:
+    for one in uploads:
+        judged(kit.store, one)
+    first, second = map(user_id, uploads)
+    names = KnownPeople(kit.store, uploads).names()
+    celebrities = {who for who in names if is_celebrity(who)}
+    assert {names[who] for who in celebrities} == {"Ana Aranda", "Bo Berg"}
+    assert (names[first], names[second]) == ("Ana", "Berta")
+    assert set(names) == {*celebrities, first, second}
 
 
 # SAFETY, "a paused holder": both were accepted.
