@@ -109,6 +109,14 @@ class Gallery(KnownPeople):
         return Gallery({who: one for who, one in self._templates.items() if who not in names})
 
 
+def crop_of(data: bytes) -> np.ndarray | None:
+    """The one face of a photo, aligned."""
+    try:
+        return both_views(read_image(data)).crops[0]
+    except FaceError:
+        return None
+
+
 @dataclass
 class People:
     """Of each person some photos that are known, as a mean, and others: crops."""
@@ -119,14 +127,15 @@ class People:
     @classmethod
     def read(cls, path: Path) -> People:
         """Of a collection; a person is one however the name is written."""
-        found: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+        listed: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
         for row in parquet.read_table(path, columns=["image", "label"]).to_pylist():
-            found[celebrity_id(row["label"])].append((row["label"], row["image"]["bytes"]))
+            listed[celebrity_id(row["label"])].append((row["label"], row["image"]["bytes"]))
         people = cls()
-        for rows in found.values():
+        for rows in listed.values():
             name = best_spelling(label for label, _ in rows)
             if name != TWO_WOMEN and len(rows) >= KNOWN_PHOTOS + CROPS:
-                shown = [read_image(data) for _, data in rows[: KNOWN_PHOTOS + PHOTOS]]
+                found = (crop_of(data) for _, data in rows[: KNOWN_PHOTOS + PHOTOS])
+                shown = [crop for crop in found if crop is not None]
                 people.known[name] = template_of(EMBED(shown[:KNOWN_PHOTOS]))
                 people.crops[name] = shown[KNOWN_PHOTOS:]
         return people
@@ -297,11 +306,9 @@ def strangers(path: Path, label: str | None) -> dict[str, np.ndarray]:
     """Vectors of people's photos with one face, by name; each photo is somebody without a label."""
     found: dict[str, list[np.ndarray]] = defaultdict(list)
     for number, row in enumerate(parquet.read_table(path).to_pylist()):
-        try:
-            crop = both_views(read_image(row["image"]["bytes"])).crops[0]
-        except FaceError:
-            continue
-        found[row[label] if label else f"{path.stem} {number}"].append(crop)
+        crop = crop_of(row["image"]["bytes"])
+        if crop is not None:
+            found[row[label] if label else f"{path.stem} {number}"].append(crop)
     return {name: EMBED(crops) for name, crops in found.items()}
 
 
@@ -417,8 +424,8 @@ def main() -> int:
     gallery = Gallery(others | {n: t for one in worlds.values() for n, t in one.known.items()})
     honest: dict[str, list[tuple[int, Outcome]]] = defaultdict(list)
     made: dict[str, list[tuple[int, Outcome]]] = defaultdict(list)
-    random = np.random.default_rng(0)
     for world, people in worlds.items():
+        random = np.random.default_rng(0)
         for name, crops in people.crops.items():
             for _ in range(2):
                 some = [crops[place] for place in random.permutation(len(crops))[:CROPS]]

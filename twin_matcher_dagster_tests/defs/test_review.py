@@ -215,13 +215,18 @@ def test_nobody_can_make_a_face_of_what_is_none(bench: Bench) -> None:
 
 
 def test_crops_of_somebody_else_are_left_out(bench: Bench) -> None:
-    """Twenty-five good crops and five of another person: the five never get into the identity."""
+    """Twenty-five good crops and five of another person: the five never get into the identity.
+
+    Whoever sends them waits for a word: the page sends one person's.
+    """
     amara, teodor = (
         [face.image for face in extract_faces(story.clip).faces] for story in (AMARA, TEODOR)
     )
     mixed = [*amara[:25], *teodor[:5]]
     upload_id = submit(bench.store, mixed, "Mixed", Consent.now())
     judged = bench.judge(upload_id)
+    assert judged.verdict.flags == ("5 of 30 faces look like a second person's",)
+    judged = bench.judge(upload_id, decision="accept")
     assert judged.metadata["left out"] == {"another person": 5}
     assert judged.verdict.shard is not None
     assert judged.verdict.shard.rows == 25
