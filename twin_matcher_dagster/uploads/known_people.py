@@ -80,7 +80,7 @@ class KnownPeople:
 
     def name(self, identity_id: str) -> str:
         """Display name of somebody known."""
-        return self.names()[identity_id]
+        return self.names().get(identity_id) or self._typed(identity_id.removeprefix("u-"))
 
     def names(self) -> Mapping[str, str]:
         """Display names of all celebrities, and users whose face is known, by identity id."""
@@ -99,8 +99,11 @@ class KnownPeople:
         if verdict.shard:
             return verdict.shard.identities[0].label
         self._alive()
+        return self._typed(verdict.upload_id)
+
+    def _typed(self, upload_id: str) -> str:
         try:
-            return clean_name(get_manifest(self._store, verdict.upload_id).name)
+            return clean_name(get_manifest(self._store, upload_id).name)
         except UploadError:
             return "an upload that is gone"
 
