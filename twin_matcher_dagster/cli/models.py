@@ -16,7 +16,7 @@ from twin_matcher_dagster.storage.records.leaderboard import MeasuredTraining
 
 console = Console()
 
-_COLUMNS = ("model", "trained", "outcome", "rank-1", "alone", "newcomers", "strangers", "data")
+_COLUMNS = ("model", "trained", "outcome", "rank-1", "alone", "new", "strangers", "people")
 
 
 def list_models(
@@ -30,13 +30,16 @@ def list_models(
     if as_json:
         console.print_json(json.dumps([asdict(one) for one in rows], default=str))
         return
-    table = Table(*_COLUMNS, "from", "seed", "commit")
+    table = Table(box=None, padding=(0, 1, 0, 0))  # in 80 columns
+    for name in (*_COLUMNS, "seed", "commit"):
+        table.add_column(name, no_wrap=True)
     for one in rows:
         table.add_row(*_cells(one))
     console.print(table)
     console.print(
-        "Alone: rank-1 of the network without the recogniser. Strangers: two photos, one twin. "
-        "Data: celebrities, people, faces; figures compare where the celebrities are the same."
+        "Alone: rank-1 of the network without the recogniser. New: of celebrities whom it did not "
+        "learn. Strangers: two photos, one twin. All that is known: --json. Figures compare where "
+        "the celebrities are the same."
     )
 
 
@@ -47,11 +50,10 @@ def _cells(one: MeasuredTraining) -> list[str]:
     data = one.data
     return [
         str(one.model),
-        one.trained_at.isoformat(" ", "minutes") if one.trained_at else "",
+        f"{one.trained_at:%Y-%m-%d}" if one.trained_at else "",
         one.outcome,
         *("-" if share is None else f"{share:.1%}" for share in shares),
-        f"{data.celebrities}, {data.identities}, {data.faces}" if data else "gone",
-        f"model {one.ancestor}" if one.ancestor else str(one.plan.get("backbone", "")),
+        str(data.identities) if data else "",
         str(one.plan.get("seed", "")),
-        one.environment.get("commit", "")[:12],
+        one.environment.get("commit", "")[:7],
     ]

@@ -33,8 +33,6 @@ RANK1_ALONE = "rank-1 of the network alone"
 SAME_TWIN = "strangers: two photos, one twin"
 AGREEMENT = "strangers: likeness as it truly is"
 NEWCOMERS = "rank-1 of newcomers"
-FIGURES = (RANK1, RANK1_ALONE, NEWCOMERS, SAME_TWIN, AGREEMENT)
-"""In the order in which they are shown."""
 
 
 def update_leaderboard(store: ObjectStore) -> Manifest[Leaderboard]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,9 +108,9 @@ LIES: list[dict[str, Any]] = [
     {"aud": "another client"},
     {"nonce": "of another sign-in"},
     {"nonce": None},
-    {"exp": int(time.time()) - 3600},
+    {"exp": 1_700_000_000},
     {"exp": None},
-    {"iat": int(time.time()) + 86_400},
+    {"iat": 4_000_000_000},
     {"sub": None},
     {"no_token": True},
     {"email_verified": False},

@@ -23,7 +23,7 @@ def printed(released: ObjectStore, monkeypatch: pytest.MonkeyPatch, *arguments: 
 def test_every_training_is_listed(released: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     said = printed(released, monkeypatch)
     assert "released" in said
-    assert "figures compare where the celebrities are the same" in said
+    assert "Figures compare where the celebrities are the same" in said
 
 
 def test_programs_get_all_that_is_known(

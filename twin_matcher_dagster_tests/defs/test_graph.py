@@ -142,7 +142,7 @@ def test_every_training_is_on_the_leaderboard(
     assert isinstance(table, dg.TableMetadataValue)
     (row,) = table.records
     assert row.data["outcome"] == "released"
-    assert row.data["rank-1 (%)"] == shown["best: rank-1 (%)"].value
+    assert row.data["rank-1 %"] == shown["best rank-1 (%)"].value
     (training,) = newest_trainings(released)
     assert training.environment["torch"].startswith("2.")
     assert training.data

@@ -5,7 +5,15 @@ import dagster as dg
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource
 from twin_matcher_dagster.defs.results import materialized, percent, retried
-from twin_matcher_dagster.release.leaderboard import FIGURES, in_order_of_merit, update_leaderboard
+from twin_matcher_dagster.release.leaderboard import (
+    AGREEMENT,
+    NEWCOMERS,
+    RANK1,
+    RANK1_ALONE,
+    SAME_TWIN,
+    in_order_of_merit,
+    update_leaderboard,
+)
 from twin_matcher_dagster.storage.records.leaderboard import MeasuredTraining
 
 _SHOWN = 100
@@ -45,7 +53,7 @@ def leaderboard(object_store: ObjectStoreResource) -> dg.MaterializeResult:
     store = object_store.open()
     board = update_leaderboard(store)
     rows = in_order_of_merit(board.record.trainings)
-    best = rows[0].figures if rows else {}
+    best = percent(rows[0].figures.get(RANK1)) if rows else None
     return materialized(
         store,
         board,
@@ -54,27 +62,29 @@ def leaderboard(object_store: ObjectStoreResource) -> dg.MaterializeResult:
             "trainings": dg.MetadataValue.table([_row(one) for one in rows[:_SHOWN]])
             if rows
             else "none",
-            **{f"best: {name} (%)": percent(share) for name, share in best.items()},
+            **({} if best is None else {"best rank-1 (%)": best}),
+            "columns": "alone: rank-1 of the network without the recogniser; new: rank-1 of "
+            "celebrities whom it did not learn; strangers: two photos, one twin; same: likeness of "
+            "strangers as it truly is, a rank correlation",
         },
     )
 
 
 def _row(one: MeasuredTraining) -> dg.TableRecord:
-    data, plan = one.data, one.plan
+    data, figures = one.data, one.figures
     return dg.TableRecord(
         {
             "model": one.model,
-            "trained": one.trained_at.isoformat(timespec="minutes") if one.trained_at else "",
+            "trained": f"{one.trained_at:%Y-%m-%d %H:%M}" if one.trained_at else "",
             "outcome": one.outcome,
-            **{f"{name} (%)": percent(one.figures.get(name)) for name in FIGURES},
+            "rank-1 %": percent(figures.get(RANK1)),
+            "alone %": percent(figures.get(RANK1_ALONE)),
+            "new %": percent(figures.get(NEWCOMERS)),
+            "strangers %": percent(figures.get(SAME_TWIN)),
+            "same": round(figures[AGREEMENT], 3) if AGREEMENT in figures else None,
             "celebrities": data.celebrities if data else None,
-            "data set": data.number if data else None,
             "people": data.identities if data else None,
-            "faces": data.faces if data else None,
-            "from": f"model {one.ancestor}" if one.ancestor else str(plan.get("backbone", "")),
-            "epochs": one.epochs,
-            "seed": str(plan.get("seed", "")),
-            "commit": one.environment.get("commit", "")[:12],
-            "devices": one.environment.get("devices", ""),
+            "seed": str(one.plan.get("seed", "")),
+            "commit": one.environment.get("commit", "")[:7],
         }
     )
