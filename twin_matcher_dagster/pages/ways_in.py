@@ -61,7 +61,9 @@ class WaysIn:
     """Finds the faces in what was handed over.
 
     Args:
-        clips, photos, cameras: where that is.
+        clips: where clips are.
+        photos: where photos are.
+        cameras: where the frames of cameras are.
     """
 
     def __init__(self, clips: VisitorClips, photos: VisitorPhotos, cameras: GuidedCameras) -> None:
