@@ -44,7 +44,7 @@ class DoorSettings(BaseModel):
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _are_networks(cls, value: str) -> str:
+    def _are_proxies(cls, value: str) -> str:
         for one in separated(value):
             ipaddress.ip_network(one, strict=False)
         return value

@@ -220,7 +220,7 @@ def test_a_failed_blocking_check_stops_the_flow(installation: Installation, asse
 
 def test_sensors_are_on_by_themselves() -> None:
     sensors = {sensor.name: sensor for sensor in definitions().sensors or []}
-    assert set(sensors) == {"automation", "reconciliation"}
+    assert set(sensors) == {"alerts", "automation", "reconciliation"}
     for sensor in sensors.values():
         assert sensor.default_status is DefaultSensorStatus.RUNNING
 

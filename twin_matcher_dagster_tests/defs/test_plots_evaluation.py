@@ -65,24 +65,24 @@ def test_a_probe_stands_beside_its_portrait() -> None:
         *[(face(0, 200, 0), face(200, 200, 0), f"pair {number}") for number in range(3)],
     ]
     sheet = picture(hardest_confusions(items))
-    assert np.abs(sheet[24 + 64, 24 + 64] - [250, 0, 0]).max() < 12
-    assert np.abs(sheet[24 + 64, 24 + 130 + 64] - [0, 0, 250]).max() < 12
+    assert np.abs(sheet[24 + 80, 24 + 80] - [250, 0, 0]).max() < 12
+    assert np.abs(sheet[24 + 80, 24 + 162 + 80] - [0, 0, 250]).max() < 12
     red = sheet[..., 0] - sheet[..., 1] > 150
-    assert red.sum() == pytest.approx(128 * 128, rel=0.05)
+    assert red.sum() == pytest.approx(160 * 160, rel=0.05)
     green = (sheet[..., 1] > 150) & (sheet[..., 0] < 100)
-    assert green.sum() == pytest.approx(3 * 128 * 128, rel=0.05)  # the fourth in a second row
-    assert green[24 + 180 :, :160].any()
+    assert green.sum() == pytest.approx(3 * 160 * 160, rel=0.05)  # the last two in a second row
+    assert green[24 + 212 :, :190].any()
 
 
 def test_a_caption_is_under_its_pair_and_in_two_lines_at_most() -> None:
     sheet = picture(hardest_confusions([(face(9, 9, 9), face(9, 9, 9), "word " * 60)]))
     dark = sheet.max(2) < 128
-    assert dark[154:190, 24:282].any()
-    dark[24:152, 24:282] = False
+    assert dark[186:222, 24:346].any()
+    dark[24:184, 24:346] = False
     rows, places = np.nonzero(dark)
-    assert rows.min() >= 152
-    assert rows.max() < 152 + 40
-    assert 24 <= places.min() <= places.max() < 282
+    assert rows.min() >= 184
+    assert rows.max() < 184 + 40
+    assert 24 <= places.min() <= places.max() < 346
 
 
 def test_no_confusion_says_so() -> None:
