@@ -25,7 +25,6 @@ def send_trial() -> None:
     """Send one message to each receiver that the settings name."""
     from twin_matcher_dagster.alerts.delivery import receivers_of
     from twin_matcher_dagster.alerts.words import trial_message
-    from twin_matcher_dagster.review.waiting import desk_of
 
     settings = Settings()
     receivers = receivers_of(settings)
@@ -34,7 +33,7 @@ def send_trial() -> None:
     failed = 0
     for receiver in receivers:
         try:
-            receiver.send(trial_message(desk_of(settings)))
+            receiver.send(trial_message(settings.dagster_address))
         except ReceiverError as error:
             failed += 1
             console.print(f"[bold red]{receiver.name}:[/] {escape(str(error))}", soft_wrap=True)

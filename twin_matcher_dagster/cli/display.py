@@ -33,7 +33,7 @@ def dagster_address(settings: Settings, console: Console) -> str:
     """
     if console.is_terminal:
         return services.sign_in_url(settings)
-    return settings.dagster_url or services.urls(settings)[services.DAGSTER]
+    return settings.dagster_address
 
 
 class Display:

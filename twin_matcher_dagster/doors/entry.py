@@ -17,8 +17,7 @@ from twin_matcher_dagster.doors.names import Names, is_read_elsewhere
 from twin_matcher_dagster.doors.quotas import MEGABYTES, REQUESTS, Quotas
 from twin_matcher_dagster.doors.rules import BrowserRules, new_nonce
 from twin_matcher_dagster.doors.visitors import Proxies, visitor_of
-from twin_matcher_dagster.settings import Settings
-from twin_matcher_dagster.settings.doors import separated
+from twin_matcher_dagster.settings import Settings, listed_words
 
 QUOTAS, NONCE = "twin_matcher.quotas", "twin_matcher.nonce"
 """Where a request's scope has them, for what is behind the entry."""
@@ -89,10 +88,10 @@ class Entry:
         self._names = Names(
             settings.host,
             [settings.upload_url, settings.predict_url],
-            separated(settings.page_hosts),
+            listed_words(settings.page_hosts),
         )
-        self._proxies = Proxies(separated(settings.trusted_proxies))
-        self._embedding = separated(settings.embedding_sites)
+        self._proxies = Proxies(listed_words(settings.trusted_proxies))
+        self._embedding = listed_words(settings.embedding_sites)
         self._rules = BrowserRules(self._embedding)
         self._quotas = Quotas(settings)
         self._open: Counter[str] = Counter()

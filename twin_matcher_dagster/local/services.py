@@ -17,7 +17,7 @@ from twin_matcher_dagster.local.leftovers import forget_visitors, start_guard, s
 from twin_matcher_dagster.local.ports import is_free
 from twin_matcher_dagster.local.sign_in_token import read_token
 from twin_matcher_dagster.local.supervisor import Supervisor
-from twin_matcher_dagster.settings import Settings, command
+from twin_matcher_dagster.settings import Settings, command, reached_host
 
 S3 = "s3"
 CODE = "code"
@@ -78,7 +78,7 @@ def chosen(settings: Settings, only: Collection[str]) -> list[str]:
 
 def urls(settings: Settings) -> dict[str, str]:
     """Where each service is."""
-    host, https = _reached(settings.host), bool(settings.tls_cert)
+    host, https = reached_host(settings.host), bool(settings.tls_cert)
     here = {
         name: f"{_scheme(name, https)}://{host}:{port}" for name, port in ports(settings).items()
     }
@@ -87,7 +87,7 @@ def urls(settings: Settings) -> dict[str, str]:
 
 def sign_in_url(settings: Settings) -> str:
     """Where Dagster is, for a person: with the token in it, where that is how people sign in."""
-    url = settings.dagster_url or urls(settings)[DAGSTER]
+    url = settings.dagster_address
     if settings.sign_in != "token":
         return url
     return f"{url}/?token={read_token(state_folder(settings))}"
@@ -96,11 +96,6 @@ def sign_in_url(settings: Settings) -> str:
 def _scheme(service: str, https: bool) -> str:
     """How a service is asked, where there is a certificate."""
     return "https" if https and service in (DAGSTER, UPLOAD, PREDICT) else "http"
-
-
-def _reached(host: str) -> str:
-    """Where a service that listens on a host is reached from this machine."""
-    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
 
 
 @contextmanager
@@ -179,7 +174,9 @@ def questions(variables: Mapping[str, str]) -> dict[str, health.Question]:
 
     def url(service: str) -> str:
         scheme = _scheme(service, bool(variables.get("TLS_CERT")))
-        return f"{scheme}://{_reached(variables['HOST'])}:{variables[f'{service.upper()}_PORT']}"
+        return (
+            f"{scheme}://{reached_host(variables['HOST'])}:{variables[f'{service.upper()}_PORT']}"
+        )
 
     home = Path(variables["TWIN_MATCHER_HOME"])
     return {

@@ -40,8 +40,7 @@ from twin_matcher_dagster.pages.visitor_clips import CLIPS_PATH
 from twin_matcher_dagster.pages.visitor_photos import PHOTOS_PATH
 from twin_matcher_dagster.release.serving import Production
 from twin_matcher_dagster.release.tally import watch_waiting
-from twin_matcher_dagster.settings import Settings, problems_of
-from twin_matcher_dagster.settings.doors import separated
+from twin_matcher_dagster.settings import Settings, listed_words, problems_of
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
 _MOST_EVENT_BYTES = 64 * 1024
@@ -206,7 +205,7 @@ def _config(app: Entry, settings: Settings) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         http=guarded_protocol(
-            settings.visitor_connections, Proxies(separated(settings.trusted_proxies)).trusts
+            settings.visitor_connections, Proxies(listed_words(settings.trusted_proxies)).trusts
         ),
         # Nothing here speaks it.
         ws="none",

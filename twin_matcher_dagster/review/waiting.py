@@ -13,7 +13,6 @@ from twin_matcher_dagster.celebrities.namesakes import waiting_in
 from twin_matcher_dagster.celebrities.review_table import read_table
 from twin_matcher_dagster.erasure.deadlines import Deadline, deadline_of
 from twin_matcher_dagster.errors import ObjectMissingError, RecordError
-from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.logs import balanced_versions, models, verdicts
 from twin_matcher_dagster.storage.object_store import ObjectStore
 from twin_matcher_dagster.storage.tombstones import erased_uploads
@@ -25,13 +24,6 @@ REVIEW_PATH = "/review"
 
 MOST_SHOWN = 100
 """Uploads on one page; the others are counted, and come up as these are decided."""
-
-
-def desk_of(settings: Settings) -> str:
-    """Address of the Dagster UI, for links, without a slash at the end."""
-    scheme = "https" if settings.tls_cert else "http"
-    here = f"{scheme}://{settings.host}:{settings.dagster_port}"
-    return (settings.dagster_url or here).rstrip("/")
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,11 @@ from twin_matcher_dagster.settings.places import (
     default_home,
     in_checkout,
 )
-from twin_matcher_dagster.settings.serving import ServingSettings
-from twin_matcher_dagster.settings.signing_in import SigningInSettings, listed_words
+from twin_matcher_dagster.settings.serving import ServingSettings, reached_host
+from twin_matcher_dagster.settings.signing_in import SigningInSettings
 from twin_matcher_dagster.settings.telling import TellingSettings
 from twin_matcher_dagster.settings.tracking import TrackingSettings
+from twin_matcher_dagster.settings.values import listed_words
 
 __all__ = [
     "BUNDLED_BACKBONE",
@@ -58,6 +59,7 @@ __all__ = [
     "in_checkout",
     "listed_words",
     "problems_of",
+    "reached_host",
 ]
 
 
@@ -78,6 +80,13 @@ class Settings(
 
     # A problem is told without the value: one of them has a password in it.
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    @property
+    def dagster_address(self) -> str:
+        """Address of the Dagster UI, for people and links, without a slash at the end."""
+        scheme = "https" if self.tls_cert else "http"
+        here = f"{scheme}://{reached_host(self.host)}:{self.dagster_port}"
+        return self.dagster_url or here
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,8 @@ import ipaddress
 
 from pydantic import BaseModel, Field, field_validator
 
+from twin_matcher_dagster.settings.values import listed_words
+
 _NAMES = "Several are separated by commas."
 
 
@@ -45,11 +47,6 @@ class DoorSettings(BaseModel):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_proxies(cls, value: str) -> str:
-        for one in separated(value):
+        for one in listed_words(value):
             ipaddress.ip_network(one, strict=False)
         return value
-
-
-def separated(value: str) -> list[str]:
-    """What a setting of several values names."""
-    return [one.strip() for one in value.split(",") if one.strip()]

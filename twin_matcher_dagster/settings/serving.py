@@ -6,7 +6,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from twin_matcher_dagster.settings.values import none_if_empty
+
 _URL = "^https?://"
+
+
+def reached_host(host: str) -> str:
+    """Where a service that listens on a host is reached from this machine."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
 
 
 class ServingSettings(BaseModel):
@@ -26,10 +33,9 @@ class ServingSettings(BaseModel):
         None, description="Folder of photos that the prediction page offers to try, five at most."
     )
 
-    @field_validator("tls_cert", "tls_key", "upload_url", "predict_url", "examples", mode="before")
-    @classmethod
-    def _is_set(cls, value: object) -> object:
-        return value or None  # set, but empty
+    _is_set = field_validator(
+        "tls_cert", "tls_key", "upload_url", "predict_url", "examples", mode="before"
+    )(none_if_empty)
 
     @model_validator(mode="after")
     def _have_a_port_each(self) -> ServingSettings:

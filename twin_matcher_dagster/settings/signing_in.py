@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from twin_matcher_dagster.settings.values import listed_words, none_if_empty
+
 TOKEN_LENGTH = 20
 """A token that a person chose has at least so many characters; one that is made has 43."""
 
@@ -60,12 +62,9 @@ class SigningInSettings(BaseModel):
         30, gt=0, le=43_200, description="And after so many minutes in which they did nothing."
     )
 
-    @field_validator(
+    _is_given = field_validator(
         "dagster_token", "dagster_url", "openid_url", "openid_client_secret", mode="before"
-    )
-    @classmethod
-    def _is_given(cls, value: object) -> object:
-        return value or None  # set, but empty
+    )(none_if_empty)
 
     @field_validator("dagster_token")
     @classmethod
@@ -101,8 +100,3 @@ class SigningInSettings(BaseModel):
         for one in listed_words(value):
             ipaddress.ip_network(one)  # its own error says what is wrong
         return value
-
-
-def listed_words(text: str) -> tuple[str, ...]:
-    """What a setting lists with commas."""
-    return tuple(one.strip() for one in text.split(",") if one.strip())

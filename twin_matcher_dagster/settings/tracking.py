@@ -6,6 +6,8 @@ import re
 
 from pydantic import BaseModel, Field, field_validator
 
+from twin_matcher_dagster.settings.values import listed_words, none_if_empty
+
 # As Dagster has it.
 _OWNER = re.compile(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
 
@@ -28,7 +30,7 @@ class TrackingSettings(BaseModel):
     @field_validator("asset_owners")
     @classmethod
     def _are_owners(cls, value: str) -> str:
-        for owner in filter(None, map(str.strip, value.split(","))):
+        for owner in listed_words(value):
             if not _OWNER.fullmatch(owner):
                 raise ValueError(f"{owner!r} is neither an e-mail address nor like team:operators")
         return value
@@ -36,9 +38,6 @@ class TrackingSettings(BaseModel):
     @property
     def owners_of_assets(self) -> list[str]:
         """Each by itself."""
-        return [owner for one in self.asset_owners.split(",") if (owner := one.strip())]
+        return list(listed_words(self.asset_owners))
 
-    @field_validator("mlflow_tracking_uri", mode="before")
-    @classmethod
-    def _is_tracked(cls, value: object) -> object:
-        return value or None  # set, but empty
+    _is_tracked = field_validator("mlflow_tracking_uri", mode="before")(none_if_empty)

@@ -9,7 +9,6 @@ from twin_matcher_dagster.alerts.delivery import receivers_of
 from twin_matcher_dagster.alerts.mail import Mailbox
 from twin_matcher_dagster.alerts.webhook import Webhook
 from twin_matcher_dagster.local.services import _SECRETS, CODE
-from twin_matcher_dagster.review.waiting import desk_of
 from twin_matcher_dagster.settings import Settings, problems_of
 
 SECRET = "T0PSECRET"
@@ -67,9 +66,9 @@ def test_set_but_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_links_lead_to_where_people_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_PORT", "3333")
-    assert desk_of(Settings()) == "http://127.0.0.1:3333"
+    assert Settings().dagster_address == "http://127.0.0.1:3333"
     monkeypatch.setenv("DAGSTER_URL", "https://desk.example")
-    assert desk_of(Settings()) == "https://desk.example"
+    assert Settings().dagster_address == "https://desk.example"
 
 
 def test_the_pages_have_no_secret_of_a_receiver() -> None:

@@ -20,7 +20,6 @@ from twin_matcher_dagster.erasure.deadlines import deadline_of
 from twin_matcher_dagster.errors import StorageError
 from twin_matcher_dagster.reconciliation.ledger import Ledger
 from twin_matcher_dagster.reconciliation.missing import what_is_missing
-from twin_matcher_dagster.review.waiting import desk_of
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.fingerprint import fingerprint
 from twin_matcher_dagster.storage.object_store import ObjectStore
@@ -72,7 +71,7 @@ def alerts(
                 store.renew()  # a receiver may have taken its time
                 etag = keep_notebook(store, changed, etag)
 
-            telling = tell(notebook, matters, receivers, desk_of(ours), now, keep)
+            telling = tell(notebook, matters, receivers, ours.dagster_address, now, keep)
             for failure in telling.failed:
                 context.log.warning(failure)
             nothing = f"{len(matters)} matters, and nothing new to tell."

@@ -5,7 +5,7 @@ import dagster as dg
 from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.reconciliation.report import evaluated
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
-from twin_matcher_dagster.review.waiting import REVIEW_PATH, Waitlist, desk_of
+from twin_matcher_dagster.review.waiting import REVIEW_PATH, Waitlist
 from twin_matcher_dagster.settings import Settings
 from twin_matcher_dagster.storage.object_store import ObjectStore
 
@@ -41,7 +41,7 @@ def waiting_result(store: ObjectStore, settings: Settings) -> dg.AssetCheckResul
             "erasure deadline": f"{waiting.deadline.replace_by:%Y-%m-%d %H:%M} UTC"
             if waiting.deadline
             else "none",
-            "review": dg.MetadataValue.url(desk_of(settings) + REVIEW_PATH),
+            "review": dg.MetadataValue.url(settings.dagster_address + REVIEW_PATH),
         },
     )
 

@@ -6,7 +6,7 @@ from twin_matcher_dagster.defs import keys
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.defs.uploads.metadata import in_words
 from twin_matcher_dagster.defs.uploads.partitions import uploads_partitions
-from twin_matcher_dagster.review.waiting import REVIEW_PATH, desk_of
+from twin_matcher_dagster.review.waiting import REVIEW_PATH
 from twin_matcher_dagster.storage.logs import verdicts
 
 
@@ -37,7 +37,7 @@ def upload_accepted(
             "reasons": reasons,
             "review": in_words(verdict.review),
             "decide": dg.MetadataValue.url(
-                f"{desk_of(settings.read())}{REVIEW_PATH}/uploads/{verdict.upload_id}"
+                f"{settings.read().dagster_address}{REVIEW_PATH}/uploads/{verdict.upload_id}"
             ),
         },
     )
