@@ -9,6 +9,7 @@ by the reconciliation (``defs/reconciliation``).
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 import dagster as dg
 
@@ -28,6 +29,11 @@ from twin_matcher_dagster.defs.keys import (
 from twin_matcher_dagster.defs.recalled import WasRecalled
 
 EVERY_SECONDS = 5
+
+NIGHTLY = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(days=3), warn_window=timedelta(days=1, hours=6)
+)
+"""Of what is made, or confirmed, every night."""
 
 
 def when_inputs_change(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, overload
 
 import dagster as dg
 
@@ -63,6 +63,10 @@ def materialized(
     )
 
 
+@overload
+def percent(share: float) -> float: ...
+@overload
+def percent(share: float | None) -> float | None: ...
 def percent(share: float | None) -> float | None:
     """A share of 0 to 1 as Dagster is to show it, and to plot it over time: in percent, rounded."""
     return None if share is None else round(100 * share, 1)

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from twin_matcher_dagster.media.child_process import child_environment, python_command
+from twin_matcher_dagster.media.child_process import start_child
 
 _ORDER, _ANSWER = struct.Struct("<cI"), struct.Struct("<i")
 _RUNNING = -(2**31)
@@ -125,18 +125,8 @@ class ChildNursery:
     def _open_line(self) -> socket.socket:
         # After a fork the line would be shared with the parent.
         if self._line is None or self._owner != os.getpid():
-            ours, theirs = socket.socketpair()
-            with theirs:
-                self._mother = subprocess.Popen(
-                    python_command(self._module),
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    env=child_environment(),
-                    close_fds=True,
-                )
-            self._line, self._owner = ours, os.getpid()
+            self._mother = start_child(self._module, subprocess.DEVNULL)
+            self._line, self._owner = self._mother.line, os.getpid()
         return self._line
 
     def _close_line(self) -> None:

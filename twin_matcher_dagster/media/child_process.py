@@ -86,19 +86,30 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def _start(module: str) -> HandedChild:
+def start_child(module: str, stdout: int) -> HandedChild:
+    """Start a child with a line to it as its standard input.
+
+    Args:
+        module: of this package, run with ``-m``.
+        stdout: as ``subprocess.Popen`` takes it.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
         child = HandedChild(
             python_command(module),
             stdin=theirs.fileno(),
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.DEVNULL,
             cwd="/",
             env=child_environment(),
             close_fds=True,
         )
     child.line = ours
+    return child
+
+
+def _start(module: str) -> HandedChild:
+    child = start_child(module, subprocess.PIPE)
     # Room for a frame, where the system allows it: the child decodes the next one meanwhile.
     if child.stdout and hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):

@@ -58,10 +58,10 @@ def trainings_in(store: ObjectStore, before: Leaderboard | None) -> tuple[Measur
         before: the leaderboard so far: what it says stays, unless the bucket knows more.
     """
     known = {one.fingerprint: one for one in before.trainings} if before else {}
-    released, refused = _released(store), _refused(store)
-    measured = _figures(store)
+    kept = sorted(models(store).entries(), key=lambda entry: entry.number)
+    released, refused, measured = _released(store), _refused(kept), _figures(store)
     # One that came back after a refusal, or a rollback, has another number: the first one stays.
-    for model in sorted(models(store).entries(), key=lambda entry: entry.number):
+    for model in kept:
         mark = model.fingerprint
         old = known.get(mark)
         outcome: TrainingOutcome = old.outcome if old else "waits"
@@ -103,11 +103,11 @@ def _released(store: ObjectStore) -> set[str]:
     }
 
 
-def _refused(store: ObjectStore) -> set[str]:
+def _refused(kept: Sequence[Manifest[Model]]) -> set[str]:
     """Fingerprints of the models that gave way to another one."""
-    kept = {entry.number: entry for entry in models(store).entries()}
-    gave_way = (entry.record.refused.model for entry in kept.values() if entry.record.refused)
-    return {kept[number].fingerprint for number in gave_way if number in kept}
+    marks = {entry.number: entry.fingerprint for entry in kept}
+    gave_way = (entry.record.refused.model for entry in kept if entry.record.refused)
+    return {marks[number] for number in gave_way if number in marks}
 
 
 def _data(store: ObjectStore, model: Model) -> LearntData | None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 
 from twin_matcher_dagster.defs import keys
+from twin_matcher_dagster.defs.automation import NIGHTLY
 from twin_matcher_dagster.defs.erasure.run_history import forget_old_runs, forget_runs
 from twin_matcher_dagster.defs.resources import ObjectStoreResource, SettingsResource
 from twin_matcher_dagster.erasure.eraser import erase
@@ -19,9 +20,7 @@ HISTORY = timedelta(days=30)
     group_name="erasure",
     kinds={"s3"},
     code_version="1",
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        fail_window=timedelta(days=3), warn_window=timedelta(days=1, hours=6)
-    ),
+    freshness_policy=NIGHTLY,
     description="What was kept too long is gone: old versions and what only they named, uploads "
     "that were rejected or never finished, Dagster's own runs. Every night.",
 )

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
 
 from twin_matcher_dagster.dataset.versions import read_version
 from twin_matcher_dagster.defs import keys
-from twin_matcher_dagster.defs.automation import when_inputs_change
+from twin_matcher_dagster.defs.automation import NIGHTLY, when_inputs_change
 from twin_matcher_dagster.defs.release.metadata import (
     main_figures,
     pictures_of,
@@ -124,9 +123,7 @@ def _commit(store: ObjectStore, index: Index) -> Manifest[Index]:
     pool="release",
     output_required=False,  # it may have to wait for the next model
     automation_condition=when_inputs_change(nightly="17 4 * * *"),
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        fail_window=timedelta(days=3), warn_window=timedelta(days=1, hours=6)
-    ),
+    freshness_policy=NIGHTLY,
     description="One manifest that names data set, model and index together. The prediction page "
     "reads the newest and nothing else; every night it is confirmed. A model that is worse than "
     "the released one is refused; to release it all the same, materialize with the configuration "

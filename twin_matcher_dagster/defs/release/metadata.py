@@ -45,7 +45,7 @@ def weights_of(fusion: Fusion) -> dict[str, float]:
     """What each component counts."""
     total = sum(fusion.weights) or 1.0
     return {
-        f"weight of the {name} (%)": percent(weight / total) or 0.0
+        f"weight of the {name} (%)": percent(weight / total)
         for name, weight in zip(fusion.names, fusion.weights, strict=True)
     }
 
@@ -71,10 +71,10 @@ def _on_held_out_faces(figures: Scorers) -> dict[str, float | str]:
         **{f"held-out {title}": share for title, share in shown.items() if share is not None},
         **({"held-out NLL (nats)": round(fused.nll, 3)} if fused.nll is not None else {}),
         "held-out rank-1, 95% interval": _interval(fused.rank1_interval),
-        "held-out rank-1, network alone (%)": _share(figures.resnet.rank1),
-        "held-out rank-1, recogniser alone (%)": _share(figures.recogniser.rank1),
+        "held-out rank-1, network alone (%)": percent(figures.resnet.rank1),
+        "held-out rank-1, recogniser alone (%)": percent(figures.recogniser.rank1),
         "held-out rank-1, network alone, 95% interval": _interval(figures.resnet.rank1_interval),
-        "held-out rank-1 by chance (%)": _share(fused.chance),
+        "held-out rank-1 by chance (%)": percent(fused.chance),
         "held-out faces": fused.faces,
     }
 
@@ -83,9 +83,9 @@ def _as_they_came(came: Scorers) -> dict[str, float | str]:
     """With the held-out faces that cleaning left out."""
     return {
         "held-out faces, as they came": came.fused.faces,
-        "held-out rank-1, as they came (%)": _share(came.fused.rank1),
-        "held-out rank-1, as they came, network alone (%)": _share(came.resnet.rank1),
-        "held-out rank-1, as they came, recogniser alone (%)": _share(came.recogniser.rank1),
+        "held-out rank-1, as they came (%)": percent(came.fused.rank1),
+        "held-out rank-1, as they came, network alone (%)": percent(came.resnet.rank1),
+        "held-out rank-1, as they came, recogniser alone (%)": percent(came.recogniser.rank1),
     }
 
 
@@ -97,19 +97,15 @@ def _of_other_clips(users: OtherClipFigures) -> dict[str, float | str]:
     }
 
 
-def _share(share: float) -> float:
-    return round(100 * share, 1)
-
-
 def _interval(ends: tuple[float, float]) -> str:
     return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
 
 
 def _of_strangers(strangers: StrangerFigures) -> dict[str, float | str]:
     return {
-        "strangers, two photos, same twin (%)": _share(strangers.same_twin),
-        "strangers, two photos, within three (%)": _share(strangers.within_three),
-        "strangers, commonest twin (%)": _share(strangers.commonest),
+        "strangers, two photos, same twin (%)": percent(strangers.same_twin),
+        "strangers, two photos, within three (%)": percent(strangers.within_three),
+        "strangers, commonest twin (%)": percent(strangers.commonest),
         "strangers, likeness as it truly is (rank correlation)": round(strangers.agreement, 3),
         "percentiles of likeness are of": _PERCENTILES[strangers.percentiles_of],
     }
